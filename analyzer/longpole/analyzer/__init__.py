@@ -1,0 +1,1 @@
+"""Explains traces: tree repair, critical path, verdicts, settling."""

@@ -1,0 +1,1 @@
+"""Starts the house: settings, wiring, commands, terminal rendering."""

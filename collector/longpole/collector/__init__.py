@@ -1,0 +1,1 @@
+"""Takes OTLP in: transports, admission, refusals, hand-over to the journal."""

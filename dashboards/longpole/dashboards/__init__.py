@@ -1,0 +1,1 @@
+"""Shows traces to people: the web pages and the JSON API under `/api/v1`."""

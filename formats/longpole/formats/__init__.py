@@ -1,0 +1,1 @@
+"""Telemetry bytes to columns and back, as pure functions."""

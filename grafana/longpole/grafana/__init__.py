@@ -1,0 +1,1 @@
+"""Shows traces to Grafana: the HTTP dialects of its stock data sources."""

@@ -1,0 +1,1 @@
+"""The nouns of Longpole: ids, columns, spans, traces, queries, problems, clocks. No IO."""

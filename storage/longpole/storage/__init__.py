@@ -1,0 +1,1 @@
+"""Keeps telemetry and finds it again; `ports.py` states what every engine promises."""

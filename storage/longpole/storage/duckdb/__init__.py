@@ -1,0 +1,1 @@
+"""The embedded engine: journal, hot Arrow batches, sealed DuckDB segments, a SQLite manifest."""

@@ -1,0 +1,1 @@
+"""Questions to the embedded engine, each answered from one leased snapshot."""

@@ -1,0 +1,358 @@
+"""What storage promises, whatever engine keeps the data.
+
+Two implementations stand behind these ports, `memory.MemoryStore` and the DuckDB engine;
+`tests/storage/conformance.py` is the one suite that both pass. A port method may be called
+from any thread. Arguments are never changed; what comes back belongs to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from longpole.model.log import LogRecord
+from longpole.model.problem import LongpoleError, Problem
+from longpole.model.query import TraceQuery
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+from longpole.model.timerange import TimeRange
+from longpole.model.trace import Trace
+
+
+class StorageError(LongpoleError):
+    """Base of what a store raises."""
+
+
+class Overloaded(StorageError):
+    """Too much is waiting to be written. Nothing of the request was kept; try again in
+    `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StorageUnavailable(StorageError):
+    """The disk refuses (full, failing, read-only) or the store is closing. Nothing of the
+    request was acknowledged; a retry may succeed after `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueryRefused(StorageError):
+    """The question itself is at fault: SQL that does not parse, a statement that is not a
+    SELECT, a regex that RE2 refuses. The message is for the person who asked."""
+
+
+class QueryTimedOut(StorageError):
+    """The question took longer than its limit and was stopped."""
+
+
+class Unsupported(StorageError):
+    """This engine cannot answer that kind of question at all ("cannot say", not "no")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a request is durable. `is_repeat`: an equal one already was."""
+
+    sequence_number: int
+    is_repeat: bool = False
+
+
+class Intake(Protocol):
+    """Takes decoded requests and makes them durable."""
+
+    def submit(self, telemetry: Telemetry, arrival_unix_nano: int) -> Future[Receipt]:
+        """Keep one request.
+
+        Returns at once. The future completes when the request is on disk (after fdatasync)
+        *and* its rows are visible to every reader of this store, whichever comes last. A
+        request equal to one accepted within the dedup window completes once that first one
+        is durable, is not stored again, and says `is_repeat`; requests with
+        `telemetry.has_time` false are never repeats. A request of zero records completes
+        at once and stores nothing. Fails with `Overloaded` or `StorageUnavailable`; then
+        no reader will ever see any part of it, save when a crash hid an fdatasync that
+        succeeded.
+        """
+        ...
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of request bodies that are submitted and not yet durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TraceState:
+    """One trace of a `WholeTraces`: which revision its derived rows will be (the previous
+    one plus 1), the highest row id among its spans, how many of its spans arrived after
+    the first revision, and how many exact duplicates were left out."""
+
+    trace_id: int
+    revision: int
+    through_row_id: int
+    late: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTraces:
+    """Whole traces for analysis, as columns.
+
+    `spans` is sorted by (trace_hi, trace_lo, row_id), exact duplicates removed. Its columns
+    are `WHOLE_TRACE_COLUMNS`, then one string column for each attribute asked for, named by
+    its key: the span's attribute, else the resource's, as text (integers in decimal,
+    booleans as true/false, "other" values as JSON), null where there is none.
+    `links` has row_id, linked_trace_hi, linked_trace_lo and linked_span_id of those spans.
+    `traces` has one entry per trace, in the order of `spans`.
+    """
+
+    spans: pa.Table
+    links: pa.Table
+    traces: tuple[TraceState, ...]
+
+
+WHOLE_TRACE_COLUMNS = (
+    "row_id",
+    "trace_hi",
+    "trace_lo",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "kind",
+    "start_unix_nano",
+    "duration_ns",
+    "status_code",
+    "status_message",
+    "service_name",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedRows:
+    """What the analyzer worked out about the traces of `settled`.
+
+    `tables` has the tables of `columns.DERIVED_TABLES`, each row carrying trace id and
+    revision; a missing table means no rows.
+    """
+
+    settled: tuple[TraceState, ...]
+    tables: Mapping[str, pa.Table]
+
+
+class SettleFeed(Protocol):
+    """Where the settle loop gets quiet traces and leaves what it found."""
+
+    def quiet_traces(self, limit: int, attributes: Sequence[str]) -> WholeTraces:
+        """Up to `limit` traces in which no span arrived for `settle_after`, or whose first
+        unexplained span arrived `settle_at_most` ago; oldest first, whole (spans that were
+        stored long ago included). Empty when nothing is quiet. The traces stay pending
+        until `put_derived` answers for them; asked again without an answer, the same
+        traces come back.
+        """
+        ...
+
+    def put_derived(self, rows: DerivedRows) -> None:
+        """Keep derived rows; each revision replaces the one before it in every view at
+        once. Spans that arrived since the hand-out keep the trace pending. Putting the
+        same revision twice changes nothing. Rows for an unknown trace are an error.
+        """
+        ...
+
+    def pending_traces(self) -> int:
+        """How many traces hold spans that no derived row accounts for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what matched is in an answer. All counts are traces.
+
+    `used` of the `matched` ones are in the figures; `unsettled` are not explained yet;
+    `incomplete` (orphans or no true root) and `late` (spans after the first settlement)
+    are among the used ones.
+    """
+
+    matched: int = 0
+    used: int = 0
+    unsettled: int = 0
+    incomplete: int = 0
+    late: int = 0
+
+
+# Rows that `find_traces` returns: `columns.TRACES` and whether the row is derived. A trace
+# that is not settled has revision 0 or its last revision, counts and root taken from its
+# spans by the plain rule (longest span without a parent, else longest span), and an empty
+# verdict.
+FOUND_TRACE_EXTRA = pa.field("is_settled", pa.bool_())
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTraces:
+    """Matching traces, newest root start first. `is_truncated`: more match than the limit
+    let through. `notices` are for the person who asked (an unknown attribute key …)."""
+
+    traces: pa.Table
+    is_truncated: bool = False
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PathTotals:
+    """Critical-path time of many traces, from derived rows only.
+
+    `groups` has the columns asked for, then `critical_ns` (the sum, exact), `segment_count`
+    and `trace_count`, most time first. `roots` has one row: `trace_count`, `duration_sum_ns`
+    and the nearest-rank percentiles `p50_ns`, `p95_ns`, `p99_ns`, `max_ns` of root durations
+    (null without traces). The sum of `critical_ns` equals `duration_sum_ns` to the
+    nanosecond. `unsettled` are the matching traces that have no current derived rows.
+    """
+
+    groups: pa.Table
+    roots: pa.Table
+    coverage: Coverage
+    unsettled: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+PATH_GROUP_COLUMNS = (
+    "service",
+    "operation",
+    "label",
+    "peer_service",
+    "root_service",
+    "root_operation",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """A service that sent spans; times are span starts."""
+
+    name: str
+    span_count: int
+    error_count: int
+    first_seen_unix_nano: int
+    last_seen_unix_nano: int
+    operations: tuple[str, ...] = ()
+
+
+class TraceReader(Protocol):
+    """Finds traces and reads them back as they were sent."""
+
+    def trace(self, trace_id: int) -> Trace | None:
+        """The whole trace with every attribute, event and link, exact duplicates removed;
+        None for an unknown id. Never waits for settling or sealing."""
+        ...
+
+    def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
+        """Those traces as columns; unknown ids are left out."""
+        ...
+
+    def find_traces(self, query: TraceQuery) -> FoundTraces:
+        """Traces that match, settled or not. Regexes that do not compile raise
+        `QueryRefused`; a key that no span ever had matches nothing and gives a notice."""
+        ...
+
+    def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
+        """Critical-path time over every matching trace; `query.limit` does not apply.
+        `group_by` is drawn from `PATH_GROUP_COLUMNS`, else ValueError."""
+        ...
+
+    def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
+        """Log records with this trace id, by time; empty when there are none."""
+        ...
+
+    def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
+        """Services whose spans start in that range, by name, with their operations."""
+        ...
+
+    def attribute_keys(self) -> Mapping[str, str]:
+        """Every span and resource attribute key with its SQL type, from a catalog."""
+        ...
+
+
+class Exporter(Protocol):
+    """Reads everything back out."""
+
+    def export(self, signal: Signal, query: TraceQuery | None = None) -> Iterator[Telemetry]:
+        """All records of a signal in chunks of bounded size, each a valid request. With a
+        query (traces and logs only): those of the matching traces, `limit` included. The
+        chunks together hold each record once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswer:
+    """Rows of a query, at most `max_rows` of them; `is_truncated` says that there are more."""
+
+    rows: pa.Table
+    is_truncated: bool = False
+    notices: tuple[str, ...] = ()
+
+
+class SqlReader(Protocol):
+    """Read-only SQL over the views `spans`, `span_events`, `span_links`, `logs`,
+    `metric_points`, `traces`, `path_segments`, `findings`, `red`."""
+
+    def sql(self, text: str, max_rows: int = 10_000, timeout_seconds: float = 60.0) -> SqlAnswer:
+        """Run one SELECT in a locked-down connection: no files, no settings, no second
+        statement. Raises `QueryRefused`, `QueryTimedOut`, or `Unsupported`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """What is kept and how it is doing; sizes in bytes. `problems` are things that a person
+    should know: quarantined files, lost bytes, a full disk."""
+
+    engine: str
+    is_replayed: bool
+    record_counts: Mapping[Signal, int]
+    hot_rows: int
+    segment_count: int
+    segment_bytes: int
+    journal_bytes: int
+    free_bytes: int
+    oldest_unix_nano: int | None
+    newest_unix_nano: int | None
+    settled_traces: int
+    pending_traces: int
+    superseded_revisions: int
+    repeated_requests: int
+    duplicate_spans_dropped: int
+    losses: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+class Upkeep(Protocol):
+    """The chores of a store; the wiring calls `tick` about once a second."""
+
+    def tick(self) -> None:
+        """Do what is due of sealing, compaction and retention. Never raises for a
+        chore that failed: that is counted and reported by `status`."""
+        ...
+
+    def seal(self) -> None:
+        """Seal everything hot now; returns when it is durable. Nothing hot: no effect."""
+        ...
+
+    def status(self) -> StoreStatus:
+        """Counts and health, cheap enough for every page view."""
+        ...
+
+    def close(self) -> None:
+        """Refuse new requests, finish those submitted, seal, give everything back. A second
+        call has no effect."""
+        ...
+
+
+class Store(Intake, SettleFeed, TraceReader, Exporter, SqlReader, Upkeep, Protocol):
+    """Everything an engine does; rooms ask for the narrow port that they need."""
