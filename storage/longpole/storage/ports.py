@@ -213,6 +213,9 @@ class PathTotals:
     and the nearest-rank percentiles `p50_ns`, `p95_ns`, `p99_ns`, `max_ns` of root durations
     (null without traces). The sum of `critical_ns` equals `duration_sum_ns` to the
     nanosecond. `unsettled` are the matching traces that have no current derived rows.
+    `root_durations_ns` holds the root duration of every trace counted in `roots`, as an int64
+    array in any order, so that percentiles can be taken again once the unsettled ones are
+    explained; an engine fills it whenever `unsettled` is not empty.
     """
 
     groups: pa.Table
@@ -220,6 +223,7 @@ class PathTotals:
     coverage: Coverage
     unsettled: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
+    root_durations_ns: pa.Array | None = None
 
 
 PATH_GROUP_COLUMNS = (
