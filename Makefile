@@ -1,0 +1,59 @@
+# Everything runs from .venv, which is made from the hash-locked requirements.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Workers for the test run; two fit the smallest machine we support.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools test test-all proof check format demo bench lock docs clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.made ## make .venv
+
+$(VENV)/.made: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+tools: ## install the peers that tests talk to (Debian packages as root, npm packages)
+	command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
+	cd tests/node && npm ci --no-audit --no-fund --ignore-scripts
+
+test: setup ## what a change must never break; under 10 minutes on two cores
+	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile
+
+test-all: setup ## the whole matrix; under 60 minutes
+	$(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist loadfile
+
+proof: setup ## soak and scale, by hand
+	$(BIN)/python -m pytest -m proof
+
+check: setup ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## let ruff format and fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: setup ## a server, real traffic and the first report; DURATION=20 stops by itself
+	$(BIN)/python sample-apps/demo.py
+
+bench: setup ## side-by-side measurements, JSON on standard output
+	@for script in bench/*.py; do echo "# $$script" >&2; $(BIN)/python $$script || exit 1; done
+
+docs: setup ## regenerate docs/settings.md and docs/metrics.md
+	$(BIN)/python -m longpole.cli.reference_pages
+
+lock: ## renew requirements.txt (needs uv)
+	uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.txt
+
+clean: ## remove what was made
+	rm -rf $(VENV) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
