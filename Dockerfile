@@ -1,9 +1,12 @@
-# The server. Two stages, so that the image holds no build tools.
+# The server. The first stage builds the wheel, the second holds what the server needs and no more.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
-COPY requirements.txt pyproject.toml README.md LICENSE ./
-RUN python -m venv /opt/longpole \
- && /opt/longpole/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements.txt requirements-server.txt ./
+RUN python -m venv /build \
+ && /build/bin/pip install --no-cache-dir --require-hashes -r requirements.txt \
+ && python -m venv /opt/longpole \
+ && /opt/longpole/bin/pip install --no-cache-dir --require-hashes -r requirements-server.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY model model
 COPY formats formats
 COPY storage storage
@@ -12,7 +15,7 @@ COPY analyzer analyzer
 COPY dashboards dashboards
 COPY grafana grafana
 COPY cli cli
-RUN /opt/longpole/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \
  && /opt/longpole/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.11-slim-bookworm

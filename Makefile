@@ -20,7 +20,10 @@ $(VENV)/.made: requirements.txt pyproject.toml
 	touch $@
 
 tools: ## install the peers that tests talk to (Debian packages as root, npm packages)
-	command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
+	command -v npm >/dev/null && command -v docker-compose >/dev/null || apt-get update -qq
+	command -v npm >/dev/null || apt-get install -y -qq nodejs npm
+	command -v docker-compose >/dev/null || \
+	  apt-get install -y -qq --no-install-recommends docker-compose
 	cd tests/node && npm ci --no-audit --no-fund --ignore-scripts
 
 test: setup ## what a change must never break; under 10 minutes on two cores
@@ -54,6 +57,8 @@ docs: setup ## regenerate docs/settings.md and docs/metrics.md
 lock: ## renew requirements.txt (needs uv)
 	uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.txt
+	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes -c requirements.txt \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-server.txt
 
 clean: ## remove what was made
 	rm -rf $(VENV) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
