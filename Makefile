@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest-duckdb
 # Workers for the test run; two fit the smallest machine we support.
 WORKERS ?= 2
 
@@ -29,8 +30,19 @@ tools: ## install the peers that tests talk to (Debian packages as root, npm pac
 test: setup ## what a change must never break; under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile
 
-test-all: setup ## the whole matrix; under 60 minutes
+test-all: setup $(OLDEST)/.made ## the whole matrix, both ends of the DuckDB range; under 60 minutes
 	$(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist loadfile
+	$(OLDEST)/bin/python -m pytest -m "not full and not proof" tests/storage tests/flow \
+	  -n $(WORKERS) --dist loadfile
+
+# The same environment with the oldest DuckDB that pyproject.toml allows.
+$(OLDEST)/.made: requirements.txt requirements-oldest-duckdb.txt pyproject.toml
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements-oldest-duckdb.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
 
 proof: setup ## soak and scale, by hand
 	$(BIN)/python -m pytest -m proof
@@ -59,6 +71,8 @@ lock: ## renew requirements.txt (needs uv)
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.txt
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes -c requirements.txt \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-server.txt
+	echo 'duckdb==1.5.5' | uv pip compile - --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-oldest-duckdb.txt
 
 clean: ## remove what was made
-	rm -rf $(VENV) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(OLDEST) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
