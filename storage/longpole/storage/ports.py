@@ -15,34 +15,16 @@ from typing import Protocol
 import pyarrow as pa
 
 from longpole.model.log import LogRecord
-from longpole.model.problem import LongpoleError, Problem
+from longpole.model.problem import Problem
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
-
-
-class StorageError(LongpoleError):
-    """Base of what a store raises."""
-
-
-class Overloaded(StorageError):
-    """Too much is waiting to be written. Nothing of the request was kept; try again in
-    `retry_after_seconds`."""
-
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-
-
-class StorageUnavailable(StorageError):
-    """The disk refuses (full, failing, read-only) or the store is closing. Nothing of the
-    request was acknowledged; a retry may succeed after `retry_after_seconds`."""
-
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+from longpole.storage.receipt import Overloaded as Overloaded
+from longpole.storage.receipt import Receipt as Receipt
+from longpole.storage.receipt import StorageError as StorageError
+from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
 
 
 class QueryRefused(StorageError):
@@ -56,14 +38,6 @@ class QueryTimedOut(StorageError):
 
 class Unsupported(StorageError):
     """This engine cannot answer that kind of question at all ("cannot say", not "no")."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof that a request is durable. `is_repeat`: an equal one already was."""
-
-    sequence_number: int
-    is_repeat: bool = False
 
 
 class Intake(Protocol):
