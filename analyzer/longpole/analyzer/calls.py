@@ -1,0 +1,122 @@
+"""Calls: whom a span calls, when two spans are the same call, and which ones are attempts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from longpole.analyzer.path_spans import PathSpans
+from longpole.model.span import SpanKind, StatusCode
+
+DB_SYSTEM = ("db.system.name", "db.system")
+QUERY_TEXT = ("db.query.text", "db.statement")
+MESSAGING_SYSTEM = ("messaging.system",)
+RESEND_COUNT = ("http.request.resend_count",)
+_PEER = (
+    "peer.service",
+    "server.address",
+    "net.peer.name",
+    *DB_SYSTEM,
+    *MESSAGING_SYSTEM,
+    "rpc.service",
+)
+_URL = ("url.full", "http.url")
+_METHOD = ("http.request.method", "http.method", "rpc.method", "db.operation.name", "db.operation")
+_TARGET = (
+    "url.template",
+    "http.route",
+    *_URL,
+    "url.path",
+    "http.target",
+    "db.collection.name",
+    "db.sql.table",
+    "messaging.destination.name",
+    "rpc.service",
+)
+_LONGEST_TEXT = 4_000  # of a query or URL is looked at
+
+_HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\]|[^/:?#]+)", re.IGNORECASE)
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$\d+|\b\d+(?:\.\d+)?\b|%s|:\w+")
+_LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
+_BLANKS = re.compile(r"\s+")
+_ID_IN_PATH = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?<![A-Za-z0-9])(?=[0-9a-f]*\d)[0-9a-f]{8,}(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z.])\d+(?![A-Za-z.])",
+    re.IGNORECASE,
+)
+
+# service, kind, operation, peer, method, what is asked for: equal for the same call.
+CallKey: TypeAlias = tuple[str, int, str, str | None, str | None, str]
+
+
+def peer_of(spans: PathSpans, index: int) -> str | None:
+    """Whom a span calls, as far as its attributes name anyone."""
+    peer = spans.text(index, _PEER)
+    if peer is not None:
+        return peer
+    url = spans.text(index, _URL)
+    found = _HOST.match(url) if url else None
+    return found.group(1) if found else None
+
+
+def call_key(spans: PathSpans, index: int) -> CallKey:
+    """Equal for two spans that make the same call, parameters aside."""
+    query = spans.text(index, QUERY_TEXT)
+    if query is not None:
+        asked = normalised_query(query)
+    else:
+        target = spans.text(index, _TARGET)
+        asked = _without_ids(target.split("?", 1)[0]) if target else ""
+    return (
+        spans.services[index],
+        spans.kinds[index],
+        _without_ids(spans.names[index]),
+        peer_of(spans, index),
+        spans.text(index, _METHOD),
+        asked,
+    )
+
+
+@lru_cache(maxsize=4096)
+def normalised_query(text: str) -> str:
+    """A query with literals and parameters as `?`, lists of them as one, blanks collapsed."""
+    plain = _LITERAL.sub("?", text[:_LONGEST_TEXT])
+    return _BLANKS.sub(" ", _LIST.sub("(?)", plain)).strip()
+
+
+@lru_cache(maxsize=4096)
+def _without_ids(text: str) -> str:
+    return _ID_IN_PATH.sub("{}", text[:_LONGEST_TEXT])
+
+
+def retries(
+    spans: PathSpans, siblings: Sequence[int], low: Sequence[int], high: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Pairs (failed attempt, next attempt) among the children of one span.
+
+    Attempts are CLIENT spans that make the same call one after the other; each but the last
+    failed, or the next one says by its resend count that it is a repetition.
+    """
+    clients = [c for c in siblings if spans.kinds[c] == SpanKind.CLIENT]
+    if len(clients) < 2 or not any(
+        spans.status_codes[c] == StatusCode.ERROR or spans.text(c, RESEND_COUNT) for c in clients
+    ):
+        return []
+    by_call: dict[CallKey, list[int]] = {}
+    for child in sorted(clients, key=lambda c: (low[c], high[c], c)):
+        by_call.setdefault(call_key(spans, child), []).append(child)
+    pairs: list[tuple[int, int]] = []
+    for attempts in by_call.values():
+        for one, following in zip(attempts, attempts[1:], strict=False):
+            has_failed = spans.status_codes[one] == StatusCode.ERROR
+            if high[one] <= low[following] and (has_failed or _is_resent(spans, one, following)):
+                pairs.append((one, following))
+    return pairs
+
+
+def _is_resent(spans: PathSpans, one: int, following: int) -> bool:
+    before, after = (spans.text(i, RESEND_COUNT) or "0" for i in (one, following))
+    return before.isdecimal() and after.isdecimal() and int(before[:9]) < int(after[:9])

@@ -1,0 +1,182 @@
+"""Labels: what the owner of a path segment was doing, as far as span times can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from longpole.analyzer.calls import peer_of, retries
+from longpole.analyzer.critical_path import RawPath, Windows
+from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.tree import SpanTree
+from longpole.model.span import SpanKind
+
+# How many covering spans a segment names; `covering_count` is always the full number. Without
+# a bound, many gaps under many parallel children would take quadratic space.
+NAMED_COVERING = 100
+
+
+class Label(StrEnum):
+    """Why a span owns a segment."""
+
+    SELF = "self"  # none of its children ran
+    SELF_OVERLAPPED = "self_overlapped"  # children ran beside the path: it or they, unknowable
+    NET_REQUEST = "net_request"  # a call on its way to the server span
+    NET_RESPONSE = "net_response"  # the answer on its way back
+    NET_WAIT = "net_wait"  # a call to something that sends no spans
+    BACKOFF = "backoff"  # between a failed attempt and the next
+
+
+class PathSegment(NamedTuple):
+    """A part of the path, half-open, in Unix nanoseconds. `span` and `covering` are indices.
+
+    `peer` names the callee of `net_*`; `covering` the children behind `self_overlapped`.
+    """
+
+    span: int
+    label: Label
+    start_unix_nano: int
+    end_unix_nano: int
+    peer: str | None = None
+    covering: tuple[int, ...] = ()
+    covering_count: int = 0
+
+
+class _Part(NamedTuple):
+    start: int
+    end: int
+    covering: tuple[int, ...]
+    covering_count: int
+
+
+def labelled(
+    spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath, eps_ns: int = 0
+) -> list[PathSegment]:
+    """The segments of a path split where the label changes; still a partition, ascending."""
+    segments: list[PathSegment] = []
+    sweeps: dict[int, _Sweep | None] = {}
+    callers: dict[int, _Caller] = {}
+    low, high = found.starts, found.ends
+    for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
+        caller = callers.get(owner)
+        if caller is None:
+            caller = callers[owner] = _Caller(spans, tree, found, owner)
+            # Without a tolerance, children on the path never run during their parent's own
+            # segments, and only those beside it are left to look at.
+            beside = found.blocking[owner] if eps_ns else path.beside.get(owner, [])
+            sweeps[owner] = _Sweep(beside, low, high) if beside else None
+        sweep = sweeps[owner]
+        if sweep is None:
+            segments.append(caller.segment(start, end))
+            continue
+        for part in sweep.parts(start, end):
+            if part.covering_count:
+                segments.append(
+                    PathSegment(
+                        owner, Label.SELF_OVERLAPPED, part.start, part.end, None,
+                        part.covering, part.covering_count,
+                    )
+                )  # fmt: skip
+            else:
+                segments.append(caller.segment(part.start, part.end))
+    return segments
+
+
+class _Caller:
+    """What a span's time alone means: its own work, or one of the edges it calls over."""
+
+    __slots__ = ("backoffs", "owner", "peer", "plain", "server_end", "server_start")
+
+    def __init__(self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int) -> None:
+        self.owner = owner
+        self.plain = Label.SELF
+        self.peer: str | None = None
+        self.server_start: int | None = None
+        self.server_end = 0
+        self.backoffs: frozenset[tuple[int, int]] = frozenset()
+        low, high = found.starts, found.ends
+        kind = spans.kinds[owner]
+        if not tree.children[owner]:
+            if kind in (SpanKind.CLIENT, SpanKind.PRODUCER):
+                self.plain = Label.NET_WAIT
+                self.peer = peer_of(spans, owner)
+            return
+        # Children without duration say nothing about time, so they change no label.
+        running = [c for c in found.blocking[owner] if low[c] < high[c]]
+        if kind in (SpanKind.CLIENT, SpanKind.PRODUCER) and not running:
+            self.plain = Label.NET_WAIT
+            self.peer = peer_of(spans, owner) or _other_service(spans, tree, owner)
+        elif kind == SpanKind.CLIENT:
+            servers = [c for c in running if spans.kinds[c] == SpanKind.SERVER]
+            if len(servers) == 1:
+                self.server_start, self.server_end = low[servers[0]], high[servers[0]]
+                self.peer = spans.services[servers[0]]
+        if len(running) > 1:
+            self.backoffs = frozenset(
+                (high[one], low[following]) for one, following in retries(spans, running, low, high)
+            )
+
+    def segment(self, start: int, end: int) -> PathSegment:
+        """The label of a stretch in which no blocking child runs."""
+        if self.backoffs and (start, end) in self.backoffs:
+            return PathSegment(self.owner, Label.BACKOFF, start, end)
+        if self.server_start is not None:
+            label = Label.NET_REQUEST if end <= self.server_start else Label.NET_RESPONSE
+            return PathSegment(self.owner, label, start, end, self.peer)
+        return PathSegment(self.owner, self.plain, start, end, self.peer)
+
+
+def _other_service(spans: PathSpans, tree: SpanTree, owner: int) -> str | None:
+    own = spans.services[owner]
+    return next((spans.services[c] for c in tree.children[owner] if spans.services[c] != own), None)
+
+
+class _Sweep:
+    """Which children of one span run when; asked for stretches in ascending order."""
+
+    __slots__ = ("_high", "_low", "_next", "_pending", "_running")
+
+    def __init__(self, children: list[int], low: list[int], high: list[int]) -> None:
+        self._low, self._high = low, high
+        self._pending = sorted(children, key=lambda c: (low[c], high[c], c))
+        self._next = 0
+        self._running: list[tuple[int, int]] = []  # a heap by end
+
+    def parts(self, start: int, end: int) -> Iterator[_Part]:
+        """Split [start, end) into stretches with and without running children."""
+        at = start
+        while at < end:
+            self._move_to(at)
+            if not self._running:
+                until = end
+                if self._next < len(self._pending):
+                    until = min(end, self._low[self._pending[self._next]])
+                yield _Part(at, until, (), 0)
+                at = until
+                continue
+            begin = at
+            count = len(self._running)
+            covering = [child for _, child in self._running[:NAMED_COVERING]]
+            while self._running and at < end:
+                at = min(end, self._running[0][0])
+                if at < end:
+                    for child in self._move_to(at):
+                        count += 1
+                        if len(covering) < NAMED_COVERING:
+                            covering.append(child)
+            yield _Part(begin, at, tuple(sorted(covering)), count)
+
+    def _move_to(self, at: int) -> list[int]:
+        """Children that run at `at` are in the heap afterwards; the new ones are returned."""
+        while self._running and self._running[0][0] <= at:
+            heappop(self._running)
+        added: list[int] = []
+        while self._next < len(self._pending) and self._low[self._pending[self._next]] <= at:
+            child = self._pending[self._next]
+            self._next += 1
+            if self._high[child] > at:
+                heappush(self._running, (self._high[child], child))
+                added.append(child)
+        return added

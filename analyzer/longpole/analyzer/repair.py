@@ -1,0 +1,124 @@
+"""Puts the spans of a trace in one fixed order and mends times that cannot be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, PathSpans
+from longpole.model.problem import Problem, Severity
+
+LATEST_UNIX_NANO = (1 << 63) - 1
+LONGEST_NS = (1 << 63) - 1
+# A problem names this many spans at most; its `count` is always the full number.
+NAMED_SPANS = 20
+
+_T = TypeVar("_T")
+
+
+def repair(spans: PathSpans) -> tuple[PathSpans, list[Problem]]:
+    """The same spans sorted by id with usable times, and what was done to them.
+
+    From here on a span is its index, and comparing indices compares span ids: several spans
+    with one id follow each other in an order that only their content decides, so the order
+    in which spans arrived never shows in an answer. A span that ends before it starts gets
+    duration zero at its start; ends and durations that 64 bits cannot hold are cut.
+    """
+    problems: list[Problem] = []
+    if spans.duplicates:
+        problems.append(
+            Problem(
+                "exact_duplicate",
+                "Spans that arrived more than once with equal content were counted once.",
+                Severity.INFO,
+                spans.duplicates,
+            )
+        )
+    ordered = _in_order(spans)
+    return _with_usable_times(ordered, problems), problems
+
+
+def _in_order(spans: PathSpans) -> PathSpans:
+    ids = spans.span_ids
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    if len(set(ids)) < len(ids):
+        # Only spans that share an id need the long key.
+        begin = 0
+        while begin < len(order):
+            end = begin + 1
+            while end < len(order) and ids[order[end]] == ids[order[begin]]:
+                end += 1
+            if end - begin > 1:
+                order[begin:end] = sorted(order[begin:end], key=lambda i: _content(spans, i))
+            begin = end
+
+    def pick(values: Sequence[_T]) -> list[_T]:
+        return [values[i] for i in order]
+
+    return replace(
+        spans,
+        span_ids=pick(ids),
+        parent_ids=pick(spans.parent_ids),
+        starts=pick(spans.starts),
+        ends=pick(spans.ends),
+        names=pick(spans.names),
+        services=pick(spans.services),
+        kinds=pick(spans.kinds),
+        status_codes=pick(spans.status_codes),
+        status_messages=pick(spans.status_messages),
+        rows=pick(spans.rows),
+    )
+
+
+def _content(spans: PathSpans, i: int) -> tuple[object, ...]:
+    """Everything an answer could depend on, so that only equal spans tie."""
+    return (
+        spans.starts[i],
+        spans.ends[i],
+        spans.kinds[i],
+        spans.parent_ids[i],
+        spans.services[i],
+        spans.names[i],
+        spans.status_codes[i],
+        spans.status_messages[i],
+        tuple(spans.text(i, (key,)) or "" for key in ANALYSIS_ATTRIBUTES),
+    )
+
+
+def _with_usable_times(spans: PathSpans, problems: list[Problem]) -> PathSpans:
+    starts, ends = spans.starts, spans.ends
+    backwards = [i for i, start in enumerate(starts) if ends[i] < start]
+    endless = [
+        i
+        for i, start in enumerate(starts)
+        if ends[i] > LATEST_UNIX_NANO or ends[i] - start > LONGEST_NS
+    ]
+    if not backwards and not endless:
+        return spans
+    mended = list(ends)
+    for i in backwards:
+        mended[i] = starts[i]
+    for i in endless:
+        mended[i] = min(LATEST_UNIX_NANO, starts[i] + LONGEST_NS)
+    if backwards:
+        problems.append(
+            Problem(
+                "end_before_start",
+                "Spans that end before they start were given zero duration at their start.",
+                Severity.WARNING,
+                len(backwards),
+                tuple(spans.span_ids[i] for i in backwards[:NAMED_SPANS]),
+            )
+        )
+    if endless:
+        problems.append(
+            Problem(
+                "duration_out_of_range",
+                "Spans longer than 64 bits of nanoseconds were cut to what 64 bits hold.",
+                Severity.WARNING,
+                len(endless),
+                tuple(spans.span_ids[i] for i in endless[:NAMED_SPANS]),
+            )
+        )
+    return replace(spans, ends=mended)

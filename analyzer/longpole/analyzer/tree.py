@@ -1,0 +1,208 @@
+"""The tree of a trace: who is whose parent, which spans are roots, and which root counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.repair import NAMED_SPANS
+from longpole.model.problem import Problem, Severity
+from longpole.model.span import SpanKind
+
+NO_PARENT = -1
+
+
+class RootKind(StrEnum):
+    """Why a span has no parent in the tree."""
+
+    TRUE = "root"  # it names none
+    ORPHAN = "orphan"  # the one it names is not in the trace
+    CYCLE = "cycle"  # its ancestors lead back to it
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTree:
+    """A forest over the indices of repaired spans.
+
+    `parents[i]` is an index or `NO_PARENT`; `children[i]` ascends. `order` holds every span,
+    parents before children. `primary` is the root that defines the trace's path, -1 for a
+    trace without spans. `is_headless`: no span is a true root.
+    """
+
+    parents: list[int]
+    children: list[list[int]]
+    order: list[int]
+    roots: dict[int, RootKind]
+    primary: int
+    is_headless: bool
+    problems: tuple[Problem, ...]
+
+    @property
+    def orphans(self) -> int:
+        """How many spans name a parent that is not in the trace."""
+        return sum(kind is RootKind.ORPHAN for kind in self.roots.values())
+
+
+def build_tree(spans: PathSpans) -> SpanTree:
+    """The forest of spans in the order that `repair` gave them.
+
+    Two spans that share an id as CLIENT and SERVER become parent and child, and children of
+    that id that carry the server's service go under the server (Zipkin's and Jaeger's rule).
+    Other repeated ids are all kept; their children go to the first. Links never make a
+    parent. A cycle is broken at its span with the smallest (start, id).
+    """
+    problems: list[Problem] = []
+    parents, roots = _parents(spans, problems)
+    children: list[list[int]] = [[] for _ in parents]
+    for index, parent in enumerate(parents):
+        if parent >= 0:
+            children[parent].append(index)
+    order = list(roots)
+    for index in order:  # grows while it is walked: parents first, no recursion
+        order.extend(children[index])
+    if len(order) < len(parents):
+        _break_cycles(spans, parents, children, roots, order)
+    in_cycles = [i for i, kind in roots.items() if kind is RootKind.CYCLE]
+    if in_cycles:
+        problems.append(
+            Problem(
+                "parent_cycle",
+                "Spans whose parents lead back to themselves were made roots at the earliest one.",
+                Severity.WARNING,
+                len(in_cycles),
+                _ids(spans, in_cycles),
+            )
+        )
+    orphans = [i for i, kind in roots.items() if kind is RootKind.ORPHAN]
+    if orphans:
+        problems.append(
+            Problem(
+                "missing_parent",
+                "Spans whose parent is not in the trace are analysed as trees of their own.",
+                Severity.WARNING,
+                len(orphans),
+                _ids(spans, orphans),
+            )
+        )
+    primary = _primary(spans, roots)
+    is_headless = bool(roots) and roots[primary] is not RootKind.TRUE
+    if is_headless:
+        problems.append(
+            Problem(
+                "headless",
+                "No span of the trace is a true root; the longest tree stands in for it.",
+                Severity.WARNING,
+                1,
+                _ids(spans, [primary]),
+            )
+        )
+    return SpanTree(parents, children, order, roots, primary, is_headless, tuple(problems))
+
+
+def _parents(spans: PathSpans, problems: list[Problem]) -> tuple[list[int], dict[int, RootKind]]:
+    ids = spans.span_ids
+    first = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+    servers = _shared_ids(spans, first, problems) if len(first) < len(ids) else {}
+    client_of = {server: client for client, server in servers.items()}
+    parents: list[int] = []
+    roots: dict[int, RootKind] = {}
+    services = spans.services
+    for index, parent_id in enumerate(spans.parent_ids):
+        if index in client_of:
+            parents.append(client_of[index])
+            continue
+        if not parent_id:
+            parents.append(NO_PARENT)
+            roots[index] = RootKind.TRUE
+            continue
+        parent = first.get(parent_id, NO_PARENT)
+        if parent == NO_PARENT:
+            roots[index] = RootKind.ORPHAN
+        elif parent_id == ids[index]:
+            roots[index] = RootKind.CYCLE
+            parent = NO_PARENT
+        elif parent in servers and services[index] == services[servers[parent]]:
+            parent = servers[parent]
+        parents.append(parent)
+    return parents, roots
+
+
+def _shared_ids(spans: PathSpans, first: dict[int, int], problems: list[Problem]) -> dict[int, int]:
+    """Server by client for ids that exactly one of each shares. The client stands in `first`."""
+    servers: dict[int, int] = {}
+    repeated: list[int] = []
+    ids, kinds = spans.span_ids, spans.kinds
+    index = 0
+    while index < len(ids):
+        end = index + 1
+        while end < len(ids) and ids[end] == ids[index]:
+            end += 1
+        if end - index == 2 and {kinds[index], kinds[index + 1]} == {
+            SpanKind.CLIENT,
+            SpanKind.SERVER,
+        }:
+            client = index if kinds[index] == SpanKind.CLIENT else index + 1
+            servers[client] = 2 * index + 1 - client
+            first[ids[index]] = client
+        elif end - index > 1:
+            repeated.append(index)
+        index = end
+    if repeated:
+        problems.append(
+            Problem(
+                "repeated_span_id",
+                "Different spans carry the same id; all are kept, children go to the first.",
+                Severity.WARNING,
+                len(repeated),
+                _ids(spans, repeated),
+            )
+        )
+    return servers
+
+
+def _break_cycles(
+    spans: PathSpans,
+    parents: list[int],
+    children: list[list[int]],
+    roots: dict[int, RootKind],
+    order: list[int],
+) -> None:
+    """Make one span of each cycle a root, and append the spans that hang on it to `order`."""
+    is_placed = [False] * len(parents)
+    for index in order:
+        is_placed[index] = True
+    walk_of: dict[int, int] = {}  # which walk met the span first
+    for begin in range(len(parents)):
+        index = begin
+        while not is_placed[index] and index not in walk_of:
+            walk_of[index] = begin
+            index = parents[index]
+        if is_placed[index] or walk_of[index] != begin:
+            continue  # ran into a part that an earlier walk dealt with
+        cycle = [index]
+        while parents[cycle[-1]] != index:
+            cycle.append(parents[cycle[-1]])
+        root = min(cycle, key=lambda i: (spans.starts[i], i))
+        children[parents[root]].remove(root)
+        parents[root] = NO_PARENT
+        roots[root] = RootKind.CYCLE
+        place = len(order)
+        order.append(root)
+        while place < len(order):
+            is_placed[order[place]] = True
+            order.extend(children[order[place]])
+            place += 1
+
+
+def _primary(spans: PathSpans, roots: dict[int, RootKind]) -> int:
+    true_roots = [i for i, kind in roots.items() if kind is RootKind.TRUE]
+    candidates = true_roots or list(roots)
+    if not candidates:
+        return -1
+    starts, ends = spans.starts, spans.ends
+    return min(candidates, key=lambda i: (starts[i] - ends[i], starts[i], i))
+
+
+def _ids(spans: PathSpans, indices: list[int]) -> tuple[int, ...]:
+    return tuple(spans.span_ids[i] for i in indices[:NAMED_SPANS])

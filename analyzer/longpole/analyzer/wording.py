@@ -1,0 +1,35 @@
+"""Words for numbers: durations, shares, counts and pieces of telemetry inside sentences."""
+
+from __future__ import annotations
+
+_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
+_LONGEST_QUOTE = 100
+
+
+def duration_text(ns: int) -> str:
+    """Three digits and a unit: `1.42 s`, `29.6 ms`, `310 µs`, `5 ns`."""
+    for size, unit in _UNITS:
+        # 999.6 µs would round to `1000 µs`, so it already counts as the bigger unit.
+        if ns * 1000 >= size * 999.5:
+            value = ns / size
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            text = f"{value:.{digits}f}"
+            return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
+    return f"{ns} ns"
+
+
+def share_text(share: float) -> str:
+    """`74 %`; small shares keep a digit, so that nothing on the path reads as 0 %."""
+    percent = share * 100
+    return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 call`, `12 calls`, `2 queries`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
+
+
+def quoted(text: str) -> str:
+    """Telemetry inside a sentence: one line, cut to a length that can be read."""
+    line = " ".join(text[: 4 * _LONGEST_QUOTE].split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1].rstrip() + "…"
