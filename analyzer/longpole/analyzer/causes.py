@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nsmallest
 from typing import NamedTuple
 
 from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, call_key, normalised_query, retries
@@ -15,6 +16,9 @@ from longpole.model.span import SpanKind, StatusCode
 
 # So many equal calls of one span, one after the other, are a pattern and no coincidence.
 FEWEST_REPEATED_CALLS = 5
+
+
+_DATABASE = (*QUERY_TEXT, *DB_SYSTEM)
 
 
 class CauseKind(StrEnum):
@@ -52,48 +56,54 @@ class Cause:
     covering: set[int] = field(default_factory=set)
 
 
-def causes_of(
+def leading_causes(
     spans: PathSpans,
     tree: SpanTree,
     found: Windows,
     path: RawPath,
     segments: list[PathSegment],
+    limit: int,
 ) -> list[Cause]:
-    """Causes, most time first. Together they hold every segment exactly once."""
-    causes: dict[CauseKey, Cause] = {}
-    whole_calls, pauses = _patterns(spans, tree, found, path, causes)
+    """Up to `limit` causes, most time first. Every segment belongs to exactly one cause."""
+    attempts_or_repeats: dict[CauseKey, list[int]] = {}
+    whole_calls, pauses = _patterns(spans, tree, found, path, attempts_or_repeats)
+    keys: list[CauseKey] = []
+    totals: dict[CauseKey, int] = {}
     own_key: dict[int, CauseKey] = {}
     for segment in segments:
-        index, start, end = segment.span, segment.start_unix_nano, segment.end_unix_nano
+        index, label, start, end = segment[:4]
         key = whole_calls.get(index)
-        if key is None and segment.label is Label.BACKOFF:
+        if key is None and label is Label.BACKOFF:
             key = pauses.get((index, start, end))
-        if key is None and segment.label in (Label.SELF, Label.NET_WAIT):
+        if key is None and (label is Label.SELF or label is Label.NET_WAIT):
             key = own_key.get(index)
             if key is None:
                 key = own_key[index] = _own_time(spans, tree, segment)
         if key is None:
             key = _edge(spans, segment)
+        keys.append(key)
+        totals[key] = totals.get(key, 0) + end - start
+    leading = nsmallest(limit, totals, key=lambda key: (-totals[key], key))
+    causes = {
+        key: Cause(key, totals[key], calls=attempts_or_repeats.get(key, [])) for key in leading
+    }
+    for key, segment in zip(keys, segments, strict=True):
         cause = causes.get(key)
-        if cause is None:
-            cause = causes[key] = Cause(key)
-        cause.critical_ns += end - start
-        cause.time_of[index] = cause.time_of.get(index, 0) + end - start
-        cause.label_ns[segment.label] = cause.label_ns.get(segment.label, 0) + end - start
-        cause.covering.update(segment.covering)
-    used = [cause for cause in causes.values() if cause.critical_ns]
-    return sorted(used, key=lambda cause: (-cause.critical_ns, cause.key))
+        if cause is not None:
+            index, label, start, end = segment[:4]
+            cause.time_of[index] = cause.time_of.get(index, 0) + end - start
+            cause.label_ns[label] = cause.label_ns.get(label, 0) + end - start
+            cause.covering.update(segment.covering)
+    return list(causes.values())
 
 
 def _own_time(spans: PathSpans, tree: SpanTree, segment: PathSegment) -> CauseKey:
     index = segment.span
     service, operation = spans.services[index], spans.names[index]
     if not tree.children[index] or segment.label is Label.NET_WAIT:
-        system = spans.text(index, DB_SYSTEM)
-        query = spans.text(index, QUERY_TEXT)
-        if system or query:
-            asked = normalised_query(query) if query else ""
-            return CauseKey(CauseKind.DATABASE, service, operation, asked or system or "")
+        database = spans.text(index, _DATABASE)
+        if database is not None:
+            return CauseKey(CauseKind.DATABASE, service, operation, normalised_query(database))
         if segment.label is Label.NET_WAIT:
             return CauseKey(CauseKind.UNINSTRUMENTED_CALL, service, operation, segment.peer or "")
         return CauseKey(CauseKind.NO_CHILDREN, service, operation, "")
@@ -114,7 +124,7 @@ def _patterns(
     tree: SpanTree,
     found: Windows,
     path: RawPath,
-    causes: dict[CauseKey, Cause],
+    calls_of: dict[CauseKey, list[int]],
 ) -> tuple[dict[int, CauseKey], dict[tuple[int, int, int], CauseKey]]:
     """Spans on the path whose whole subtree belongs to a retry or a repeated call, and the
     pauses between attempts as (parent, start, end)."""
@@ -123,6 +133,7 @@ def _patterns(
         on_path.setdefault(tree.parents[index], []).append(index)
     whole_calls: dict[int, CauseKey] = {}
     pauses: dict[tuple[int, int, int], CauseKey] = {}
+    attempted: set[int] = set()
     for parent in path.visited:
         children = on_path.get(parent)
         if children is None:
@@ -134,21 +145,19 @@ def _patterns(
         if len(children) < 2:
             continue
         for one, following in retries(spans, children, found.starts, found.ends):
-            attempts = CauseKey(CauseKind.RETRY, spans.services[one], spans.names[one], str(parent))
-            cause = causes.setdefault(attempts, Cause(attempts))
-            pauses[parent, found.ends[one], found.starts[following]] = attempts
-            for attempt in (one, following):
-                if attempt not in cause.time_of:
-                    cause.time_of[attempt] = 0
-                    cause.calls.append(attempt)
-                if spans.status_codes[attempt] == StatusCode.ERROR or attempt == one:
-                    whole_calls[attempt] = attempts
-        attempted = {i for cause in causes.values() for i in cause.calls}
+            key = CauseKey(CauseKind.RETRY, spans.services[one], spans.names[one], str(parent))
+            calls = calls_of.setdefault(key, [])
+            calls.extend(i for i in (one, following) if i not in calls[-1:])
+            pauses[parent, found.ends[one], found.starts[following]] = key
+            whole_calls[one] = key
+            # The last attempt is the work that was wanted, unless it failed too.
+            if spans.status_codes[following] == StatusCode.ERROR:
+                whole_calls[following] = key
+            attempted.update((one, following))
         other = [child for child in children if child not in attempted]
         for key, calls in _repeated(spans, parent, other).items():
-            causes[key] = Cause(key, calls=sorted(calls, key=lambda c: (found.starts[c], c)))
-            for call in calls:
-                whole_calls[call] = key
+            calls_of[key] = sorted(calls, key=lambda c: (found.starts[c], c))
+            whole_calls.update((call, key) for call in calls)
     return whole_calls, pauses
 
 

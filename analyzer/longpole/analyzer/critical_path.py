@@ -13,7 +13,7 @@ start and at every instant follows the child that finished last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -71,7 +71,7 @@ class Windows:
 
     starts: list[int]
     ends: list[int]
-    blocking: list[list[int]]
+    blocking: list[Sequence[int]]
     detached: dict[int, DetachReason]
 
 
@@ -201,7 +201,7 @@ def walk(root: int, found: Windows, eps_ns: int = 0) -> RawPath:
 
 
 def _latest_first(
-    children: list[int], low: list[int], high: list[int], lo: int, hi: int
+    children: Sequence[int], low: list[int], high: list[int], lo: int, hi: int
 ) -> _Candidates:
     """Children that own time within [lo, hi), by latest end, then earliest start, then id."""
     candidates = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -59,7 +59,11 @@ def labelled(
     sweeps: dict[int, _Sweep | None] = {}
     callers: dict[int, _Caller] = {}
     low, high = found.starts, found.ends
+    children, kinds, calling = tree.children, spans.kinds, (SpanKind.CLIENT, SpanKind.PRODUCER)
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
+        if not children[owner] and kinds[owner] not in calling:
+            segments.append(PathSegment(owner, Label.SELF, start, end))
+            continue
         caller = callers.get(owner)
         if caller is None:
             caller = callers[owner] = _Caller(spans, tree, found, owner)
@@ -138,7 +142,7 @@ class _Sweep:
 
     __slots__ = ("_high", "_low", "_next", "_pending", "_running")
 
-    def __init__(self, children: list[int], low: list[int], high: list[int]) -> None:
+    def __init__(self, children: Sequence[int], low: list[int], high: list[int]) -> None:
         self._low, self._high = low, high
         self._pending = sorted(children, key=lambda c: (low[c], high[c], c))
         self._next = 0

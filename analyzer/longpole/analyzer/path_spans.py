@@ -153,6 +153,8 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
 
 def _distinct(spans: tuple[Span, ...]) -> tuple[list[Span], int]:
     """The spans without exact copies, and how many copies there were."""
+    if len({span.span_id for span in spans}) == len(spans):
+        return list(spans), 0
     seen: dict[int, list[Span]] = {}
     kept: list[Span] = []
     for span in spans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,7 +32,7 @@ class SpanTree:
     """
 
     parents: list[int]
-    children: list[list[int]]
+    children: list[Sequence[int]]
     order: list[int]
     roots: dict[int, RootKind]
     primary: int
@@ -54,10 +55,7 @@ def build_tree(spans: PathSpans) -> SpanTree:
     """
     problems: list[Problem] = []
     parents, roots = _parents(spans, problems)
-    children: list[list[int]] = [[] for _ in parents]
-    for index, parent in enumerate(parents):
-        if parent >= 0:
-            children[parent].append(index)
+    children = _children(parents)
     order = list(roots)
     for index in order:  # grows while it is walked: parents first, no recursion
         order.extend(children[index])
@@ -98,6 +96,22 @@ def build_tree(spans: PathSpans) -> SpanTree:
             )
         )
     return SpanTree(parents, children, order, roots, primary, is_headless, tuple(problems))
+
+
+def _children(parents: list[int]) -> list[Sequence[int]]:
+    """Most spans have none: they share one empty tuple, which saves a list for each."""
+    lists: dict[int, list[int]] = {}
+    for index, parent in enumerate(parents):
+        if parent >= 0:
+            known = lists.get(parent)
+            if known is None:
+                lists[parent] = [index]
+            else:
+                known.append(index)
+    children: list[Sequence[int]] = [()] * len(parents)
+    for parent, known in lists.items():
+        children[parent] = known
+    return children
 
 
 def _parents(spans: PathSpans, problems: list[Problem]) -> tuple[list[int], dict[int, RootKind]]:
@@ -164,7 +178,7 @@ def _shared_ids(spans: PathSpans, first: dict[int, int], problems: list[Problem]
 def _break_cycles(
     spans: PathSpans,
     parents: list[int],
-    children: list[list[int]],
+    children: list[Sequence[int]],
     roots: dict[int, RootKind],
     order: list[int],
 ) -> None:
@@ -184,7 +198,7 @@ def _break_cycles(
         while parents[cycle[-1]] != index:
             cycle.append(parents[cycle[-1]])
         root = min(cycle, key=lambda i: (spans.starts[i], i))
-        children[parents[root]].remove(root)
+        children[parents[root]] = [c for c in children[parents[root]] if c != root]
         parents[root] = NO_PARENT
         roots[root] = RootKind.CYCLE
         place = len(order)

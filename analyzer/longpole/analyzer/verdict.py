@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, normalised_query, peer_of
-from longpole.analyzer.causes import Cause, CauseKind, causes_of
+from longpole.analyzer.causes import Cause, CauseKind, leading_causes
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.labels import Label, PathSegment
 from longpole.analyzer.path_spans import PathSpans
@@ -68,7 +68,7 @@ def verdict_of(
     total = sum(s.end_unix_nano - s.start_unix_nano for s in segments)
     has_gaps = tree.is_headless or tree.orphans > 0
     entries: list[VerdictEntry] = []
-    for cause in causes_of(spans, tree, found, path, segments)[:MOST_ENTRIES]:
+    for cause in leading_causes(spans, tree, found, path, segments, MOST_ENTRIES):
         share = cause.critical_ns / total
         if entries and share < SMALLEST_SHARE:
             break
