@@ -1,1 +1,46 @@
 """Puts the house together: the only place that picks a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from longpole.cli.settings import Settings
+from longpole.model.clock import Clock
+
+if TYPE_CHECKING:
+    from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+
+
+def store_settings(settings: Settings) -> StoreSettings:
+    """What the embedded engine is told."""
+    from longpole.storage.duckdb.store import StoreSettings
+
+    return StoreSettings(
+        data_dir=settings.data_dir,
+        settle_after_seconds=settings.settle_after,
+        settle_at_most_seconds=settings.settle_at_most,
+        dedup_window_seconds=settings.dedup_window,
+        retain_days=settings.retain_days,
+        retain_bytes=settings.retain_bytes,
+        seal_rows=settings.seal_rows,
+        seal_bytes=settings.seal_bytes,
+        seal_after_seconds=settings.seal_after,
+        compact_files=settings.compact_files,
+        memory_limit_bytes=settings.memory_limit,
+    )
+
+
+def open_store(settings: Settings, clock: Clock, addresses: Mapping[str, str]) -> DuckDBStore:
+    """The store, locked for this process; it takes requests at once and finds old ones after
+    `load()`. Raises `DataDirLocked` when another process has it."""
+    from longpole.storage.duckdb.store import DuckDBStore
+
+    return DuckDBStore.open(store_settings(settings), clock, addresses=addresses)
+
+
+def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
+    """What lies in the data directory, without a lock and without writing anything."""
+    from longpole.storage.duckdb.store import DuckDBStore
+
+    return DuckDBStore.open_read_only(store_settings(settings), clock)

@@ -1,1 +1,1 @@
-"""Shows traces to people: the web pages and the JSON API under `/api/v1`."""
+"""Shows what was found to people: the JSON API under /api/v1 and the pages."""

@@ -1,0 +1,46 @@
+"""`longpole serve`: receive, keep, explain, until a signal says stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import click
+
+from longpole.cli.options import resolved, server_options
+
+
+@click.command("serve")
+@server_options
+def command(**given: Any) -> None:
+    """Receive OpenTelemetry data, keep it and explain it.
+
+    Prints one line `ready grpc=HOST:PORT http=HOST:PORT web=HOST:PORT` once data is accepted.
+    SIGTERM or Ctrl-C drains and exits 0; a second one hurries.
+    """
+    settings = resolved(given)
+    from longpole.cli.log_output import log_to_stderr
+
+    log_to_stderr(settings.log_level, sys.stderr.isatty())
+    stop, hurry = threading.Event(), threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+    from longpole.cli.server import Server, ready_line
+    from longpole.model.clock import SystemClock
+
+    server = Server(settings, SystemClock())
+    server.start()
+    click.echo(ready_line(server))
+    sys.stdout.flush()
+    server.start_behind()
+    while not stop.wait(3600):
+        pass
+    server.stop(hurry)

@@ -1,0 +1,66 @@
+"""The `longpole` command: a group whose commands are imported when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from longpole.cli.exit_codes import Exit
+from longpole.model.problem import LongpoleError
+
+# Command, module in `commands`, and the line that `longpole --help` prints. The help must not
+# import the modules: a start of the server counts milliseconds.
+COMMANDS = {
+    "serve": ("serve", "receive OpenTelemetry data, keep it and explain it"),
+    "traces": ("traces", "find traces, newest first"),
+    "trace": ("trace", "one trace: where the time went, why, and what to do"),
+    "critical-path": ("critical_path", "where the time of all matching traces went"),
+    "services": ("services", "services and their operations"),
+    "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
+    "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),
+    "export": ("export", "write telemetry out again"),
+    "status": ("status", "what is kept and how it is doing"),
+}
+
+
+class CommandGroup(click.Group):
+    """Imports a command's module when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"longpole.cli.commands.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), code.meaning) for code in Exit])
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="longpole", message="longpole %(version)s")
+def cli() -> None:
+    """Finds the long pole: where the time of a distributed trace went, and why."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with a code of `exit_codes.Exit`."""
+    try:
+        cli(args=arguments, prog_name="longpole")
+    except LongpoleError as error:
+        from longpole.cli.render.text import inert
+
+        # Every exception of ours is written for the person who asked.
+        print(f"Error: {inert(str(error), keep_newlines=True)}", file=sys.stderr)
+        sys.exit(Exit.USAGE)

@@ -1,0 +1,42 @@
+"""Command line options made from the table of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from longpole.cli import settings as table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def server_options(command: F) -> F:
+    """Every setting that a server, or a command that writes, reads."""
+    return _add(command, ("server", "both"))
+
+
+def client_options(command: F) -> F:
+    """Where to ask: `--url`, `--data-dir`, `--auth-token-file`, `--config`."""
+    return _add(command, ("client", "both"))
+
+
+def _add(command: F, groups: tuple[str, ...]) -> F:
+    # No defaults here: `settings.resolve` has to see which flags were given.
+    config = click.option("--config", metavar="PATH", help="TOML file with settings")
+    result = config(command)
+    for setting in reversed([s for s in table.SETTINGS if s.of in groups]):
+        kind: dict[str, Any] = (
+            {"is_flag": True} if setting.parse is table.truth else {"metavar": setting.metavar}
+        )
+        result = click.option(
+            setting.flag, setting.name, default=None, help=setting.help, **kind
+        )(result)
+    return result
+
+
+def resolved(given: dict[str, Any]) -> table.Settings:
+    """Settings of this invocation; takes the setting flags out of `given`."""
+    flags = {name: given.pop(name) for name in (*table.BY_NAME, "config") if name in given}
+    return table.resolve(flags, table.environment())

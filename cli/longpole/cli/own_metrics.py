@@ -1,0 +1,92 @@
+"""The text of `/metrics`: the collector's counters, the store's figures, the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from longpole.storage.ports import StoreStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMetric:
+    """One row of the table. `read` gives values by label value, "" without a label."""
+
+    name: str
+    kind: str  # counter, gauge
+    unit: str
+    help: str
+    read: Callable[[StoreStatus], dict[str, float]]
+    label: str = ""
+
+
+def _one(read: Callable[[StoreStatus], float]) -> Callable[[StoreStatus], dict[str, float]]:
+    return lambda status: {"": read(status)}
+
+
+STORE_METRICS = (
+    StoreMetric("longpole_storage_records", "gauge", "records", "records kept, by signal",
+                lambda s: {k.value: v for k, v in s.record_counts.items()}, "signal"),
+    StoreMetric("longpole_storage_hot_rows", "gauge", "rows", "rows not sealed yet",
+                _one(lambda s: s.hot_rows)),
+    StoreMetric("longpole_storage_segments", "gauge", "files", "sealed segments",
+                _one(lambda s: s.segment_count)),
+    StoreMetric("longpole_storage_segment_bytes", "gauge", "bytes", "size of sealed segments",
+                _one(lambda s: s.segment_bytes)),
+    StoreMetric("longpole_storage_journal_bytes", "gauge", "bytes", "size of the journal",
+                _one(lambda s: s.journal_bytes)),
+    StoreMetric("longpole_storage_free_bytes", "gauge", "bytes", "free space under the data "
+                "directory", _one(lambda s: s.free_bytes)),
+    StoreMetric("longpole_storage_replayed", "gauge", "", "1 once everything stored can be found",
+                _one(lambda s: float(s.is_replayed))),
+    StoreMetric("longpole_storage_settled_traces", "gauge", "traces", "traces with derived rows",
+                _one(lambda s: s.settled_traces)),
+    StoreMetric("longpole_storage_pending_traces", "gauge", "traces", "traces with spans that no "
+                "derived row accounts for", _one(lambda s: s.pending_traces)),
+    StoreMetric("longpole_storage_superseded_revisions", "gauge", "revisions", "revisions that a "
+                "later one hides until compaction", _one(lambda s: s.superseded_revisions)),
+    StoreMetric("longpole_storage_repeated_requests_total", "counter", "requests", "requests "
+                "acknowledged as repeats and not stored again",
+                _one(lambda s: s.repeated_requests)),
+    StoreMetric("longpole_storage_duplicate_spans_total", "counter", "spans", "spans dropped since "
+                "they equal another in every field", _one(lambda s: s.duplicate_spans_dropped)),
+    StoreMetric("longpole_storage_losses_total", "counter", "", "what was lost, by reason",
+                lambda s: {k: float(v) for k, v in s.losses.items()}, "reason"),
+)  # fmt: skip
+
+
+class HasStatus(Protocol):
+    """A store."""
+
+    def status(self) -> StoreStatus: ...
+
+
+class StoreMetrics(Collector):
+    """Reads the store's status when asked; keeps nothing itself."""
+
+    def __init__(self, store: HasStatus) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._store.status()
+        for row in STORE_METRICS:
+            family = CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily
+            metric = family(row.name, row.help, labels=[row.label] if row.label else [])
+            for label, value in row.read(status).items():
+                metric.add_metric([label] if row.label else [], value)
+            yield metric
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+
+def metrics_text(registry: CollectorRegistry, store: HasStatus) -> Callable[[], bytes]:
+    """A function that renders everything in Prometheus's text format."""
+    registry.register(StoreMetrics(store))
+    ProcessCollector(namespace="", registry=registry)
+    return lambda: bytes(generate_latest(registry))

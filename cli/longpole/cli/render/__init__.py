@@ -1,0 +1,1 @@
+"""Turns JSON documents into text for a terminal."""

@@ -1,0 +1,174 @@
+"""A running server: what is started, in which order, and how it is taken down.
+
+    bind web port ─▶ open store ─▶ collector binds and accepts ─▶ "ready" ─▶ behind it:
+    replay, settling, upkeep, importing the pages
+
+Everything before "ready" stays light: data has to be accepted in under a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from longpole.cli import wiring
+from longpole.cli.settings import Settings
+from longpole.cli.web_server import WebServer, address_of, bound_socket, split_address
+from longpole.collector.binding import check_bind
+from longpole.collector.collector import Collector
+from longpole.collector.settings import CollectorSettings
+from longpole.dashboards.front_door import FrontDoor
+from longpole.dashboards.security import Token, WebGuard
+from longpole.model.clock import Clock
+
+if TYPE_CHECKING:
+    from longpole.storage.duckdb.store import DuckDBStore
+
+SETTLE_EVERY_SECONDS = 0.25
+TICK_EVERY_SECONDS = 1.0
+DRAIN_SECONDS = 10.0
+
+
+class Server:
+    """Start once, stop once. `addresses` has the bound grpc, http and web addresses."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._is_draining = False
+        self._threads: list[threading.Thread] = []
+        self.addresses: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Returns once data is accepted. Raises for anything that stands in the way; then
+        nothing is left running."""
+        from prometheus_client import CollectorRegistry
+
+        settings = self._settings
+        token = settings.auth_token()
+        for warning in settings.warnings():
+            logger.warning(warning)
+        for address in (settings.otlp_grpc, settings.otlp_http, settings.web):
+            check_bind(address, token, settings.insecure_allow_remote)
+        self._registry = CollectorRegistry()
+        listener = bound_socket(settings.web, "--web")
+        try:
+            self._store: DuckDBStore = wiring.open_store(settings, self._clock, {})
+            try:
+                self._collector = Collector(
+                    CollectorSettings(
+                        grpc_address=settings.otlp_grpc,
+                        http_address=settings.otlp_http,
+                        max_request_bytes=settings.max_request_bytes,
+                        token=token,
+                    ),
+                    self._store,
+                    self._clock,
+                    self._registry,
+                )
+                self._collector.start()
+            except BaseException:
+                self._store.close()
+                raise
+        except BaseException:
+            listener.close()
+            raise
+        self.addresses = {**self._collector.addresses, "web": address_of(listener)}
+        self._store.announce(self.addresses)
+        self._front_door = FrontDoor(lambda: not self._is_draining, self._is_replayed)
+        guard = WebGuard(
+            self._front_door,
+            split_address(settings.web)[0],
+            settings.web_host,
+            Token.of(token) if token else None,
+        )
+        self._web = WebServer(guard, listener)
+        self._web.start()
+
+    def start_behind(self) -> None:
+        """What may take its time: replay, then settling and upkeep; the pages beside them."""
+        for name, work in (
+            ("load", self._load_then_chores),
+            ("pages", self._open_pages),
+        ):
+            self._run(name, work)
+
+    def stop(self, hurry: threading.Event) -> None:
+        """Drain, settle what is quiet, seal. `hurry` set: end as soon as what was acknowledged
+        is safe, which it is in the journal."""
+        self._is_draining = True
+        self._collector.stop(0.5 if hurry.is_set() else DRAIN_SECONDS)
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(2 if hurry.is_set() else 30)
+        self._web.stop()
+        self._store.close()
+
+    def _is_replayed(self) -> bool:
+        return self._store.status().is_replayed
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:
+                logger.exception("the {} thread ended", name)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _open_pages(self) -> None:
+        try:
+            from longpole.cli.own_metrics import metrics_text
+            from longpole.dashboards.app import WebSettings, create_app
+
+            web = WebSettings(version(), self.addresses)
+            metrics = metrics_text(self._registry, self._store)
+            self._front_door.open(create_app(self._store, self._clock, web, metrics))
+        except Exception:
+            self._front_door.fail("the pages cannot be shown; the server's log says why")
+            raise
+
+    def _load_then_chores(self) -> None:
+        self._store.load()
+        logger.info("everything that is stored can be found")
+        self._run("settle", lambda: self._repeat(self._settle, SETTLE_EVERY_SECONDS))
+        self._run("upkeep", lambda: self._repeat(self._store.tick, TICK_EVERY_SECONDS))
+
+    def _settle(self) -> None:
+        from longpole.analyzer.critical_path import PathOptions
+        from longpole.analyzer.settle import settle_once
+
+        while not self._stopping.is_set():
+            done = settle_once(self._store, self._clock, PathOptions())
+            if done.traces == 0:
+                return
+
+    def _repeat(self, work: Callable[[], None], every_seconds: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                work()
+            except Exception:
+                # The next round may succeed (a full disk, say); the data stays pending.
+                logger.exception("a round of {} failed", threading.current_thread().name)
+                self._stopping.wait(TICK_EVERY_SECONDS)
+            self._stopping.wait(every_seconds)
+
+
+def version() -> str:
+    """The version of the installed package."""
+    from importlib.metadata import version as installed
+
+    return installed("longpole")
+
+
+def ready_line(server: Server) -> str:
+    """What scripts wait for."""
+    addresses = server.addresses
+    return f"ready grpc={addresses['grpc']} http={addresses['http']} web={addresses['web']}"
+

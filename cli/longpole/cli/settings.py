@@ -1,0 +1,298 @@
+"""Every setting in one table, and how flag, environment, TOML file and default combine.
+
+Precedence: flag, then environment (`LONGPOLE_*`), then TOML file (`--config`), then default.
+This is the only module of the house that reads the environment.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longpole.model.problem import LongpoleError
+
+
+class SettingRefused(LongpoleError):
+    """A value that cannot be used; the message names where it came from."""
+
+
+_UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+          "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _scaled(value: Any, units: Mapping[str, float], noun: str) -> float:
+    match = _NUMBER.fullmatch(str(value).strip())
+    if isinstance(value, bool) or match is None or match[2].lower() not in units:
+        raise ValueError(f"expected {noun}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+def seconds(value: Any) -> float:
+    """`5`, `0.5`, `500ms`, `10m`, `2h`, `7d`."""
+    return _scaled(value, _UNITS, "seconds, or a number with ms, s, m, h or d")
+
+
+def byte_count(value: Any) -> int:
+    """`1000`, `64MiB`, `20GiB`, `5GB`."""
+    return int(_scaled(value, _SIZES, "bytes, or a number with KiB, MiB, GiB, KB, MB or GB"))
+
+
+def number(value: Any) -> float:
+    """A finite number above zero."""
+    result = float(value)
+    if isinstance(value, bool) or not math.isfinite(result) or result <= 0:
+        raise ValueError("expected a number above 0")
+    return result
+
+
+def count(value: Any) -> int:
+    """A whole number above zero; `_` may group digits."""
+    if isinstance(value, bool) or isinstance(value, float) or int(value) <= 0:
+        raise ValueError("expected a whole number above 0")
+    return int(value)
+
+
+def truth(value: Any) -> bool:
+    """`true`, `yes`, `on`, `1` and their opposites."""
+    words = {"true": True, "yes": True, "on": True, "1": True,
+             "false": False, "no": False, "off": False, "0": False, "": False}  # fmt: skip
+    if str(value).lower() not in words:
+        raise ValueError("expected true or false")
+    return words[str(value).lower()]
+
+
+def address(value: Any) -> str:
+    """`host:port`; IPv6 hosts in brackets, port 0 takes a free one."""
+    match = _ADDRESS.fullmatch(str(value).strip())
+    if match is None or int(match[2]) > 65535 or not match[1]:
+        raise ValueError("expected HOST:PORT, for example 127.0.0.1:4317 or [::1]:4317")
+    return match[0]
+
+
+def path(value: Any) -> Path:
+    """A file or folder; `~` is the home directory."""
+    if not str(value):
+        raise ValueError("expected a path")
+    return Path(str(value)).expanduser()
+
+
+def text(value: Any) -> str:
+    """Any text."""
+    return str(value)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Names separated by commas, or a TOML array."""
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def log_level(value: Any) -> str:
+    """One of LOG_LEVELS."""
+    if str(value).lower() not in LOG_LEVELS:
+        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}")
+    return str(value).lower()
+
+
+def url(value: Any) -> str:
+    """`http://host:port`; a bare `host:port` means http."""
+    result = str(value).rstrip("/")
+    if "://" not in result:
+        result = f"http://{result}"
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", result):
+        raise ValueError("expected an address such as http://127.0.0.1:4319")
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table. `name` is the TOML key; flag and variable follow from it."""
+
+    name: str
+    parse: Callable[[Any], Any]
+    default: Any
+    help: str
+    of: str = "server"  # server, client, both
+    metavar: str = "TEXT"
+    default_text: str = ""
+
+    @property
+    def flag(self) -> str:
+        """For example `--data-dir`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """For example `LONGPOLE_DATA_DIR`."""
+        return "LONGPOLE_" + self.name.upper()
+
+
+MIB, GIB = 2**20, 2**30
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data_dir", path, None, "where everything is kept; one server owns it at a time",
+            "both", "PATH", "`$XDG_DATA_HOME/longpole`, else `~/.local/share/longpole`"),
+    Setting("url", url, None, "ask this server instead of the data directory",
+            "client", "URL", "the server that holds the data directory, if any"),
+    Setting("otlp_grpc", address, "127.0.0.1:4317", "where OTLP/gRPC is received; port 0 takes a "
+            "free one", metavar="HOST:PORT"),
+    Setting("otlp_http", address, "127.0.0.1:4318", "where OTLP/HTTP is received",
+            metavar="HOST:PORT"),
+    Setting("web", address, "127.0.0.1:4319", "where pages, API and metrics are served",
+            metavar="HOST:PORT"),
+    Setting("web_host", names, (), "further host names under which the web port may be addressed, "
+            "separated by commas", metavar="NAMES", default_text="none"),
+    Setting("auth_token_file", path, None, "file with the bearer token that every port then asks "
+            "for; client commands send it", "both", "PATH", "none: no token is asked for"),
+    Setting("insecure_allow_remote", truth, False, "bind to other than loopback addresses without "
+            "a token", metavar="", default_text="false"),
+    Setting("settle_after", seconds, 5.0, "a trace is explained when no span of it came for so "
+            "long", metavar="SECONDS"),
+    Setting("settle_at_most", seconds, 60.0, "and at the latest so long after its first span",
+            metavar="SECONDS"),
+    Setting("dedup_window", seconds, 900.0, "an equal request within this time is acknowledged, "
+            "not stored again", metavar="SECONDS"),
+    Setting("retain_days", number, 7.0, "records older than this are dropped", metavar="DAYS"),
+    Setting("retain_bytes", byte_count, 20 * GIB, "oldest records are dropped above this size (at "
+            "most half of the free disk)", metavar="BYTES", default_text="20GiB"),
+    Setting("memory_limit", byte_count, 2 * GIB, "memory for queries and sealing",
+            metavar="BYTES", default_text="2GiB"),
+    Setting("seal_rows", count, 1_000_000, "hot rows that make a sealed segment", metavar="COUNT"),
+    Setting("seal_bytes", byte_count, 256 * MIB, "hot bytes that make a sealed segment",
+            metavar="BYTES", default_text="256MiB"),
+    Setting("seal_after", seconds, 600.0, "age of the oldest hot row that makes a sealed segment",
+            metavar="SECONDS"),
+    Setting("compact_files", count, 8, "small segments of a kind that are merged into one",
+            metavar="COUNT"),
+    Setting("max_request_bytes", byte_count, 64 * MIB, "largest request, before and after "
+            "decompression", metavar="BYTES", default_text="64MiB"),
+    Setting("log_level", log_level, "info", "least severe log line on standard error",
+            metavar="LEVEL"),
+)  # fmt: skip
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+CONFIG_VARIABLE = "LONGPOLE_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, resolved. Fields are the names of the table."""
+
+    data_dir: Path
+    url: str | None
+    otlp_grpc: str
+    otlp_http: str
+    web: str
+    web_host: tuple[str, ...]
+    auth_token_file: Path | None
+    insecure_allow_remote: bool
+    settle_after: float
+    settle_at_most: float
+    dedup_window: float
+    retain_days: float
+    retain_bytes: int
+    memory_limit: int
+    seal_rows: int
+    seal_bytes: int
+    seal_after: float
+    compact_files: int
+    max_request_bytes: int
+    log_level: str
+
+    def auth_token(self) -> str | None:
+        """The token of `auth_token_file`, without surrounding blanks.
+
+        Raises `SettingRefused` for a file that cannot be read or is empty.
+        """
+        if self.auth_token_file is None:
+            return None
+        try:
+            token = self.auth_token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise SettingRefused(
+                f"--auth-token-file {self.auth_token_file} cannot be read: {reason}"
+            ) from None
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise SettingRefused(
+                f"--auth-token-file {self.auth_token_file} must hold one printable ASCII word"
+            )
+        return token
+
+    def warnings(self) -> list[str]:
+        """What an operator should know about these settings before going on."""
+        file = self.auth_token_file
+        if file is not None and file.exists() and file.stat().st_mode & stat.S_IROTH:
+            return [f"{file} holds the token and every user of this machine can read it"]
+        return []
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, read here and nowhere else."""
+    return dict(os.environ)
+
+
+def resolve(flags: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
+    """Combine the four sources.
+
+    `flags` maps names of the table, and `config`, to what was given on the command line, None
+    when it was not. Raises `SettingRefused` for a value that does not parse, a TOML file that
+    cannot be read, or a key in it that no setting has.
+    """
+    given_file = flags.get("config") or env.get(CONFIG_VARIABLE)
+    file = _read_toml(Path(str(given_file))) if given_file else {}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        if flags.get(setting.name) is not None:
+            source, raw = setting.flag, flags[setting.name]
+        elif env.get(setting.variable):
+            source, raw = setting.variable, env[setting.variable]
+        elif setting.name in file:
+            source, raw = f"{setting.name} in {given_file}", file[setting.name]
+        else:
+            values[setting.name] = setting.default
+            continue
+        try:
+            values[setting.name] = setting.parse(raw)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SettingRefused(f"{source}: {str(raw)[:80]!r} does not fit: {error}") from None
+    if values["data_dir"] is None:
+        values["data_dir"] = default_data_dir(env)
+    return Settings(**values)
+
+
+def default_data_dir(env: Mapping[str, str]) -> Path:
+    """Where data goes when nobody says (XDG base directories)."""
+    base = env.get("XDG_DATA_HOME") or ""
+    home = Path(env.get("HOME") or "~").expanduser()
+    root = Path(base) if base.startswith("/") else home / ".local" / "share"
+    return root / "longpole"
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingRefused(f"--config {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingRefused(f"--config {file} is not TOML: {error}") from None
+    for key in content:
+        if key not in BY_NAME:
+            raise SettingRefused(f"--config {file}: there is no setting {key!r}{_nearest(key)}")
+    return content
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key.replace("-", "_"), BY_NAME, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

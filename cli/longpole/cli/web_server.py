@@ -1,0 +1,87 @@
+"""The web port: bound early, served by uvicorn in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from longpole.cli.exit_codes import Refused
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from longpole.dashboards.security import App
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host (without brackets) and port of `host:port`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def bound_socket(address: str, flag: str) -> socket.socket:
+    """A listening socket. Raises `Refused` naming the address and the flag."""
+    host, port = split_address(address)
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(target)
+            listener.listen(512)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise Refused(
+            f"cannot listen on {address}: {error.strerror or error}; {flag} takes another address"
+        ) from None
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """`host:port` as bound, IPv6 in brackets."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class WebServer:
+    """Serves one ASGI app on a bound socket until `stop`."""
+
+    def __init__(self, app: App, listener: socket.socket) -> None:
+        self._listener = listener
+        self._app = app
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to answer."""
+        import uvicorn
+
+        config = uvicorn.Config(
+            self._app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            ws="none",
+            # Headers of a proxy in front are not believed: nothing here depends on them.
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._listener]}, name="web", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being answered, for a few seconds at most."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(10)
+        self._listener.close()

@@ -1,0 +1,157 @@
+"""Every question and the JSON document that answers it: the API, the pages and the command
+line without a server all ask here, so that they cannot disagree.
+
+Whatever raises here is a row of `errors.REFUSALS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from longpole.analyzer.explain import explain
+from longpole.analyzer.reports.critical_path_report import critical_path_report
+from longpole.analyzer.reports.services_report import services_report
+from longpole.analyzer.reports.trace_report import trace_report
+from longpole.analyzer.reports.traces_report import traces_report
+from longpole.dashboards import exports, parameters
+from longpole.dashboards.errors import BadQuestion, UnknownTrace
+from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
+from longpole.dashboards.sql_rows import sql_document
+from longpole.model.clock import Clock
+from longpole.model.ids import parse_trace_id, trace_id_hex
+from longpole.model.problem import Problem
+from longpole.storage.ports import (
+    PATH_GROUP_COLUMNS,
+    Exporter,
+    SqlReader,
+    StoreStatus,
+    TraceReader,
+)
+
+SQL_MAX_ROWS = 1_000_000
+SQL_MAX_SECONDS = 600.0
+
+
+class Readable(TraceReader, Exporter, SqlReader, Protocol):
+    """The ports that questions need."""
+
+    def status(self) -> StoreStatus: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`addresses` are those of the server that answers: grpc, http, web; empty without one."""
+
+    store: Readable
+    clock: Clock
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    def traces(self, asked: Parameters) -> dict[str, Any]:
+        """Matching traces, newest first."""
+        parameters.only(asked, FILTERS)
+        return traces_report(self.store, parameters.query(asked, self.clock))
+
+    def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
+        """The report of one trace; `spans=1` adds every span in tree order."""
+        parameters.only(asked, PATH_OPTIONS, frozenset({"spans"}))
+        options = parameters.path_options(asked)
+        include_spans = parameters.flag(asked, "spans")
+        identity = parse_trace_id(trace_id)
+        trace = self.store.trace(identity)
+        if trace is None:
+            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
+        logs = self.store.logs_of_trace(identity)
+        return trace_report(explain(trace, options), trace, logs, include_spans=include_spans)
+
+    def critical_path(self, asked: Parameters) -> dict[str, Any]:
+        """Where the time of every matching trace went."""
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, frozenset({"group_by"}))
+        group_by = tuple(
+            name
+            for value in asked.get("group_by", ("service,operation,label",))
+            for name in value.split(",")
+            if name
+        )
+        unknown = [name for name in group_by if name not in PATH_GROUP_COLUMNS]
+        if unknown or len(set(group_by)) != len(group_by):
+            raise BadQuestion(
+                f"group_by: choose from {', '.join(PATH_GROUP_COLUMNS)}, each at most once"
+            )
+        query = parameters.query(asked, self.clock, default_limit=None)
+        return critical_path_report(
+            self.store, query, group_by, parameters.path_options(asked)
+        )
+
+    def services(self, asked: Parameters) -> dict[str, Any]:
+        """Services whose spans start in the range asked for."""
+        parameters.only(asked, frozenset({"since", "from", "to"}))
+        return services_report(self.store, parameters.time_range(asked, self.clock))
+
+    def attribute_keys(self, asked: Parameters) -> dict[str, Any]:
+        """Every attribute key with its SQL type, by name."""
+        parameters.only(asked)
+        keys = sorted(self.store.attribute_keys().items())
+        return {"keys": [{"key": key, "type": kind} for key, kind in keys]}
+
+    def sql(self, text: str, max_rows: int, timeout_seconds: float) -> dict[str, Any]:
+        """Rows of one SELECT."""
+        if not 1 <= max_rows <= SQL_MAX_ROWS:
+            raise BadQuestion(f"max_rows: choose from 1 to {SQL_MAX_ROWS:,}")
+        if not 0 < timeout_seconds <= SQL_MAX_SECONDS:
+            raise BadQuestion(f"timeout_seconds: above 0, at most {SQL_MAX_SECONDS:.0f}")
+        if len(text) > parameters.MAX_TEXT:
+            raise BadQuestion(f"sql is longer than {parameters.MAX_TEXT:,} characters")
+        return sql_document(self.store.sql(text, max_rows, timeout_seconds))
+
+    def export(self, asked: Parameters) -> exports.Export:
+        """Telemetry in a format of `exports.FORMATS`."""
+        parameters.only(asked, FILTERS, frozenset({"signal", "format"}))
+        signal, form = exports.chosen(
+            parameters.first(asked, "signal") or "traces",
+            parameters.first(asked, "format") or "otlp-json",
+        )
+        query = None
+        if any(asked.get(name) for name in FILTERS):
+            query = parameters.query(asked, self.clock, default_limit=None)
+        return exports.export(self.store, signal, form, query)
+
+    def export_trace(self, trace_id: str, asked: Parameters) -> exports.Export:
+        """One trace in a format of `exports.FORMATS`."""
+        parameters.only(asked, frozenset({"format"}))
+        identity = parse_trace_id(trace_id)
+        if self.store.trace(identity) is None:
+            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
+        return self.export({**asked, "trace": [trace_id_hex(identity)]})
+
+    def status(self) -> dict[str, Any]:
+        """What is kept and how it is doing."""
+        status = self.store.status()
+        document = asdict(status)
+        document["record_counts"] = {str(k.value): v for k, v in status.record_counts.items()}
+        document["losses"] = dict(status.losses)
+        document["problems"] = [_problem(problem) for problem in status.problems]
+        return {"version": self.version, "addresses": dict(self.addresses), **document}
+
+    def _why_unknown(self) -> tuple[str, ...]:
+        reasons = [
+            "it was not sampled, or its exporter has not sent it yet",
+            "it is older than the retention (--retain-days, --retain-bytes)",
+            "it went to another server or data directory",
+        ]
+        if not self.store.status().is_replayed:
+            reasons.insert(0, "the journal is still being replayed; ask again in a moment")
+        return tuple(reasons)
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "severity": problem.severity.value,
+        "count": problem.count,
+    }
+
+

@@ -1,0 +1,89 @@
+"""The JSON API under `/api/v1`: parameters in, documents of `answers` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from longpole.dashboards.answers import SQL_MAX_ROWS, SQL_MAX_SECONDS, Answers
+from longpole.dashboards.exports import Export
+from longpole.dashboards.sql_rows import encoded
+
+
+class SqlQuestion(BaseModel):
+    """The body of `POST /api/v1/sql`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sql: str
+    max_rows: int = Field(default=10_000, ge=1, le=SQL_MAX_ROWS)
+    timeout_seconds: float = Field(default=60.0, gt=0, le=SQL_MAX_SECONDS)
+
+
+def asked(request: Request) -> Mapping[str, list[str]]:
+    """The parameters of the URL, repeated ones as lists."""
+    result: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        result.setdefault(name, []).append(value)
+    return result
+
+
+def as_json(document: Any) -> Response:
+    """A document; integers keep every digit."""
+    return Response(encoded(document), media_type="application/json")
+
+
+def _streamed(export: Export) -> Response:
+    # The file name is made of our own words, never of telemetry.
+    disposition = f'attachment; filename="{export.file_name}"'
+    return StreamingResponse(
+        export.chunks, media_type=export.media_type, headers={"Content-Disposition": disposition}
+    )
+
+
+def api_router(answers: Answers) -> APIRouter:
+    """Routes; each is one question. Handlers are plain functions, so they run in threads."""
+    router = APIRouter(prefix="/api/v1")
+
+    @router.get("/traces", summary="Find traces, newest first")
+    def traces(request: Request) -> Response:
+        return as_json(answers.traces(asked(request)))
+
+    @router.get("/traces/{trace_id}", summary="The report of one trace")
+    def trace(trace_id: str, request: Request) -> Response:
+        return as_json(answers.trace(trace_id, asked(request)))
+
+    @router.get("/traces/{trace_id}/export", summary="One trace in another format")
+    def export_trace(trace_id: str, request: Request) -> Response:
+        return _streamed(answers.export_trace(trace_id, asked(request)))
+
+    @router.get("/critical-path", summary="Where the time of all matching traces went")
+    def critical_path(request: Request) -> Response:
+        return as_json(answers.critical_path(asked(request)))
+
+    @router.get("/services", summary="Services and their operations")
+    def services(request: Request) -> Response:
+        return as_json(answers.services(asked(request)))
+
+    @router.get("/attribute-keys", summary="Attribute keys with their SQL types")
+    def attribute_keys(request: Request) -> Response:
+        return as_json(answers.attribute_keys(asked(request)))
+
+    @router.get("/status", summary="What is kept and how it is doing")
+    def status() -> Response:
+        return as_json(answers.status())
+
+    @router.get("/export", summary="Telemetry as a stream")
+    def export(request: Request) -> Response:
+        return _streamed(answers.export(asked(request)))
+
+    @router.post("/sql", summary="One read-only SELECT")
+    def sql(question: SqlQuestion) -> Response:
+        return as_json(answers.sql(question.sql, question.max_rows, question.timeout_seconds))
+
+    return router
+

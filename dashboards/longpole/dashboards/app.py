@@ -1,0 +1,126 @@
+"""The web application: API, pages, metrics and static files, and one shape for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from loguru import logger
+from starlette.exceptions import HTTPException
+
+from longpole.dashboards import errors
+from longpole.dashboards.answers import Answers, Readable
+from longpole.dashboards.api import api_router, as_json
+from longpole.dashboards.pages import error_page, page_router
+from longpole.model.clock import Clock
+
+# A fixed list: nothing of a request ever becomes a path on disk.
+STATIC = {"longpole.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml"}
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """What the pages need to know about their server."""
+
+    version: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+def create_app(
+    store: Readable,
+    clock: Clock,
+    settings: WebSettings,
+    metrics: Callable[[], bytes] = lambda: b"",
+) -> FastAPI:
+    """The application for one store. `metrics` gives the text of `/metrics`.
+
+    It has no guard of its own: the wiring puts `security.WebGuard` around it.
+    """
+    answers = Answers(store, clock, settings.addresses, settings.version)
+    # The interactive documentation would load scripts from elsewhere; the schema itself stays.
+    app = FastAPI(
+        title="Longpole",
+        version=settings.version or "0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.include_router(api_router(answers))
+    app.include_router(page_router(answers))
+
+    @app.get("/metrics", include_in_schema=False)
+    def own_metrics() -> Response:
+        return Response(metrics(), media_type=METRICS_TYPE)
+
+    for name, media_type in STATIC.items():
+        app.add_api_route(
+            f"/static/{name}", _static(name, media_type), include_in_schema=False, methods=["GET"]
+        )
+    for kind in errors.ANSWERED:
+        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+def _static(name: str, media_type: str) -> Callable[[], Response]:
+    content = (Path(__file__).parent / "static" / name).read_bytes()
+
+    def serve() -> Response:
+        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=300"})
+
+    return serve
+
+
+def _answer(
+    request: Request, status: int, code: str, message: str, reasons: tuple[str, ...] = ()
+) -> Response:
+    if _is_page(request):
+        return HTMLResponse(error_page(status, message, reasons), status_code=status)
+    response = as_json(errors.document(code, message, reasons))
+    response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def _is_page(request: Request) -> bool:
+    path = request.scope["path"]
+    return path == "/" or path == "/traces" or path.startswith("/traces/")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    refusal = errors.refusal_of(error)
+    reasons = getattr(error, "reasons", ())
+    return _answer(request, refusal.status, refusal.code, str(error), reasons)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: ("not_found", "there is nothing at this address"),
+             405: ("method_not_allowed", "this address takes another method")}  # fmt: skip
+    code, message = words.get(error.status_code, ("refused", str(error.detail)))
+    response = _answer(request, error.status_code, code, message)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first.get("loc", ()))
+    return _answer(request, 400, "bad_question", f"{where}: {first.get('msg', 'does not fit')}")
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    logger.opt(exception=error).error("a question failed: {}", request.scope["path"])
+    return _answer(
+        request, 500, "bug", "the server failed on this question; its log says why"
+    )

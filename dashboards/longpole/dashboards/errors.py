@@ -1,0 +1,64 @@
+"""Why a question got no answer: one shape for the API, the pages and the command line.
+
+    {"error": {"code": "unknown_trace", "message": "…", "reasons": ["…"]}}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from longpole.model.ids import InvalidId
+from longpole.model.problem import LongpoleError
+from longpole.storage import ports
+
+
+class BadQuestion(LongpoleError):
+    """A parameter that does not fit; the message names it."""
+
+
+class UnknownTrace(LongpoleError):
+    """No span with that trace id is stored."""
+
+    def __init__(self, trace_id: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(f"no trace {trace_id} is stored")
+        self.reasons = reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How an exception is answered."""
+
+    status: int
+    code: str
+
+
+# First match counts, so subclasses stand before their bases.
+REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
+    (UnknownTrace, Refusal(404, "unknown_trace")),
+    (InvalidId, Refusal(400, "invalid_id")),
+    (BadQuestion, Refusal(400, "bad_question")),
+    (ports.QueryRefused, Refusal(400, "query_refused")),
+    (ports.QueryTimedOut, Refusal(504, "timed_out")),
+    (ports.Unsupported, Refusal(501, "unsupported")),
+    (ports.Overloaded, Refusal(503, "overloaded")),
+    (ports.StorageUnavailable, Refusal(503, "unavailable")),
+    (LongpoleError, Refusal(400, "refused")),
+)
+ANSWERED = tuple(kind for kind, _ in REFUSALS)
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """The row of the table for an exception; 500 for one that is a bug."""
+    for kind, refusal in REFUSALS:
+        if isinstance(error, kind):
+            return refusal
+    return Refusal(500, "bug")
+
+
+def document(code: str, message: str, reasons: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The JSON of a refusal."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if reasons:
+        error["reasons"] = list(reasons)
+    return {"error": error}

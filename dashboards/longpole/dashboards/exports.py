@@ -1,0 +1,127 @@
+"""Telemetry written out as a stream of chunks, in the formats that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from longpole.dashboards.errors import BadQuestion
+from longpole.formats import jaeger, otlp, zipkin
+from longpole.formats.rows import telemetry_of_spans
+from longpole.model.ids import join_trace_id
+from longpole.model.query import TraceQuery
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+from longpole.storage.ports import Exporter, TraceReader
+
+
+class Source(TraceReader, Exporter, Protocol):
+    """What an export reads from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row of the table of export formats."""
+
+    name: str
+    media_type: str
+    suffix: str
+    signals: frozenset[Signal]
+    chunks: Callable[[Source, Signal, TraceQuery | None], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A stream that has a type and a harmless file name."""
+
+    media_type: str
+    file_name: str
+    chunks: Iterator[bytes]
+
+
+def _protobuf(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    # Concatenated OTLP requests are one valid request.
+    for telemetry in source.export(signal, query):
+        yield telemetry.body or otlp.encode(signal, telemetry.tables)
+
+
+def _json_lines(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    for telemetry in source.export(signal, query):
+        yield otlp.encode_json(signal, telemetry.tables) + b"\n"
+
+
+def _jaeger(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    # Jaeger's document groups by trace, so it is written trace by trace, each one whole.
+    found = source.find_traces(query or TraceQuery(limit=None)).traces
+    yield b'{"data":['
+    separator = b""
+    for trace_hi, trace_lo in zip(
+        found.column("trace_hi").to_pylist(), found.column("trace_lo").to_pylist(), strict=True
+    ):
+        trace = source.trace(join_trace_id(trace_hi, trace_lo))
+        if trace is not None:
+            yield separator + _inside(jaeger.encode(telemetry_of_spans(trace.spans).tables))
+            separator = b","
+    yield b"]}\n"
+
+
+def _zipkin(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    yield b"["
+    separator = b""
+    for telemetry in source.export(signal, query):
+        inside = _inside(_zipkin_array(telemetry))
+        if inside:
+            yield separator + inside
+            separator = b","
+    yield b"]\n"
+
+
+def _zipkin_array(telemetry: Telemetry) -> bytes:
+    tables: Mapping[str, pa.Table] = telemetry.tables
+    return zipkin.encode(tables)
+
+
+def _inside(document: bytes) -> bytes:
+    """What stands between the outermost brackets of an array."""
+    return document[document.index(b"[") + 1 : document.rindex(b"]")].strip()
+
+
+_EVERY = frozenset(Signal)
+_TRACES = frozenset({Signal.TRACES})
+FORMATS = {
+    row.name: row
+    for row in (
+        Format("otlp-json", "application/x-ndjson", "jsonl", _EVERY, _json_lines),
+        Format("otlp-protobuf", "application/x-protobuf", "binpb", _EVERY, _protobuf),
+        Format("jaeger-json", "application/json", "json", _TRACES, _jaeger),
+        Format("zipkin-json", "application/json", "json", _TRACES, _zipkin),
+    )
+}
+
+
+def chosen(signal: str, form: str) -> tuple[Signal, Format]:
+    """The signal and the format by name. Raises `BadQuestion`."""
+    if signal not in {s.value for s in Signal}:
+        raise BadQuestion(f"signal: choose from {', '.join(s.value for s in Signal)}")
+    if form not in FORMATS:
+        raise BadQuestion(f"format: choose from {', '.join(FORMATS)}")
+    if Signal(signal) not in FORMATS[form].signals:
+        raise BadQuestion(f"{form} has no {signal}; otlp-json and otlp-protobuf do")
+    return Signal(signal), FORMATS[form]
+
+
+def export(source: Source, signal: Signal, form: Format, query: TraceQuery | None) -> Export:
+    """Start an export; what can be refused is refused here, before the first byte."""
+    if signal is Signal.METRICS and query is not None:
+        raise BadQuestion("metrics are exported whole: filters choose traces")
+    chunks = form.chunks(source, signal, query)
+    first = next(chunks, b"")
+    return Export(form.media_type, f"longpole-{signal.value}.{form.suffix}", _after(first, chunks))
+
+
+def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -1,0 +1,49 @@
+"""Numbers as people read them: durations, shares, sizes, moments."""
+
+from __future__ import annotations
+
+
+def duration(nanoseconds: int) -> str:
+    """`1.91 s`, `29.6 ms`, `410 µs`, `17 ns`; three significant digits."""
+    for limit, unit in ((60 * 10**9, "min"), (10**9, "s"), (10**6, "ms"), (10**3, "µs")):
+        scale = 10**9 * 60 if unit == "min" else limit
+        if abs(nanoseconds) >= limit:
+            value = nanoseconds / scale
+            digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+            shown = f"{value:.{digits}f}"
+            return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown} {unit}"
+    return f"{nanoseconds} ns"
+
+
+def share(part: float) -> str:
+    """A share from 0 to 1 as a percentage; small ones do not become 0 %."""
+    percent = part * 100
+    if 0 < percent < 0.1:
+        return "<0.1 %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def size(count: int) -> str:
+    """Bytes as `1.2 GiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def moment(unix_nano: int) -> str:
+    """UTC to the millisecond; times outside of the calendar stay numbers."""
+    from datetime import UTC, datetime
+
+    try:
+        at = datetime.fromtimestamp(unix_nano // 10**9, UTC)
+    except (OverflowError, ValueError, OSError):
+        return str(unix_nano)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{unix_nano // 10**6 % 1000:03d}"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 span`, `2 spans`, `1,000 traces`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
