@@ -1,0 +1,228 @@
+"""The report of one trace: where its time went, why, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from longpole.analyzer.explain import Explanation, OtherTree, other_trees
+from longpole.analyzer.labels import PathSegment
+from longpole.analyzer.verdict import VerdictEntry
+from longpole.model.ids import span_id_hex, trace_id_hex
+from longpole.model.log import LogRecord
+from longpole.model.problem import Problem
+from longpole.model.span import AttributeValue, Span, SpanKind, StatusCode
+from longpole.model.trace import Trace
+
+
+def trace_report(
+    explanation: Explanation,
+    trace: Trace | None = None,
+    logs: Sequence[LogRecord] = (),
+    *,
+    include_spans: bool = False,
+) -> dict[str, Any]:
+    """The JSON document of a trace: ids as hex, times and durations as integer nanoseconds.
+
+    Besides the documented contract it holds `start_unix_nano`, `service_count`,
+    `verdict_line`, `problems`, `orphan_trees` and `asynchronous`. With `include_spans`, `spans`
+    has every span in tree order (primary tree first), its own attributes and events if `trace`
+    is given.
+    """
+    e = explanation
+    ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
+    has_root = e.root >= 0
+    others = other_trees(e)
+    document: dict[str, Any] = {
+        "trace_id": trace_id_hex(e.trace_id),
+        "start_unix_nano": e.start_unix_nano,
+        "duration_ns": e.duration_ns,
+        "span_count": len(e.spans),
+        "error_count": e.error_count,
+        "service_count": e.service_count,
+        "root": {
+            "span_id": span_id_hex(ids[e.root]) if has_root else None,
+            "service": services[e.root] if has_root else None,
+            "operation": names[e.root] if has_root else None,
+        },
+        "completeness": {
+            "orphans": e.completeness.orphans,
+            "headless": e.completeness.headless,
+            "late": e.completeness.late,
+            "skew_shifts": e.completeness.skew_shifts,
+            "detached": e.completeness.detached,
+            "settled": e.completeness.settled,
+            "revision": e.completeness.revision,
+        },
+        "ambiguous_ns": e.ambiguous_ns,
+        "verdict_line": e.verdict_line,
+        "verdict": [_entry(entry) for entry in e.verdict],
+        "segments": [_segment(e, segment) for segment in e.segments],
+        "findings": [],
+        "logs": [_log(record) for record in logs],
+        "problems": [_problem(problem) for problem in e.problems],
+        "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
+        "asynchronous": [_tree(e, t) for t in others if t.reason != "orphan"],
+    }
+    if include_spans:
+        document["spans"] = _spans(e, trace)
+    return document
+
+
+def _entry(entry: VerdictEntry) -> dict[str, Any]:
+    return {
+        "service": entry.service,
+        "operation": entry.operation,
+        "critical_ns": entry.critical_ns,
+        "share": entry.share,
+        "reason": entry.reason,
+        "advice": entry.advice,
+        "confidence": str(entry.confidence),
+        "span_ids": [span_id_hex(span_id) for span_id in entry.span_ids],
+    }
+
+
+def _segment(e: Explanation, segment: PathSegment) -> dict[str, Any]:
+    spans = e.spans
+    return {
+        "span_id": span_id_hex(spans.span_ids[segment.span]),
+        "service": spans.services[segment.span],
+        "operation": spans.names[segment.span],
+        "label": str(segment.label),
+        "peer": segment.peer,
+        "covering": [span_id_hex(spans.span_ids[i]) for i in segment.covering],
+        "start_unix_nano": segment.start_unix_nano,
+        "end_unix_nano": segment.end_unix_nano,
+    }
+
+
+def _tree(e: Explanation, tree: OtherTree) -> dict[str, Any]:
+    spans, root = e.spans, tree.root
+    return {
+        "root": {
+            "span_id": span_id_hex(spans.span_ids[root]),
+            "service": spans.services[root],
+            "operation": spans.names[root],
+        },
+        "reason": tree.reason,
+        "start_unix_nano": spans.starts[root],
+        "duration_ns": spans.ends[root] - spans.starts[root],
+        "span_count": tree.span_count,
+        "span_share": round(tree.span_count / len(spans), 6),
+        "segments": [_segment(e, segment) for segment in tree.segments],
+    }
+
+
+def _log(record: LogRecord) -> dict[str, Any]:
+    body = record.body
+    return {
+        "time_unix_nano": record.time_unix_nano or record.observed_time_unix_nano,
+        "severity": record.severity_text or _severity(record.severity_number),
+        "body": body if isinstance(body, str) else "" if body is None else _json(body),
+        "span_id": span_id_hex(record.span_id) if record.span_id else None,
+        "service": record.service_name,
+    }
+
+
+def _severity(number: int) -> str:
+    """OTLP's short name: four numbers to each of six levels."""
+    levels = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+    return levels[(number - 1) // 4] if 1 <= number <= 24 else ""
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "severity": str(problem.severity),
+        "count": problem.count,
+        "span_ids": [span_id_hex(span_id) for span_id in problem.span_ids],
+    }
+
+
+def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
+    """Every span, depth first, siblings by start; without recursion, since chains are deep."""
+    spans, tree = e.spans, e.tree
+    sent = _sent_spans(e, trace)
+    on_path = frozenset(e.path.visited)
+    others = sorted((r for r in tree.roots if r != e.root), key=lambda i: (spans.starts[i], i))
+    stack = [(root, 0) for root in reversed(([e.root] if e.root >= 0 else []) + others)]
+    rows: list[dict[str, Any]] = []
+    while stack:
+        index, depth = stack.pop()
+        parent_id = spans.parent_ids[index]
+        row: dict[str, Any] = {
+            "span_id": span_id_hex(spans.span_ids[index]),
+            "parent_span_id": span_id_hex(parent_id) if parent_id else None,
+            "depth": depth,
+            "service": spans.services[index],
+            "operation": spans.names[index],
+            "kind": _name(SpanKind, spans.kinds[index]),
+            "start_unix_nano": spans.starts[index],
+            "duration_ns": spans.ends[index] - spans.starts[index],
+            "status": _name(StatusCode, spans.status_codes[index]),
+            "status_message": spans.status_messages[index],
+            "on_path": index in on_path,
+            "critical_ns": e.critical_ns.get(index, 0),
+            "detached": str(e.detached[index]) if index in e.detached else None,
+        }
+        span = sent.get(index)
+        if span is not None:
+            row["attributes"] = {k: _plain(v) for k, v in span.attributes.items()}
+            row["resource"] = {k: _plain(v) for k, v in span.resource.attributes.items()}
+            row["events"] = [
+                {
+                    "time_unix_nano": event.time_unix_nano,
+                    "name": event.name,
+                    "attributes": {k: _plain(v) for k, v in event.attributes.items()},
+                }
+                for event in span.events
+            ]
+        rows.append(row)
+        children = sorted(tree.children[index], key=lambda c: (spans.starts[c], c), reverse=True)
+        stack.extend((child, depth + 1) for child in children)
+    return rows
+
+
+def _sent_spans(e: Explanation, trace: Trace | None) -> dict[int, Span]:
+    """The span as sent behind each index. Spans that share an id are told apart by content."""
+    if trace is None:
+        return {}
+    known: dict[tuple[object, ...], Span] = {}
+    for span in trace.spans:
+        known.setdefault(
+            (span.span_id, span.parent_span_id, span.kind, span.start_unix_nano, span.name), span
+        )
+    s = e.spans
+    keys = zip(s.span_ids, s.parent_ids, s.kinds, s.starts, s.names, strict=True)
+    found = ((index, known.get(key)) for index, key in enumerate(keys))
+    return {index: span for index, span in found if span is not None}
+
+
+def _name(names: type[SpanKind] | type[StatusCode], number: int) -> str:
+    """OTLP's name in lower case, or the number as it came."""
+    try:
+        return names(number).name.lower()
+    except ValueError:
+        return str(number)
+
+
+def _plain(value: AttributeValue) -> Any:
+    """A value that JSON can hold: bytes as hex, numbers that JSON lacks as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return json.loads(_json(value))
+
+
+def _json(value: object) -> str:
+    def fallback(odd: object) -> Any:
+        if isinstance(odd, bytes):
+            return odd.hex()
+        return dict(odd) if hasattr(odd, "items") else list(odd)  # type: ignore[call-overload]
+
+    return json.dumps(value, default=fallback, ensure_ascii=False)

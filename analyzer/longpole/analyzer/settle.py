@@ -1,0 +1,90 @@
+"""Settling: explains quiet traces once and hands their derived rows back to storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loguru import logger
+
+from longpole.analyzer.critical_path import PathOptions
+from longpole.analyzer.derived_rows import DerivedColumns
+from longpole.analyzer.explain import explain
+from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
+from longpole.model.clock import Clock
+from longpole.model.ids import trace_id_hex
+from longpole.model.problem import Problem, Severity
+from longpole.storage.ports import SettleFeed
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRound:
+    """What one round did. `problems` has one entry for each code, added up over the traces;
+    `elapsed_ns` is how long it took."""
+
+    traces: int
+    spans: int
+    problems: tuple[Problem, ...] = ()
+    elapsed_ns: int = 0
+
+
+def settle_once(
+    feed: SettleFeed,
+    clock: Clock,
+    options: PathOptions | None = None,
+    limit: int = 2000,
+) -> SettleRound:
+    """Explain up to `limit` quiet traces and put their derived rows; returns at once when
+    nothing is quiet.
+
+    A trace on which the analysis itself fails (a bug of ours) does not hold up the others: it
+    is logged, reported as `analysis_failed`, and settled with its longest root as one `self`
+    segment, so that sums still add up and it is not tried again for ever. What storage raises
+    goes through; the traces then stay pending.
+    """
+    begin = clock.monotonic_ns()
+    whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
+    if not whole.traces:
+        return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
+    derived = DerivedColumns()
+    tally = _Tally()
+    span_count = 0
+    for state, spans in spans_of_whole_traces(whole):
+        span_count += len(spans)
+        try:
+            explanation = explain(spans, options)
+            derived.add(state, explanation)
+        except Exception:  # a bug here must not stop the settling of everybody else
+            logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
+            derived.add_unexplained(state, spans)
+            tally.add(
+                Problem(
+                    "analysis_failed",
+                    "Traces on which the analysis failed show one segment for their root; "
+                    "the log has the details.",
+                    Severity.LOSS,
+                )
+            )
+        else:
+            for problem in explanation.problems:
+                tally.add(problem)
+    feed.put_derived(derived.rows(whole.traces))
+    return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
+
+
+class _Tally:
+    """Adds problems up by code; the first one's words and spans stand for all."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Problem] = {}
+
+    def add(self, problem: Problem) -> None:
+        known = self._by_code.get(problem.code)
+        count = problem.count + (known.count if known else 0)
+        first = known or problem
+        self._by_code[problem.code] = Problem(
+            first.code, first.message, first.severity, count, first.span_ids
+        )
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._by_code[code] for code in sorted(self._by_code))
