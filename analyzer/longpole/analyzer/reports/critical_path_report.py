@@ -1,0 +1,76 @@
+"""The report over all matching traces: who held the critical path, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from longpole.analyzer.critical_path import PathOptions
+from longpole.analyzer.path_aggregate import PathAggregate, root_statistics
+from longpole.analyzer.reports.unsettled import explanations
+from longpole.analyzer.traceql import format_query
+from longpole.model.query import TraceQuery
+from longpole.storage.ports import TraceReader
+
+DEFAULT_GROUP_BY = ("service", "operation", "label")
+
+
+def critical_path_report(
+    reader: TraceReader,
+    query: TraceQuery,
+    group_by: Sequence[str] = DEFAULT_GROUP_BY,
+    options: PathOptions | None = None,
+) -> dict[str, Any]:
+    """Path time of every matching trace (`query.limit` does not apply), by group.
+
+    Settled traces come from derived rows, which were made with the server's options; the
+    others are explained now, with `options`. Sums are exact: `critical_ns` over all groups
+    equals `duration_sum_ns`. `share` is a group's part of it, 0 to 1. Percentiles are
+    nearest-rank. `coverage` counts traces; `used` are the settled and the now explained ones.
+    Raises ValueError for an unknown column in `group_by`.
+    """
+    columns = tuple(group_by)
+    aggregate = PathAggregate(columns)
+    totals = reader.path_totals(query, columns)
+    aggregate.add_totals(totals)
+    explained = incomplete = late = 0
+    for explanation in explanations(reader, totals.unsettled, options):
+        aggregate.add(explanation)
+        explained += 1
+        incomplete += bool(explanation.completeness.orphans or explanation.completeness.headless)
+        late += explanation.completeness.late > 0
+    if explained:
+        roots = root_statistics(aggregate.root_durations_ns)
+    else:
+        roots = totals.roots.to_pylist()[0]
+    duration_sum = roots["duration_sum_ns"] or 0
+    return {
+        "query": format_query(query),
+        "group_by": list(columns),
+        "coverage": {
+            "matched": totals.coverage.matched,
+            "used": totals.coverage.used + explained,
+            "unsettled_explained": explained,
+            "incomplete": totals.coverage.incomplete + incomplete,
+            "late": totals.coverage.late + late,
+        },
+        "roots": {
+            "trace_count": roots["trace_count"],
+            "duration_sum_ns": duration_sum,
+            "p50_ns": roots["p50_ns"],
+            "p95_ns": roots["p95_ns"],
+            "p99_ns": roots["p99_ns"],
+            "max_ns": roots["max_ns"],
+        },
+        "groups": [
+            {
+                **dict(zip(columns, group, strict=True)),
+                "critical_ns": total.critical_ns,
+                "share": round(total.critical_ns / duration_sum, 6) if duration_sum else 0.0,
+                "segment_count": total.segment_count,
+                "trace_count": total.trace_count,
+            }
+            for group, total in aggregate.ranked()
+        ],
+        "notices": list(totals.notices),
+    }
