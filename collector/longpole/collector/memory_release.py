@@ -1,0 +1,46 @@
+"""Giving memory back to the system after a big request.
+
+glibc and Arrow keep what was freed for the next allocation. After a 64 MiB request that is
+hundreds of megabytes that nobody needs, so once it is over they are asked to let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+from concurrent.futures import Executor
+
+import pyarrow as pa
+
+BIG_BYTES = 4 << 20
+_PAUSE_SECONDS = 1.0
+
+
+class MemoryRelease:
+    """Releases once, a moment after the last big request. Lives on one event loop."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._timer: asyncio.TimerHandle | None = None
+
+    def after(self, size: int) -> None:
+        """Note that a request of `size` bytes is over; schedules a release if it was big."""
+        if size < BIG_BYTES:
+            return
+        self.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_PAUSE_SECONDS, self._pool.submit, release)
+
+    def cancel(self) -> None:
+        """Forget what was scheduled."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def release() -> None:
+    """Return unused memory of Arrow's pool and of the C library's heap, where it can."""
+    pa.default_memory_pool().release_unused()
+    # Another C library gives back on its own terms.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
