@@ -56,6 +56,4 @@ def _plain(value: Any) -> Any:
 def _traceback(exception: Any) -> str:
     import traceback
 
-    return "".join(
-        traceback.format_exception(exception.type, exception.value, exception.traceback)
-    )
+    return "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))

@@ -30,9 +30,9 @@ def _add(command: F, groups: tuple[str, ...]) -> F:
         kind: dict[str, Any] = (
             {"is_flag": True} if setting.parse is table.truth else {"metavar": setting.metavar}
         )
-        result = click.option(
-            setting.flag, setting.name, default=None, help=setting.help, **kind
-        )(result)
+        result = click.option(setting.flag, setting.name, default=None, help=setting.help, **kind)(
+            result
+        )
     return result
 
 

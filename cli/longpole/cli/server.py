@@ -16,12 +16,12 @@ from loguru import logger
 
 from longpole.cli import wiring
 from longpole.cli.settings import Settings
-from longpole.cli.web_server import WebServer, address_of, bound_socket, split_address
-from longpole.collector.binding import check_bind
+from longpole.cli.web_server import WebServer
+from longpole.collector.binding import check_bind, join_address, listen, split_address
 from longpole.collector.collector import Collector
 from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
-from longpole.dashboards.security import Token, WebGuard
+from longpole.dashboards.security import WebGuard
 from longpole.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Server:
         for warning in settings.warnings():
             logger.warning(warning)
         for address in (settings.otlp_grpc, settings.otlp_http, settings.web):
-            check_bind(address, token, settings.insecure_allow_remote)
+            check_bind(address, token is not None, settings.insecure_allow_remote)
         self._registry = CollectorRegistry()
-        listener = bound_socket(settings.web, "--web")
+        listener = listen(settings.web, "--web")
         try:
             self._store: DuckDBStore = wiring.open_store(settings, self._clock, {})
             try:
@@ -77,14 +77,17 @@ class Server:
         except BaseException:
             listener.close()
             raise
-        self.addresses = {**self._collector.addresses, "web": address_of(listener)}
+        self.addresses = {
+            **self._collector.addresses,
+            "web": join_address(*listener.getsockname()[:2]),
+        }
         self._store.announce(self.addresses)
         self._front_door = FrontDoor(lambda: not self._is_draining, self._is_replayed)
         guard = WebGuard(
             self._front_door,
             split_address(settings.web)[0],
             settings.web_host,
-            Token.of(token) if token else None,
+            token,
         )
         self._web = WebServer(guard, listener)
         self._web.start()
@@ -171,4 +174,3 @@ def ready_line(server: Server) -> str:
     """What scripts wait for."""
     addresses = server.addresses
     return f"ready grpc={addresses['grpc']} http={addresses['http']} web={addresses['web']}"
-

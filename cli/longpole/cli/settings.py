@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from longpole.model.problem import LongpoleError
+from longpole.model.secret import Secret
 
 
 class SettingRefused(LongpoleError):
@@ -58,7 +59,7 @@ def number(value: Any) -> float:
 
 def count(value: Any) -> int:
     """A whole number above zero; `_` may group digits."""
-    if isinstance(value, bool) or isinstance(value, float) or int(value) <= 0:
+    if isinstance(value, bool | float) or int(value) <= 0:
         raise ValueError("expected a whole number above 0")
     return int(value)
 
@@ -208,7 +209,7 @@ class Settings:
     max_request_bytes: int
     log_level: str
 
-    def auth_token(self) -> str | None:
+    def auth_token(self) -> Secret | None:
         """The token of `auth_token_file`, without surrounding blanks.
 
         Raises `SettingRefused` for a file that cannot be read or is empty.
@@ -226,7 +227,7 @@ class Settings:
             raise SettingRefused(
                 f"--auth-token-file {self.auth_token_file} must hold one printable ASCII word"
             )
-        return token
+        return Secret(token)
 
     def warnings(self) -> list[str]:
         """What an operator should know about these settings before going on."""

@@ -1,4 +1,4 @@
-"""The web port: bound early, served by uvicorn in a thread of its own."""
+"""The web port, served by uvicorn in a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,46 +6,10 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from longpole.cli.exit_codes import Refused
-
 if TYPE_CHECKING:
     import uvicorn
 
     from longpole.dashboards.security import App
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host (without brackets) and port of `host:port`."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def bound_socket(address: str, flag: str) -> socket.socket:
-    """A listening socket. Raises `Refused` naming the address and the flag."""
-    host, port = split_address(address)
-    try:
-        family, kind, protocol, _, target = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(target)
-            listener.listen(512)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise Refused(
-            f"cannot listen on {address}: {error.strerror or error}; {flag} takes another address"
-        ) from None
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """`host:port` as bound, IPv6 in brackets."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class WebServer:

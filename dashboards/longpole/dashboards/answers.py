@@ -81,9 +81,7 @@ class Answers:
                 f"group_by: choose from {', '.join(PATH_GROUP_COLUMNS)}, each at most once"
             )
         query = parameters.query(asked, self.clock, default_limit=None)
-        return critical_path_report(
-            self.store, query, group_by, parameters.path_options(asked)
-        )
+        return critical_path_report(self.store, query, group_by, parameters.path_options(asked))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""
@@ -153,5 +151,3 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "severity": problem.severity.value,
         "count": problem.count,
     }
-
-

@@ -86,4 +86,3 @@ def api_router(answers: Answers) -> APIRouter:
         return as_json(answers.sql(question.sql, question.max_rows, question.timeout_seconds))
 
     return router
-

@@ -121,6 +121,4 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _bug(request: Request, error: Exception) -> Response:
     logger.opt(exception=error).error("a question failed: {}", request.scope["path"])
-    return _answer(
-        request, 500, "bug", "the server failed on this question; its log says why"
-    )
+    return _answer(request, 500, "bug", "the server failed on this question; its log says why")

@@ -1,6 +1,6 @@
 """Why a question got no answer: one shape for the API, the pages and the command line.
 
-    {"error": {"code": "unknown_trace", "message": "…", "reasons": ["…"]}}
+{"error": {"code": "unknown_trace", "message": "…", "reasons": ["…"]}}
 """
 
 from __future__ import annotations

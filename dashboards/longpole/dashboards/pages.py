@@ -122,6 +122,4 @@ def _with_bars(
 def error_page(status: int, message: str, reasons: tuple[str, ...]) -> str:
     """Why there is no page here."""
     template = "trace_not_found.html" if reasons else "refused.html"
-    return _templates.get_template(template).render(
-        status=status, message=message, reasons=reasons
-    )
+    return _templates.get_template(template).render(status=status, message=message, reasons=reasons)

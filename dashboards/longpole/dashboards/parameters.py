@@ -112,9 +112,7 @@ def query(parameters: Parameters, clock: Clock, default_limit: int | None = 20) 
     for name, comparison in (("min_duration", Comparison.GE), ("max_duration", Comparison.LE)):
         value = first(parameters, name)
         if value is not None:
-            conditions.append(
-                Condition(Field.TRACE_DURATION, comparison, duration_ns(value, name))
-            )
+            conditions.append(Condition(Field.TRACE_DURATION, comparison, duration_ns(value, name)))
     if flag(parameters, "error"):
         conditions.append(Condition(Field.STATUS, Comparison.EQ, int(StatusCode.ERROR)))
     conditions += [_attribute(pair) for pair in parameters.get("attr", ())]

@@ -1,6 +1,6 @@
 """The time ribbon: who was on the critical path when, as a few rectangles.
 
-    |web|auth|          cart           |pay|web|      width = the whole root interval
+|web|auth|          cart           |pay|web|      width = the whole root interval
 """
 
 from __future__ import annotations

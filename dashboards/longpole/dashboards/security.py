@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from longpole.dashboards.errors import document
+from longpole.model.secret import Secret
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,25 +40,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """The digest of a bearer token: the token itself is not kept."""
-
-    digest: bytes
-
-    @classmethod
-    def of(cls, text: str) -> Token:
-        return cls(hashlib.sha256(text.encode()).digest())
-
-    def is_given_by(self, candidate: str) -> bool:
-        """Takes the same time whatever the candidate is."""
-        offered = hashlib.sha256(candidate.encode("utf-8", "replace")).digest()
-        return hmac.compare_digest(offered, self.digest)
-
-    def __repr__(self) -> str:
-        return "Token(***)"
-
-
 class WebGuard:
     """Answers 421 for a foreign Host, 403 for a foreign Origin on a request that changes
     state, 401 without the token; adds the security headers to every response.
@@ -74,7 +53,7 @@ class WebGuard:
         app: App,
         bound_host: str,
         host_names: Iterable[str] = (),
-        token: Token | None = None,
+        token: Secret | None = None,
     ) -> None:
         self._app = app
         bound = bound_host.strip("[]").lower()
@@ -140,13 +119,13 @@ class WebGuard:
         scheme, _, rest = (_header(headers, b"authorization") or "").partition(" ")
         assert self._token is not None
         if scheme.lower() == "bearer":
-            return self._token.is_given_by(rest.strip())
+            return self._token.matches(rest.strip())
         if scheme.lower() == "basic":
             try:
                 pair = base64.b64decode(rest.strip(), validate=True).decode()
             except (binascii.Error, ValueError):
                 return False
-            return self._token.is_given_by(pair.partition(":")[2])
+            return self._token.matches(pair.partition(":")[2])
         return False
 
 

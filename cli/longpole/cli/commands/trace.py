@@ -1,0 +1,84 @@
+"""`longpole trace ID`: where the time of one trace went, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from longpole.cli.exit_codes import NotFound, Refused
+from longpole.cli.filters import from_option, json_option
+from longpole.cli.options import client_options, resolved
+
+if TYPE_CHECKING:
+    from longpole.cli.source import Source
+
+
+@click.command("trace")
+@click.argument("trace_id", metavar="[ID]", required=False)
+@from_option
+@json_option
+@click.option(
+    "--overflow",
+    type=click.Choice(["clip", "detach"]),
+    default=None,
+    help="children that outlive their parent: clip them, or detach them (default)",
+)
+@click.option(
+    "--eps",
+    metavar="NS",
+    default=None,
+    help="siblings that overlap by at most so many ns follow each other",
+)
+@click.option(
+    "--tau",
+    metavar="NS",
+    default=None,
+    help="how far a child may outlive its parent and still be waited for, in ns",
+)
+@click.option("--spans", is_flag=True, help="all spans: in --json, and in the tree")
+@client_options
+def command(
+    trace_id: str | None, files: tuple[str, ...], as_json: bool, spans: bool, **given: Any
+) -> None:
+    """Explain one trace: where the time went, why, and what to do.
+
+    ID is 32 or 16 hex digits. With --from and no ID, every trace of the files.
+    """
+    options = {
+        name: [value]
+        for name in ("overflow", "eps", "tau")
+        if (value := given.pop(name)) is not None
+    }
+    settings = resolved(given)
+    if trace_id is None and not files:
+        raise Refused("which trace? Give its ID, or files with --from; `longpole traces` lists ids")
+    from longpole.cli.output import print_document, print_text
+    from longpole.cli.source import opened
+
+    if spans or not as_json:
+        options["spans"] = ["1"]
+    with opened(settings, [Path(file) for file in files]) as source:
+        ids = [trace_id] if trace_id is not None else all_traces(source)
+        for number, identity in enumerate(ids):
+            report = source.trace(identity, options)
+            if as_json:
+                print_document(report)
+                continue
+            from longpole.cli.render.trace import trace_text
+
+            if number:
+                click.echo()
+            print_text(trace_text(report, source.page_url(report["trace_id"]), all_spans=spans))
+
+
+def all_traces(source: Source) -> Sequence[str]:
+    """Ids of every trace of the files, oldest first."""
+    found = source.traces({"limit": ["10000"]})
+    if not found["traces"]:
+        raise NotFound("there is no trace in there")
+    if found["is_truncated"]:
+        raise Refused("the files hold more than 10,000 traces; name one, or use critical-path")
+    return [row["trace_id"] for row in reversed(found["traces"])]

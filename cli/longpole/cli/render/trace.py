@@ -1,0 +1,121 @@
+"""The report of one trace as text: verdict first, then ribbon, tree, logs, completeness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from longpole.cli.render.ribbon import Ribbon
+from longpole.cli.render.text import inert
+from longpole.cli.render.tree import span_tree
+from longpole.dashboards.figures import duration, moment, plural, share
+
+MAX_LOGS = 20
+
+
+def trace_text(
+    report: Mapping[str, Any], page_url: str = "", all_spans: bool = False
+) -> RenderableType:
+    """`report` is the document of `longpole trace --json --spans`."""
+    return Group(*_parts(report, page_url, all_spans))
+
+
+def _parts(report: Mapping[str, Any], page_url: str, all_spans: bool) -> Iterator[RenderableType]:
+    root = report["root"]
+    head = Text()
+    head.append(f"{_name(root)}  ", "bold")
+    head.append(duration(report["duration_ns"]), "bold")
+    yield head
+    errors = plural(report["error_count"], "error")
+    facts = [moment(report["start_unix_nano"]) + " UTC", plural(report["span_count"], "span")]
+    yield Text(f"{report['trace_id']}  {'  '.join([*facts, errors])}", "dim")
+    yield Text()
+    yield from _verdict(report)
+    if report["segments"]:
+        yield Text()
+        yield Ribbon(report["segments"])
+    if report.get("spans"):
+        yield Text()
+        yield span_tree(report["spans"], all_spans)
+    yield from _logs(report)
+    yield Text()
+    yield from _completeness(report)
+    if page_url:
+        yield Text()
+        yield Text(page_url, "underline")
+
+
+def _name(span: Mapping[str, Any]) -> str:
+    if span["service"] is None:
+        return "no root span"
+    return f"{inert(span['service'])} · {inert(span['operation'])}"
+
+
+def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    if not report["verdict"]:
+        yield Text("There is no time to explain: the root span has no duration.")
+    for number, entry in enumerate(report["verdict"]):
+        where = Text()
+        where.append(f"{inert(entry['service'])} › {inert(entry['operation'])}", "bold")
+        amount = f"{duration(entry['critical_ns'])} of {duration(report['duration_ns'])}"
+        where.append(f"  {amount} ({share(entry['share'])})")
+        why = Text(inert(entry["reason"]))
+        why.append(f"  (confidence: {entry['confidence']})", "dim")
+        if number:
+            yield Text()
+        yield _labelled("WHERE", where)
+        yield _labelled("WHY", why)
+        yield _labelled("DO", Text(inert(entry["advice"])))
+
+
+def _labelled(label: str, content: Text) -> RenderableType:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 1), expand=False)
+    grid.add_column(width=6, style="bold cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(label, content)
+    return grid
+
+
+def _logs(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    logs = report["logs"]
+    if not logs:
+        return
+    yield Text()
+    yield Text(f"LOGS  {plural(len(logs), 'record')}", "bold")
+    for log in logs[:MAX_LOGS]:
+        line = f"{moment(log['time_unix_nano'])[11:]}  {inert(log['severity']) or '-':<5} "
+        yield Padding(Text(f"{line} {inert(log['service'])}  {inert(log['body'])}"), (0, 0, 0, 2))
+    if len(logs) > MAX_LOGS:
+        yield Text(f"  … {len(logs) - MAX_LOGS:,} more")
+
+
+def _completeness(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    facts = report["completeness"]
+    state = (
+        f"settled, revision {facts['revision']}"
+        if facts["settled"]
+        else "not settled: spans may still arrive"
+    )
+    lacks = [
+        text
+        for is_so, text in (
+            (facts["headless"], "the root is missing"),
+            (facts["orphans"], plural(facts["orphans"], "span", "spans") + " without its parent"),
+            (facts["late"], plural(facts["late"], "late span")),
+            (facts["detached"], plural(facts["detached"], "span") + " nobody waited for"),
+            (facts["skew_shifts"], plural(facts["skew_shifts"], "clock") + " shifted"),
+        )
+        if is_so
+    ]
+    if report["ambiguous_ns"]:
+        lacks.append(f"{duration(report['ambiguous_ns'])} where span times cannot tell who waited")
+    yield Text(f"{'; '.join(lacks) or 'complete'} ({state})", "dim")
+    for problem in report["problems"]:
+        times = f" ({problem['count']:,} times)" if problem["count"] > 1 else ""
+        yield Text(f"note: {inert(problem['message'])}{times}", "dim")

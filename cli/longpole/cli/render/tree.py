@@ -1,0 +1,91 @@
+"""The span tree on a terminal: indentation, bars on one time axis, the path marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.bar import Bar
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from longpole.cli.render.text import inert
+from longpole.dashboards.figures import duration
+
+# Up to so many spans the whole tree is shown; of longer traces the path and its context.
+WHOLE_TREE = 60
+MOST_PATH_SPANS = 40
+MOST_ERRORS = 10
+DEEPEST_INDENT = 16
+
+
+def span_tree(spans: Sequence[Mapping[str, Any]], all_spans: bool) -> RenderableType:
+    """`spans` in tree order. Rows that are left out are counted where they would stand."""
+    shown = range(len(spans)) if all_spans else chosen(spans)
+    begin = min(span["start_unix_nano"] for span in spans)
+    end = max(span["start_unix_nano"] + max(0, span["duration_ns"]) for span in spans)
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("SPANS (● on the critical path)", ratio=5, no_wrap=True, overflow="ellipsis")
+    table.add_column("on path", justify="right", no_wrap=True)
+    table.add_column("total", justify="right", no_wrap=True)
+    table.add_column("", ratio=3, no_wrap=True)
+    last = -1
+    for index in shown:
+        if index > last + 1:
+            table.add_row(_more(index - last - 1))
+        table.add_row(*_row(spans[index], begin, max(1, end - begin)))
+        last = index
+    if last < len(spans) - 1:
+        table.add_row(_more(len(spans) - 1 - last))
+    return table
+
+
+def chosen(spans: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Which rows to show: all of a short trace; else the spans with the most time on the path,
+    the first errors, and the ancestors of both."""
+    if len(spans) <= WHOLE_TREE:
+        return list(range(len(spans)))
+    by_time = sorted(
+        (i for i, span in enumerate(spans) if span["on_path"]),
+        key=lambda i: -int(spans[i]["critical_ns"]),
+    )
+    wanted = {0, *by_time[:MOST_PATH_SPANS]}
+    wanted.update([i for i, span in enumerate(spans) if span["status"] == "error"][:MOST_ERRORS])
+    # In tree order the nearest row above with a smaller depth is the parent.
+    parents: list[int] = []
+    stack: list[int] = []
+    for index, span in enumerate(spans):
+        while stack and spans[stack[-1]]["depth"] >= span["depth"]:
+            stack.pop()
+        parents.append(stack[-1] if stack else -1)
+        stack.append(index)
+    context = set(wanted)
+    for index in wanted:
+        at, steps = parents[index], 0
+        # A chain thousands deep has its nearest ancestors shown, not all of them.
+        while at >= 0 and at not in context and steps < DEEPEST_INDENT:
+            context.add(at)
+            at, steps = parents[at], steps + 1
+    return sorted(context)
+
+
+def _row(span: Mapping[str, Any], begin: int, total: int) -> tuple[RenderableType, ...]:
+    name = Text(no_wrap=True, overflow="ellipsis")
+    name.append("● " if span["on_path"] else "  ", "bold yellow")
+    name.append("  " * min(span["depth"], DEEPEST_INDENT))
+    if span["status"] == "error":
+        name.append("✕ ", "bold red")
+    name.append(inert(span["service"]), "cyan")
+    name.append(f" {inert(span['operation'])}", "bold" if span["on_path"] else "")
+    start = span["start_unix_nano"] - begin
+    length = max(0, span["duration_ns"])
+    # A span too short to see still gets a mark.
+    bar = Bar(total, start, max(start + length, start + total / 200), color="yellow"
+              if span["on_path"] else "blue")  # fmt: skip
+    held = duration(span["critical_ns"]) if span["on_path"] else ""
+    return name, held, duration(span["duration_ns"]), bar
+
+
+def _more(count: int) -> Text:
+    return Text(f"    … {count:,} more", "dim")
