@@ -39,6 +39,7 @@ from longpole.storage.ports import (
     Unsupported,
     WholeTraces,
 )
+from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notices
 
 _CHUNK_SPANS = 10_000
 
@@ -180,11 +181,11 @@ class MemoryStore:
             return whole_traces(self._traces, trace_ids, attributes)
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
-        plain.refuse_bad_regexes(query)
+        refuse_bad_regexes(query)
         with self._lock:
             rows = self._matching(query)
             spans = list(self._spans())
-        notices = plain.unknown_key_notices(
+        notices = unknown_key_notices(
             query,
             {key for span in spans for key in span.attributes},
             {key for span in spans for key in span.resource.attributes},
@@ -193,7 +194,7 @@ class MemoryStore:
         return FoundTraces(plain.found_table(kept), len(kept) < len(rows), notices)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
-        plain.refuse_bad_regexes(query)
+        refuse_bad_regexes(query)
         with self._lock:
             rows = self._matching(query)
             segments = {
@@ -266,7 +267,7 @@ class MemoryStore:
         with self._lock:
             wanted = set(self._traces)
             if query is not None:
-                plain.refuse_bad_regexes(query)
+                refuse_bad_regexes(query)
                 wanted = {row.trace_id for row in self._matching(query)[: query.limit]}
             spans = [span for span in self._spans() if span.trace_id in wanted]
             logs = [log for log in self._logs if query is None or log.trace_id in wanted]

@@ -9,16 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from longpole.model import columns
 from longpole.model.ids import span_id_hex, split_trace_id, trace_id_hex
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.span import Attributes, AttributeValue, Span
-from longpole.storage.ports import FOUND_TRACE_EXTRA, QueryRefused
-
-FOUND_TRACES = pa.schema([*columns.TRACES, FOUND_TRACE_EXTRA])
-ATTRIBUTE_FIELDS = (Field.SPAN_ATTRIBUTE, Field.RESOURCE_ATTRIBUTE, Field.ANY_ATTRIBUTE)
+from longpole.storage.answers import FOUND_TRACES
+from longpole.storage.query_checks import full_match
 
 _ORDERS: dict[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.EQ: operator.eq,
@@ -43,24 +39,6 @@ class TraceRow:
         start = self.values["start_unix_nano"]
         assert isinstance(start, int)
         return (-start, self.trace_id)
-
-
-def refuse_bad_regexes(query: TraceQuery) -> None:
-    """Raises `QueryRefused` for a regex that RE2 does not compile."""
-    for condition in query.conditions:
-        if condition.comparison in (Comparison.MATCH, Comparison.NOT_MATCH):
-            try:
-                full_match(str(condition.value), "")
-            except pa.ArrowInvalid as reason:
-                raise QueryRefused(
-                    f"the regular expression {condition.value!r} does not compile: {reason}"
-                ) from None
-
-
-def full_match(pattern: str, text: str) -> bool:
-    """Whether RE2 matches the whole text."""
-    found = pc.match_substring_regex(pa.array([text], pa.string()), rf"\A(?:{pattern})\z")
-    return bool(found[0].as_py())
 
 
 def compares(actual: AttributeValue, condition: Condition) -> bool:
@@ -130,28 +108,6 @@ def plain_row(trace_id: int, spans: Sequence[Span], revision: int) -> TraceRow:
 def found_table(rows: Iterable[TraceRow]) -> pa.Table:
     """The rows as columns `columns.TRACES` and `is_settled`."""
     return pa.Table.from_pylist([row.values for row in rows], schema=FOUND_TRACES)
-
-
-def unknown_key_notices(
-    query: TraceQuery, span_keys: Iterable[str], resource_keys: Iterable[str]
-) -> tuple[str, ...]:
-    """One sentence for each attribute key that no span ever had."""
-    known = {
-        Field.SPAN_ATTRIBUTE: set(span_keys),
-        Field.RESOURCE_ATTRIBUTE: set(resource_keys),
-    }
-    known[Field.ANY_ATTRIBUTE] = known[Field.SPAN_ATTRIBUTE] | known[Field.RESOURCE_ATTRIBUTE]
-    nouns = {
-        Field.SPAN_ATTRIBUTE: "no span has ever had an attribute",
-        Field.RESOURCE_ATTRIBUTE: "no resource has ever had an attribute",
-        Field.ANY_ATTRIBUTE: "no span or resource has ever had an attribute",
-    }
-    missing = [
-        f"{nouns[c.field]} {c.key!r}"
-        for c in query.conditions
-        if c.field in ATTRIBUTE_FIELDS and c.key not in known[c.field]
-    ]
-    return tuple(dict.fromkeys(missing))
 
 
 def nearest_rank(ascending: Sequence[int], percent: int) -> int | None:

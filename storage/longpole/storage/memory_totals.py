@@ -6,38 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from longpole.storage.answers import ROOTS, groups_schema
 from longpole.storage.memory_query import TraceRow, nearest_rank
-from longpole.storage.ports import PATH_GROUP_COLUMNS, Coverage, PathTotals
-
-ROOTS = pa.schema(
-    [
-        pa.field("trace_count", pa.int64()),
-        pa.field("duration_sum_ns", pa.int64()),
-        pa.field("p50_ns", pa.int64()),
-        pa.field("p95_ns", pa.int64()),
-        pa.field("p99_ns", pa.int64()),
-        pa.field("max_ns", pa.int64()),
-    ]
-)
-
-
-def check_group_by(group_by: Sequence[str]) -> None:
-    """Raises ValueError for a column that path time cannot be grouped by."""
-    for name in group_by:
-        if name not in PATH_GROUP_COLUMNS:
-            allowed = ", ".join(PATH_GROUP_COLUMNS)
-            raise ValueError(f"cannot group by {name!r}: choose from {allowed}")
-
-
-def groups_schema(group_by: Sequence[str]) -> pa.Schema:
-    """The columns of `PathTotals.groups`."""
-    counts = ("critical_ns", "segment_count", "trace_count")
-    return pa.schema(
-        [
-            *(pa.field(name, pa.string()) for name in group_by),
-            *(pa.field(name, pa.int64()) for name in counts),
-        ]
-    )
+from longpole.storage.ports import Coverage, PathTotals
+from longpole.storage.query_checks import check_group_by
 
 
 def path_totals(

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from longpole.formats.rows import telemetry_of_spans
 
-from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
+from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema
 from longpole.storage.memory_trace import KeptTrace
-from longpole.storage.ports import WHOLE_TRACE_COLUMNS, TraceState, WholeTraces
+from longpole.storage.ports import TraceState, WholeTraces
 
-LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 _OTHER = ("attr_other_keys", "attr_other_vals")
 
 
@@ -44,15 +43,6 @@ def whole_traces(
         pa.Table.from_pylist(links, schema=LINKS),
         tuple(states),
     )
-
-
-LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
-
-
-def whole_schema(attributes: Sequence[str]) -> pa.Schema:
-    """The columns of `WholeTraces.spans`."""
-    fixed = [columns.SPANS.field(name) for name in WHOLE_TRACE_COLUMNS]
-    return pa.schema([*fixed, *(pa.field(key, pa.string()) for key in attributes)])
 
 
 def text_of(span: Span, key: str) -> str | None:

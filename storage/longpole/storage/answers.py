@@ -1,0 +1,41 @@
+"""The columns of the answers that every engine gives, next to those of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.storage.ports import FOUND_TRACE_EXTRA, WHOLE_TRACE_COLUMNS
+
+FOUND_TRACES = pa.schema([*columns.TRACES, FOUND_TRACE_EXTRA])
+ROOTS = pa.schema(
+    [
+        pa.field("trace_count", pa.int64()),
+        pa.field("duration_sum_ns", pa.int64()),
+        pa.field("p50_ns", pa.int64()),
+        pa.field("p95_ns", pa.int64()),
+        pa.field("p99_ns", pa.int64()),
+        pa.field("max_ns", pa.int64()),
+    ]
+)
+LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
+LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
+
+
+def whole_schema(attributes: Sequence[str]) -> pa.Schema:
+    """The columns of `WholeTraces.spans`."""
+    fixed = [columns.SPANS.field(name) for name in WHOLE_TRACE_COLUMNS]
+    return pa.schema([*fixed, *(pa.field(key, pa.string()) for key in attributes)])
+
+
+def groups_schema(group_by: Sequence[str]) -> pa.Schema:
+    """The columns of `PathTotals.groups`."""
+    counts = ("critical_ns", "segment_count", "trace_count")
+    return pa.schema(
+        [
+            *(pa.field(name, pa.string()) for name in group_by),
+            *(pa.field(name, pa.int64()) for name in counts),
+        ]
+    )

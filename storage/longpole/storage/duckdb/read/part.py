@@ -1,0 +1,82 @@
+"""A place where rows lie: one sealed segment, or the hot tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.model.ids import split_trace_id
+from longpole.model.signals import Signal
+from longpole.model.telemetry import TABLES_OF_SIGNAL
+from longpole.storage.duckdb.read.identifiers import quote_identifier
+from longpole.storage.duckdb.snapshot import Segment, Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+HOT_PREFIX = "longpole_hot_"
+SUPERSEDED = "longpole_superseded"
+
+TABLES_OF_KIND: Mapping[str, Mapping[str, pa.Schema]] = {
+    "spans": TABLES_OF_SIGNAL[Signal.TRACES],
+    "logs": TABLES_OF_SIGNAL[Signal.LOGS],
+    "metrics": TABLES_OF_SIGNAL[Signal.METRICS],
+    "derived": columns.DERIVED_TABLES,
+}
+KIND_OF_TABLE = {
+    table: kind
+    for kind, tables in TABLES_OF_KIND.items()
+    for table in tables
+    if table not in ("resources", "scopes")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One place. `segment` is None for the hot tables; `typed` maps (table, key, type) to the
+    column that holds those values here."""
+
+    segment: Segment | None
+    typed: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def relation(self, table: str) -> str:
+        """The quoted SQL name of one table of this part."""
+        if self.segment is None:
+            return quote_identifier(HOT_PREFIX + table)
+        return f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+
+    def may_hold(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> bool:
+        """Whether rows of any of these traces may lie here."""
+        return self.segment is None or bool(self.segment.bloom.contains(hi, lo).any())
+
+
+HOT = Part(None)
+
+
+def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
+    """Every part with rows of a table: the hot one first, then segments, newest first."""
+    parts = [HOT] if snapshot.hot[table].num_rows else []
+    for segment in snapshot.segments_of(KIND_OF_TABLE[table]):
+        typed = {(c.table_name, c.key, c.type): c.column_name for c in segment.attribute_columns}
+        parts.append(Part(segment, typed))
+    return parts
+
+
+def register_hot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make the hot tables and the superseded revisions known under their internal names."""
+    for name, table in snapshot.hot.items():
+        connection.register(HOT_PREFIX + name, table)
+    connection.register(SUPERSEDED, snapshot.superseded)
+
+
+def halves(trace_ids: Iterable[int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Trace ids as the two columns that storage keeps."""
+    pairs = [split_trace_id(trace_id) for trace_id in trace_ids]
+    array = np.array(pairs, dtype=np.uint64).reshape(-1, 2)
+    return array[:, 0], array[:, 1]

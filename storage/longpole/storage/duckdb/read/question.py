@@ -1,0 +1,209 @@
+"""Reads a parsed query: which views it asks, which columns it names, what it must not do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from longpole.storage.ports import QueryRefused
+
+VIEWS = (
+    "spans",
+    "span_events",
+    "span_links",
+    "logs",
+    "metric_points",
+    "traces",
+    "path_segments",
+    "findings",
+    "red",
+)
+ATTR_COLUMN = "longpole_attr_"
+# Everything else reaches for files, settings or the catalog.
+_TABLE_FUNCTIONS = frozenset(
+    {"unnest", "range", "generate_series", "json_each", "json_tree", "generate_subscripts"}
+)
+_FORBIDDEN_FUNCTIONS = frozenset(
+    {
+        "current_setting", "getenv", "getvariable", "which_secret", "write_log", "nextval",
+        "currval", "in_search_path", "current_schemas", "txid_current",
+        "json_execute_serialized_sql", "sleep", "sleep_ms",
+    }
+)  # fmt: skip
+_CATALOG_PREFIXES = ("duckdb_", "pragma_", "pg_", "sqlite_", "longpole_", "seg_", "information_")
+
+
+@dataclass(slots=True)
+class Question:
+    """What one SELECT names.
+
+    `tables` maps what a column may be qualified with (the alias, else the name) to a view.
+    `names` are the columns: (qualifier or "", name). `attrs` are the arguments of `attr()`:
+    (qualifier or "", key). `inner_names` are names that the query itself introduces.
+    """
+
+    tree: dict[str, Any]
+    tables: dict[str, str] = field(default_factory=dict)
+    table_uses: list[str] = field(default_factory=list)
+    names: dict[tuple[str, str], None] = field(default_factory=dict)
+    attrs: dict[tuple[str, str], None] = field(default_factory=dict)
+    inner_names: set[str] = field(default_factory=set)
+    has_star: bool = False
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views in the order in which they appear, each once."""
+        return tuple(dict.fromkeys(self.table_uses))
+
+
+def read_question(serialized: str) -> Question:
+    """The question in the JSON of `json_serialize_sql`. Raises `QueryRefused`."""
+    tree = json.loads(serialized)
+    if tree.get("error"):
+        if tree.get("error_type") == "not implemented":
+            raise QueryRefused("only a SELECT can be run here: the views are read-only")
+        raise QueryRefused(f"the SQL does not parse: {tree.get('error_message')}")
+    statements = tree["statements"]
+    if len(statements) != 1:
+        raise QueryRefused(f"one SELECT is expected, not {len(statements)} statements")
+    question = Question(tree)
+    ctes = set(_ctes(tree))
+    for name in ctes:
+        if name.lower().startswith(_CATALOG_PREFIXES):
+            raise QueryRefused(f"WITH cannot define {name!r}: that prefix is reserved")
+    question.inner_names |= {name.lower() for name in ctes}
+    _walk(statements[0]["node"], question, {name.lower() for name in ctes})
+    return question
+
+
+def constant_text(node: object) -> str | None:
+    """The text of a string constant; None for anything else."""
+    if not isinstance(node, dict) or node.get("class") != "CONSTANT":
+        return None
+    literal = node.get("literal")
+    if isinstance(literal, dict):  # DuckDB 2
+        return literal["text"] if literal.get("kind") == "STRING" else None
+    value = node.get("value")
+    if isinstance(value, dict) and value.get("type", {}).get("id") == "VARCHAR":  # DuckDB 1
+        return None if value.get("is_null") else str(value.get("value"))
+    return None
+
+
+def arguments_of(node: dict[str, Any]) -> list[Any]:
+    """The argument expressions of a function call."""
+    if "arguments" in node:  # DuckDB 2
+        return [argument.get("expression") for argument in node["arguments"]]
+    return list(node.get("children", ()))
+
+
+def _ctes(node: object) -> Iterator[str]:
+    for child in _dicts(node):
+        for entry in (child.get("cte_map") or {}).get("map", ()):
+            yield entry["key"]
+
+
+def _dicts(node: object) -> Iterator[dict[str, Any]]:
+    """Every object of a JSON tree, without recursion."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            yield current
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)
+
+
+def _walk(root: dict[str, Any], question: Question, ctes: set[str]) -> None:
+    for node in _dicts(root):
+        if node.get("alias"):
+            question.inner_names.add(str(node["alias"]).lower())
+        question.inner_names |= {str(n).lower() for n in node.get("column_name_alias") or ()}
+        match node.get("type"):
+            case "BASE_TABLE":
+                _take_table(node, question, ctes)
+            case "TABLE_FUNCTION":
+                _check_table_function(node)
+            case "SHOW_REF":
+                _check_show(node)
+                question.has_star = True
+            case "STAR":
+                question.has_star = True
+            case "COLUMN_REF":
+                path = [str(name) for name in node["column_names"]]
+                question.names[(path[-2] if len(path) > 1 else "", path[-1])] = None
+            case "FUNCTION":
+                _take_function(node, question)
+            case "LAMBDA":
+                for name in _dicts(node.get("lhs")):
+                    question.inner_names |= {n.lower() for n in name.get("column_names", ())}
+
+
+def _take_table(node: dict[str, Any], question: Question, ctes: set[str]) -> None:
+    name = str(node["table_name"])
+    path = (node.get("qualified_name") or {}).get("path", [name])
+    is_qualified = bool(node.get("schema_name") or node.get("catalog_name") or len(path) > 1)
+    alias = str(node.get("alias") or name).lower()
+    question.inner_names.add(alias)
+    if not is_qualified and name.lower() in ctes:
+        return
+    if is_qualified or name.lower() not in VIEWS:
+        shown = ".".join(path) if is_qualified else name
+        raise QueryRefused(f"there is no table {shown!r}: the views are {', '.join(VIEWS)}")
+    question.tables[alias] = name.lower()
+    question.table_uses.append(name.lower())
+
+
+def _check_table_function(node: dict[str, Any]) -> None:
+    name = str(node["function"]["function_name"])
+    if name.lower() not in _TABLE_FUNCTIONS:
+        allowed = ", ".join(sorted(_TABLE_FUNCTIONS))
+        raise QueryRefused(
+            f"{name}() is not available here: of the table functions only {allowed} are"
+        )
+
+
+def _check_show(node: dict[str, Any]) -> None:
+    if node.get("query") is None and node.get("show_type") != "DESCRIBE":
+        raise QueryRefused(f"SHOW TABLES answers with the views: {', '.join(VIEWS)}")
+
+
+def _take_function(node: dict[str, Any], question: Question) -> None:
+    name = str(node["function_name"]).lower()
+    if name in _FORBIDDEN_FUNCTIONS or name.startswith(("duckdb_", "pg_", "pragma_")):
+        raise QueryRefused(f"{name}() is not available here")
+    if name != "attr":
+        return
+    arguments = arguments_of(node)
+    qualifier = ""
+    if len(arguments) == 2 and arguments[0].get("type") == "COLUMN_REF":
+        qualifier = str(arguments[0]["column_names"][-1])
+    key = constant_text(arguments[-1]) if arguments else None
+    if key is None or len(arguments) != (2 if qualifier else 1):
+        raise QueryRefused("attr() takes one constant text, as in attr('http.route')")
+    question.attrs[(qualifier, key)] = None
+
+
+def replace_attr_calls(question: Question, columns: dict[tuple[str, str], str]) -> str:
+    """The JSON of the query with every `attr()` call turned into a column of `columns`."""
+    for node in _dicts(question.tree):
+        for item in node.get("select_list") or ():
+            if isinstance(item, dict) and _is_attr(item) and not item.get("alias"):
+                item["alias"] = f"attr({constant_text(arguments_of(item)[-1])!r})"
+    for node in _dicts(question.tree):
+        if _is_attr(node):
+            arguments = arguments_of(node)
+            key = constant_text(arguments[-1]) or ""
+            qualifier = [] if len(arguments) == 1 else [str(arguments[0]["column_names"][-1])]
+            column = columns[("".join(qualifier), key)]
+            kept = {"alias": node["alias"], "query_location": node.get("query_location", 0)}
+            node.clear()
+            node.update({"class": "COLUMN_REF", "type": "COLUMN_REF", **kept})
+            node["column_names"] = [*qualifier, column]
+    return json.dumps(question.tree)
+
+
+def _is_attr(node: dict[str, Any]) -> bool:
+    return node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() == "attr"

@@ -1,0 +1,93 @@
+"""Answers every reading question of the ports over leased snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from longpole.model.log import LogRecord
+from longpole.model.query import TraceQuery
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+from longpole.model.timerange import TimeRange
+from longpole.model.trace import Trace
+from longpole.storage.duckdb.read.attributes import literal_attribute
+from longpole.storage.duckdb.read.export import export_chunks
+from longpole.storage.duckdb.read.part import register_hot
+from longpole.storage.duckdb.read.search import find
+from longpole.storage.duckdb.read.services import read_services
+from longpole.storage.duckdb.read.sql_reader import run_sql
+from longpole.storage.duckdb.read.totals import totals
+from longpole.storage.duckdb.read.traces import read_logs, read_trace, read_whole_traces
+from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
+from longpole.storage.ports import FoundTraces, PathTotals, ServiceInfo, SqlAnswer, WholeTraces
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Reader:
+    """`TraceReader`, `Exporter` and `SqlReader` over whatever hands out leases.
+
+    `sql_memory_bytes` and `sql_threads` bound one query of `sql`, which runs in an instance
+    of its own.
+    """
+
+    def __init__(
+        self, source: SnapshotSource, sql_memory_bytes: int = 1 << 30, sql_threads: int = 2
+    ) -> None:
+        self._source = source
+        self._sql_memory_bytes = sql_memory_bytes
+        self._sql_threads = sql_threads
+
+    @contextmanager
+    def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
+        with self._source.lease() as lease:
+            connection = lease.cursor()
+            register_hot(connection, lease.snapshot)
+            yield connection, lease.snapshot
+
+    def trace(self, trace_id: int) -> Trace | None:
+        with self._session() as (connection, snapshot):
+            return read_trace(connection, snapshot, trace_id)
+
+    def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
+        with self._session() as (connection, snapshot):
+            return read_whole_traces(connection, snapshot, trace_ids, attributes)
+
+    def find_traces(self, query: TraceQuery) -> FoundTraces:
+        with self._session() as (connection, snapshot):
+            return find(connection, snapshot, query)
+
+    def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
+        with self._session() as (connection, snapshot):
+            return totals(connection, snapshot, query, group_by)
+
+    def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
+        with self._session() as (connection, snapshot):
+            return read_logs(connection, snapshot, trace_id)
+
+    def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
+        with self._session() as (connection, snapshot):
+            return read_services(connection, snapshot, time)
+
+    def attribute_keys(self) -> Mapping[str, str]:
+        with self._source.lease() as lease:
+            types = lease.snapshot.attribute_types
+        keys = sorted({key for scope, key in types if scope in ("span", "resource")})
+        return {key: literal_attribute(key, "span", types).sql_type for key in keys}
+
+    def export(self, signal: Signal, query: TraceQuery | None = None) -> Iterator[Telemetry]:
+        with self._session() as (connection, snapshot):
+            yield from export_chunks(connection, snapshot, signal, query)
+
+    def sql(self, text: str, max_rows: int = 10_000, timeout_seconds: float = 60.0) -> SqlAnswer:
+        return run_sql(
+            self._source,
+            text,
+            max_rows,
+            timeout_seconds,
+            self._sql_memory_bytes,
+            self._sql_threads,
+        )

@@ -1,0 +1,250 @@
+"""Finds traces: matching spans part by part, then one row for each trace, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.model.ids import InvalidId, parse_trace_id
+from longpole.model.query import Comparison, Field, TraceQuery
+from longpole.storage.answers import FOUND_TRACES
+from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
+from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
+from longpole.storage.duckdb.read.traces import read_whole_traces
+from longpole.storage.duckdb.read.views import latest_only
+from longpole.storage.duckdb.snapshot import Snapshot
+from longpole.storage.ports import FoundTraces
+from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notices
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PENDING = "longpole_pending"
+_IDS = pa.schema([columns.TRACES.field("trace_hi"), columns.TRACES.field("trace_lo")])
+_NEWEST_FIRST = [
+    ("start_unix_nano", "descending"),
+    ("trace_hi", "ascending"),
+    ("trace_lo", "ascending"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matching traces: rows of the settled ones, ids (hi, lo) of the others that may match
+    (their trace conditions are not looked at yet)."""
+
+    settled: pa.Table
+    unsettled: pa.Table
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+) -> FoundTraces:
+    """Answer `TraceReader.find_traces`.
+
+    Segments are read newest first. Once more traces than the limit start after everything
+    that is left, the rest is not read: a span does not start before its root, save by a
+    sender's wrong clock, which can then hide a trace below newer ones.
+    """
+    refuse_bad_regexes(query)
+    rows = FOUND_TRACES.empty_table()
+    for ids, rest_before in _ids_by_part(connection, snapshot, query):
+        rows = found_rows(connection, snapshot, query, matches_of(connection, snapshot, query, ids))
+        if query.limit is not None and rest_before is not None:
+            starts = rows.column("start_unix_nano").to_numpy()
+            if int((starts > rest_before).sum()) > query.limit:
+                break
+    kept = rows if query.limit is None else rows.slice(0, query.limit)
+    return FoundTraces(kept, kept.num_rows < rows.num_rows, notices_of(snapshot, query))
+
+
+def all_matches(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+) -> Matches:
+    """Every matching trace, whatever the limit."""
+    unlimited = TraceQuery(query.conditions, query.time, None)
+    *_, (ids, _) = _ids_by_part(connection, snapshot, unlimited)
+    return matches_of(connection, snapshot, unlimited, ids)
+
+
+def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:
+    """What the person who asked should know."""
+    keys = snapshot.attribute_types
+    return unknown_key_notices(
+        query,
+        (key for scope, key in keys if scope == "span"),
+        (key for scope, key in keys if scope == "resource"),
+    )
+
+
+def _ids_by_part(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+) -> Iterator[tuple[pa.Table | None, int | None]]:
+    """Ids of traces with a matching span, growing part by part, each time with the newest
+    time of what is left (None at the end). Ids None: every trace."""
+    pinned = _pinned(query)
+    if pinned is None and query.time.is_unbounded and not query.span_conditions:
+        yield None, None
+        return
+    hi, lo = halves(sorted(pinned or ()))
+    parts = [
+        part
+        for part in parts_of(snapshot, "spans")
+        if _overlaps(part, query) and (pinned is None or part.may_hold(hi, lo))
+    ]
+    found = [_IDS.empty_table()]
+    for position, part in enumerate(parts):
+        found.append(_matching_ids(connection, part, snapshot, query, pinned))
+        rest = [p.segment.max_unix_nano for p in parts[position + 1 :] if p.segment]
+        is_enough = query.limit is not None and sum(t.num_rows for t in found) > query.limit
+        if rest and is_enough:
+            yield _distinct(found), max(rest)
+    yield _distinct(found), None
+
+
+def _pinned(query: TraceQuery) -> frozenset[int] | None:
+    """The only trace that can match, when the query names one."""
+    for condition in query.trace_conditions:
+        if condition.field is Field.TRACE_ID and condition.comparison is Comparison.EQ:
+            try:
+                return frozenset({parse_trace_id(str(condition.value))})
+            except InvalidId:
+                return frozenset()
+    return None
+
+
+def _overlaps(part: Part, query: TraceQuery) -> bool:
+    segment = part.segment
+    return segment is None or (
+        segment.max_unix_nano >= query.time.start_unix_nano
+        and segment.min_unix_nano < query.time.end_unix_nano
+    )
+
+
+def _matching_ids(
+    connection: duckdb.DuckDBPyConnection,
+    part: Part,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    pinned: frozenset[int] | None,
+) -> pa.Table:
+    parameters: list[object] = []
+    condition = span_filter(part, query, snapshot.attribute_types, parameters)
+    if pinned is not None:
+        hi, lo = halves(sorted(pinned))
+        condition += " AND s.trace_hi = ? AND s.trace_lo = ?" if pinned else " AND false"
+        parameters += [int(hi[0]), int(lo[0])] if pinned else []
+    sql = f"SELECT DISTINCT s.trace_hi, s.trace_lo FROM {part.relation('spans')} s"
+    return arrow(connection, f"{sql} WHERE {condition}", parameters).cast(_IDS)
+
+
+def _distinct(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).group_by(["trace_hi", "trace_lo"]).aggregate([]).cast(_IDS)
+
+
+def matches_of(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    ids: pa.Table | None,
+) -> Matches:
+    """Derived rows of the settled ones among `ids` (None: of all) that meet the trace
+    conditions, and which of them are not settled."""
+    pending_hi, pending_lo = halves(snapshot.pending)
+    pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(_IDS)
+    connection.register(_PENDING, pending)
+    parameters: list[object] = []
+    condition = trace_filter(query.trace_conditions, parameters)
+    names = ", ".join(f"s.{name}" for name in columns.TRACES.names)
+    joined = ""
+    if ids is not None:
+        connection.register(WANTED, ids)
+        joined = f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
+    visible = f" AND {latest_only('s')}" if snapshot.superseded.num_rows else ""
+    selects = [
+        f"SELECT {names} FROM {part.relation('traces')} s{joined} WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {_PENDING} p WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
+        f"{visible}"
+        for part in parts_of(snapshot, "traces")
+    ]
+    if not selects:
+        return Matches(columns.TRACES.empty_table(), pending if ids is None else ids)
+    union = " UNION ALL ".join(selects)
+    settled = arrow(connection, union).cast(columns.TRACES)
+    if ids is None:
+        unsettled = pending
+    else:
+        connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
+        sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
+        unsettled = arrow(connection, sql).cast(_IDS)
+    if query.trace_conditions:
+        connection.register("longpole_rows", settled)
+        sql = f"SELECT * FROM longpole_rows WHERE {condition}"
+        settled = arrow(connection, sql, parameters).cast(columns.TRACES)
+    return Matches(settled, unsettled)
+
+
+def found_rows(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    matches: Matches,
+) -> pa.Table:
+    """All rows of `FoundTraces`, newest first."""
+    settled = matches.settled.append_column(
+        FOUND_TRACES.field("is_settled"), pa.array(np.ones(matches.settled.num_rows, np.bool_))
+    )
+    plain = plain_rows(connection, snapshot, query, matches.unsettled)
+    return pa.concat_tables([settled.cast(FOUND_TRACES), plain]).sort_by(_NEWEST_FIRST)
+
+
+def plain_rows(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    ids: pa.Table,
+) -> pa.Table:
+    """Rows of traces that are not settled, by the plain rule, if they meet the conditions."""
+    if not ids.num_rows:
+        return FOUND_TRACES.empty_table()
+    pairs = zip(ids.column("trace_hi").to_pylist(), ids.column("trace_lo").to_pylist(), strict=True)
+    whole = read_whole_traces(connection, snapshot, [hi << 64 | lo for hi, lo in pairs], ())
+    hi, lo = halves(state.trace_id for state in whole.traces)
+    revisions = [state.revision - 1 for state in whole.traces]
+    connection.register("longpole_whole", whole.spans)
+    connection.register(
+        "longpole_states", pa.table({"trace_hi": hi, "trace_lo": lo, "revision": revisions})
+    )
+    parameters: list[object] = []
+    condition = trace_filter(query.trace_conditions, parameters)
+    names = ", ".join(FOUND_TRACES.names)
+    sql = f"SELECT {names} FROM ({_PLAIN_ROWS}) WHERE {condition}"
+    return arrow(connection, sql, parameters).cast(FOUND_TRACES)
+
+
+# The root is the longest span without a parent, else the longest span; of equally long ones
+# the earliest, then the one with the lowest id.
+_PLAIN_ROWS = """
+    SELECT trace_hi, trace_lo, revision, root.span_id AS root_span_id,
+           root.service_name AS root_service, root.name AS root_operation,
+           root.start_unix_nano AS start_unix_nano, root.duration_ns AS duration_ns,
+           span_count, error_count, service_count, 0 AS orphans, headless, 0 AS late,
+           0 AS skew_shifts, 0 AS detached, 0 AS ambiguous_ns, '' AS verdict,
+           false AS is_settled
+    FROM (
+        SELECT trace_hi, trace_lo, count(*) AS span_count,
+               count(*) FILTER (status_code = 2) AS error_count,
+               count(DISTINCT service_name) AS service_count,
+               bool_and(parent_span_id <> 0) AS headless,
+               first(struct_pack(span_id, service_name, name, start_unix_nano, duration_ns)
+                     ORDER BY parent_span_id <> 0, duration_ns DESC, start_unix_nano, span_id)
+                   AS root
+        FROM longpole_whole GROUP BY trace_hi, trace_lo
+    ) JOIN longpole_states USING (trace_hi, trace_lo)
+"""

@@ -1,0 +1,153 @@
+"""Runs the SQL of people and programs in an instance of DuckDB that can reach nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_literal
+from longpole.storage.duckdb.read.part import KIND_OF_TABLE, register_hot
+from longpole.storage.duckdb.read.pinned import pinned_traces
+from longpole.storage.duckdb.read.question import VIEWS, Question, read_question, replace_attr_calls
+from longpole.storage.duckdb.read.views import plan_views, view_sql
+from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
+from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
+
+_INTERRUPT_AGAIN_SECONDS = 0.05
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_unsigned_extensions": "false",
+    "python_enable_replacements": "false",
+}
+_LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
+
+
+def run_sql(
+    source: SnapshotSource,
+    text: str,
+    max_rows: int,
+    timeout_seconds: float,
+    memory_limit_bytes: int,
+    threads: int,
+) -> SqlAnswer:
+    """Answer one SELECT as `SqlReader.sql` promises."""
+    stripped = text.strip().rstrip(";").strip()
+    if stripped.lower() in ("show tables", "show views", "show all tables"):
+        return SqlAnswer(pa.table({"name": pa.array(VIEWS)}))
+    with source.lease() as lease, _private_instance(memory_limit_bytes, threads) as connection:
+        question = _read(connection, text)
+        plan = plan_views(question, lease.snapshot.attribute_types)
+        if plan.attr_columns:
+            changed = replace_attr_calls(question, plan.attr_columns)
+            text = str(_one(connection, "SELECT json_deserialize_sql(?)", changed))
+        _attach(connection, lease.snapshot, question)
+        pins = pinned_traces(question)
+        for name, view in plan.views.items():
+            body = view_sql(view, lease.snapshot, pins.get(name))
+            connection.execute(f"CREATE TEMP VIEW {quote_identifier(name)} AS {body}")
+        for lock in _LOCKS:
+            connection.execute(lock)
+        with _time_limit(connection, timeout_seconds) as timer:
+            try:
+                rows, is_truncated = _fetch(connection, text, max_rows)
+            except duckdb.InterruptException:
+                raise QueryTimedOut(
+                    f"the query was stopped after {timeout_seconds:g} s: narrow it down in time,"
+                    " or allow more"
+                ) from None
+            except duckdb.Error as reason:
+                if timer.is_set():
+                    raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
+                raise QueryRefused(_explained(reason, question)) from None
+        return SqlAnswer(rows, is_truncated, plan.notices)
+
+
+@contextmanager
+def _private_instance(memory_limit: int, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own: what is locked here is locked for nobody else."""
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    try:
+        connection.execute(f"SET memory_limit = '{memory_limit // (1 << 20)}MiB'")
+        connection.execute(f"SET threads = {threads}")
+        connection.execute("SET temp_directory = ''")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Question:
+    if "\0" in text:
+        raise QueryRefused("the SQL holds a NUL byte")
+    return read_question(str(_one(connection, "SELECT json_serialize_sql(?)", text)))
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str, argument: str) -> object:
+    try:
+        row = connection.execute(sql, [argument]).fetchone()
+    except duckdb.Error as reason:
+        raise QueryRefused(f"the SQL cannot be read: {reason}") from None
+    assert row is not None
+    return row[0]
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, question: Question) -> None:
+    kinds = {KIND_OF_TABLE[view] for view in question.views}
+    for segment in snapshot.segments:
+        if segment.kind in kinds:
+            path = quote_literal(str(segment.path))
+            alias = quote_identifier(segment.alias)
+            connection.execute(f"ATTACH {path} AS {alias} (READ_ONLY)")
+    register_hot(connection, snapshot)
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, text: str, max_rows: int
+) -> tuple[pa.Table, bool]:
+    """At most `max_rows` rows, read batch by batch so that a big answer is never whole."""
+    reader = connection.execute(text).to_arrow_reader(min(max_rows + 1, 100_000))
+    assert reader is not None
+    batches: list[pa.RecordBatch] = []
+    count = 0
+    for batch in reader:
+        batches.append(batch)
+        count += batch.num_rows
+        if count > max_rows:
+            break
+    table = pa.Table.from_batches(batches, reader.schema)
+    return table.slice(0, max_rows), count > max_rows
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
+    """Interrupts the connection when time is up, again and again: an interrupt that comes
+    between two statements is forgotten by DuckDB."""
+    done = threading.Event()
+    is_over = threading.Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            is_over.set()
+            connection.interrupt()
+            wait = _INTERRUPT_AGAIN_SECONDS
+
+    thread = threading.Thread(target=watch, name="sql-time-limit", daemon=True)
+    thread.start()
+    try:
+        yield is_over
+    finally:
+        done.set()
+        thread.join()
+
+
+def _explained(reason: duckdb.Error, question: Question) -> str:
+    message = str(reason)
+    dotted = [f"{q}.{n}" for q, n in question.names if q and q.lower() not in question.tables]
+    if dotted and isinstance(reason, duckdb.BinderException):
+        message += f'\nAn attribute key stands in double quotes: "{dotted[0]}"'
+    return message

@@ -1,0 +1,124 @@
+"""Reads rows back in the columns of the model, typed columns folded into the lists again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.storage.duckdb.read.identifiers import quote_literal
+from longpole.storage.duckdb.read.part import TABLES_OF_KIND, Part
+
+if TYPE_CHECKING:
+    import duckdb
+
+WANTED = "longpole_wanted"  # registered by the caller: trace_hi, trace_lo
+_SCHEMAS: Mapping[str, pa.Schema] = {
+    name: schema for tables in TABLES_OF_KIND.values() for name, schema in tables.items()
+}
+
+
+def model_columns(part: Part, table: str, alias: str = "s") -> str:
+    """The select list that gives a stored row every column of the model."""
+    chosen = []
+    for name in _SCHEMAS[table].names:
+        stored = f'{alias}."{name}"'
+        kind, _, half = name.removeprefix("attr_").partition("_")
+        if name in columns.ATTRIBUTE_COLUMNS:
+            stored = f"coalesce({stored}, [])"
+            typed = [(key, column) for (t, key, k), column in part.typed.items()
+                     if (t, k) == (table, kind)]  # fmt: skip
+            if typed:
+                stored = f"list_concat({_from_typed(typed, half, alias)}, {stored})"
+        chosen.append(f'{stored} AS "{name}"')
+    return ", ".join(chosen)
+
+
+def _from_typed(typed: Sequence[tuple[str, str]], half: str, alias: str) -> str:
+    """The keys or values of the typed columns that a row has."""
+    values = [f"{alias}.{column}" for _, column in typed]
+    offered = values if half == "vals" else [quote_literal(key) for key, _ in typed]
+    present = ", ".join(f"{value} IS NOT NULL" for value in values)
+    return f"list_where([{', '.join(offered)}], [{present}])"
+
+
+def read_table(
+    connection: duckdb.DuckDBPyConnection,
+    part: Part,
+    table: str,
+    condition: str = "true",
+    parameters: Sequence[object] = (),
+) -> pa.Table:
+    """The rows of one table of one part that meet a condition (alias `s`)."""
+    sql = f"SELECT {model_columns(part, table)} FROM {part.relation(table)} s WHERE {condition}"
+    return arrow(connection, sql, parameters).cast(_SCHEMAS[table])
+
+
+def empty_table(table: str) -> pa.Table:
+    """A table without rows in the model's columns."""
+    return _SCHEMAS[table].empty_table()
+
+
+def arrow(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> pa.Table:
+    """The whole answer to one query."""
+    result = connection.execute(sql, list(parameters)).to_arrow_table()
+    assert result is not None
+    return result
+
+
+def with_sides(
+    connection: duckdb.DuckDBPyConnection, part: Part, kind: str, records: pa.Table
+) -> dict[str, pa.Table]:
+    """Records together with their resources and scopes (events and links, series) of the same
+    part, as the set of tables that a request of that kind has."""
+    tables = {"metric_points" if kind == "metrics" else kind: records}
+    holder = records
+    if kind == "metrics":
+        connection.register("longpole_ids", records.select(["series_id"]))
+        condition = "s.series_id IN (SELECT series_id FROM longpole_ids)"
+        holder = tables["metric_series"] = read_table(connection, part, "metric_series", condition)
+    for side, column in (("resources", "resource_id"), ("scopes", "scope_id")):
+        ids = holder.column(column).unique()
+        connection.register("longpole_ids", pa.table({"id": ids}))
+        tables[side] = read_table(
+            connection, part, side, f"s.{column} IN (SELECT id FROM longpole_ids)"
+        )
+    if kind == "spans":
+        rows = records.select(["row_id", "trace_hi", "trace_lo"])
+        connection.register("longpole_rows", rows)
+        for side in ("span_events", "span_links"):
+            # The trace id takes part because segments are sorted by it: min/max prune.
+            tables[side] = read_table(
+                connection,
+                part,
+                side,
+                "EXISTS (SELECT 1 FROM longpole_rows x WHERE x.trace_hi = s.trace_hi"
+                " AND x.trace_lo = s.trace_lo AND x.row_id = s.row_id)",
+            )
+    return tables
+
+
+def merged(parts: Sequence[Mapping[str, pa.Table]], kind: str) -> dict[str, pa.Table]:
+    """The tables of several parts as one set; resources and scopes each once."""
+    whole: dict[str, pa.Table] = {}
+    for name in TABLES_OF_KIND[kind]:
+        tables = [part[name] for part in parts if name in part]
+        table = pa.concat_tables(tables) if tables else empty_table(name)
+        if name in ("resources", "scopes"):
+            table = _once(table, "resource_id" if name == "resources" else "scope_id")
+        whole[name] = table
+    return whole
+
+
+def _once(table: pa.Table, column: str) -> pa.Table:
+    seen: set[int] = set()
+    kept = []
+    for position, value in enumerate(table.column(column).to_pylist()):
+        if value not in seen:
+            seen.add(value)
+            kept.append(position)
+    return table.take(pa.array(kept, pa.int64()))

@@ -1,0 +1,104 @@
+"""Adds up critical-path time over derived rows, to the nanosecond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from longpole.model.query import TraceQuery
+from longpole.storage.answers import ROOTS, groups_schema
+from longpole.storage.duckdb.read.part import parts_of
+from longpole.storage.duckdb.read.search import all_matches, notices_of, plain_rows
+from longpole.storage.duckdb.read.stored_rows import arrow
+from longpole.storage.duckdb.snapshot import Snapshot
+from longpole.storage.ports import Coverage, PathTotals
+from longpole.storage.query_checks import check_group_by, refuse_bad_regexes
+
+if TYPE_CHECKING:
+    import duckdb
+
+_USED = "longpole_used"
+
+
+def totals(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    group_by: Sequence[str],
+) -> PathTotals:
+    """Answer `TraceReader.path_totals`."""
+    check_group_by(group_by)
+    refuse_bad_regexes(query)
+    matches = all_matches(connection, snapshot, query)
+    used, ids = matches.settled, matches.unsettled
+    if query.trace_conditions:
+        ids = plain_rows(connection, snapshot, query, ids)
+    pairs = zip(ids.column("trace_hi").to_pylist(), ids.column("trace_lo").to_pylist(), strict=True)
+    unsettled = tuple(sorted(hi << 64 | lo for hi, lo in pairs))
+    orphans, headless, late = (
+        used.column(name).to_numpy() for name in ("orphans", "headless", "late")
+    )
+    coverage = Coverage(
+        matched=used.num_rows + len(unsettled),
+        used=used.num_rows,
+        unsettled=len(unsettled),
+        incomplete=int(((orphans > 0) | headless.astype(np.bool_)).sum()),
+        late=int((late > 0).sum()),
+    )
+    return PathTotals(
+        _groups(connection, snapshot, used, group_by),
+        _roots(used),
+        coverage,
+        unsettled,
+        notices_of(snapshot, query),
+    )
+
+
+def _groups(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    used: pa.Table,
+    group_by: Sequence[str],
+) -> pa.Table:
+    schema = groups_schema(group_by)
+    parts = parts_of(snapshot, "path_segments")
+    if not parts or not used.num_rows:
+        return schema.empty_table()
+    # A small number for each trace makes counting distinct traces cheap; the revision in the
+    # join leaves out superseded rows.
+    numbered = used.select(["trace_hi", "trace_lo", "revision"])
+    connection.register(
+        _USED, numbered.append_column("number", pa.array(np.arange(used.num_rows, dtype=np.int32)))
+    )
+    union = " UNION ALL ".join(
+        f"SELECT {''.join(f's.{name}, ' for name in group_by)}u.number,"
+        f" s.end_unix_nano - s.start_unix_nano AS length"
+        f" FROM {part.relation('path_segments')} s"
+        f" JOIN {_USED} u USING (trace_hi, trace_lo, revision)"
+        for part in parts
+    )
+    names = "".join(f"{name}, " for name in group_by)
+    order = ", ".join(["critical_ns DESC", *(f"{name} NULLS LAST" for name in group_by)])
+    sql = (
+        f"SELECT {names}CAST(sum(length) AS BIGINT) AS critical_ns, count(*) AS segment_count,"
+        f" count(DISTINCT number) AS trace_count FROM ({union})"
+        f" GROUP BY {', '.join(group_by) or '()'} HAVING count(*) > 0 ORDER BY {order}"
+    )
+    return arrow(connection, sql).cast(schema)
+
+
+def _roots(used: pa.Table) -> pa.Table:
+    durations = np.sort(used.column("duration_ns").to_numpy())
+    count = len(durations)
+    row: dict[str, int | None] = {
+        "trace_count": count,
+        "duration_sum_ns": sum(durations.tolist()),
+        "max_ns": int(durations[-1]) if count else None,
+    }
+    for percent in (50, 95, 99):
+        rank = max(1, -(-percent * count // 100))
+        row[f"p{percent}_ns"] = int(durations[rank - 1]) if count else None
+    return pa.Table.from_pylist([row], schema=ROOTS)
