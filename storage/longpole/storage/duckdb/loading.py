@@ -1,0 +1,132 @@
+"""Loading: attaches the segments, queues what is unexplained, replays the journal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from longpole.formats import otlp
+from longpole.model.problem import Severity
+from longpole.storage.data_dir import DataDir
+from longpole.storage.duckdb.attachments import Attachments
+from longpole.storage.duckdb.leases import LeaseBook
+from longpole.storage.duckdb.manifest import Manifest, ManifestChange
+from longpole.storage.duckdb.recovery import Findings, attach_segments
+from longpole.storage.duckdb.settings import StoreSettings
+from longpole.storage.duckdb.settlement import unexplained_rows
+from longpole.storage.duckdb.state import EngineState
+from longpole.storage.journal import Frame, Journal, read_frames
+
+
+class Loading:
+    """Brings an opened store up to date, once."""
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        directory: DataDir,
+        manifest: Manifest,
+        state: EngineState,
+        attachments: Attachments,
+        leases: LeaseBook,
+        decoder: otlp.Decoder,
+        findings: Findings,
+        is_closing: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._manifest = manifest
+        self._state = state
+        self._attachments = attachments
+        self._leases = leases
+        self._decoder = decoder
+        self._findings = findings
+        self._is_closing = is_closing
+        self._lock = threading.Lock()
+
+    def load(
+        self,
+        journal: Journal,
+        chores: AbstractContextManager[Any],
+        seal: Callable[[], object],
+    ) -> None:
+        """See `DuckDBStore.load`."""
+        with self._lock:
+            if self._state.is_replayed or self._is_closing():
+                return
+            lost = self._attach()
+            if lost:
+                self._manifest.commit(ManifestChange(removed=lost))
+            self._queue_unexplained()
+            frames = journal.frames(self._manifest.sealed_through, journal.opened_through)
+            for _ in self._replay(frames):
+                if self._is_closing():
+                    return
+                if self._is_replay_big():
+                    # A journal may hold more than memory does.
+                    with chores:
+                        seal()
+            self._state.finish_replay()
+
+    def read_once(self) -> bool:
+        """Load without changing anything; False when a server moved files meanwhile."""
+        before = self._manifest.sealed_through, self._manifest.segments()
+        with self._lock:
+            lost = self._attach(quarantine=False)
+            self._queue_unexplained()
+            try:
+                for _ in self._replay(read_frames(self._directory.journal, before[0])):
+                    pass
+            except FileNotFoundError:
+                return False
+            self._state.finish_replay()
+        return not lost and before == (self._manifest.sealed_through, self._manifest.segments())
+
+    def wait(self) -> None:
+        """Return when no load is under way."""
+        with self._lock:
+            return
+
+    def _attach(self, *, quarantine: bool = True) -> tuple[int, ...]:
+        segments, lost = attach_segments(
+            self._directory,
+            self._manifest.segments(),
+            self._attachments,
+            self._findings,
+            quarantine=quarantine,
+        )
+        self._state.swap(segments, ())
+        return lost
+
+    def _queue_unexplained(self) -> None:
+        with self._leases.lease() as lease:
+            waiting = unexplained_rows(lease.snapshot, lease.cursor, self._manifest.settled_through)
+        now = self._state.clock.monotonic_ns()
+        with self._state.lock:
+            for trace_id, first, last in waiting:
+                self._state.queue.note(trace_id, first, last, now)
+
+    def _replay(self, frames: Iterable[Frame]) -> Iterable[Frame]:
+        for frame in frames:
+            try:
+                telemetry = self._decoder(frame.signal, frame.body)
+                self._state.receive(frame.sequence_number, telemetry.tables, is_replay=True)
+            except Exception as error:
+                self._findings.undecodable_frames += 1
+                self._findings.report(
+                    "undecodable_frame",
+                    f"Journal frame {frame.sequence_number} cannot be decoded ({error}); it "
+                    "stays out of the store.",
+                    Severity.LOSS,
+                )
+            yield frame
+
+    def _is_replay_big(self) -> bool:
+        with self._state.lock:
+            replayed = self._state.hot.replayed
+            return replayed is not None and (
+                replayed.rows >= self._settings.seal_rows
+                or replayed.byte_count >= self._settings.seal_bytes
+            )

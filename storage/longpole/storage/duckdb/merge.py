@@ -1,0 +1,187 @@
+"""The rows of several segments of one kind, read together by ranges of their sort key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.model.ids import join_trace_id
+from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
+from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
+from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
+from longpole.storage.duckdb.typed_columns import (
+    TABLES_WITH_TYPED_COLUMNS,
+    common_columns,
+    restored,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+CHUNK_ROWS = 491_520  # four of DuckDB's row groups
+_DERIVED = (*columns.DERIVED_TABLES, "settlements")
+_RANGE_KEY = {"logs": ("time_unix_nano",), "metrics": ("series_id",)}
+_BY_TRACE = ("trace_hi", "trace_lo")
+
+
+class SegmentMerge:
+    """Reads the old files; the caller writes. `note` sees what is written, for the info."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        cursor: duckdb.DuckDBPyConnection,
+        superseded: Mapping[int, int],
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> None:
+        self.kind = segments[0].kind
+        self.row_count = sum(segment.row_count for segment in segments)
+        self.written_rows = 0
+        self._segments = segments
+        self._cursor = cursor
+        self._superseded = dict(superseded) if self.kind == "derived" else {}
+        self._chunk_rows = chunk_rows
+        self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
+        self._ids: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]] = []
+        self.attribute_columns = self._choose_columns()
+
+    def chunks(self) -> Iterator[dict[str, pa.Table]]:
+        """Canonical rows of all tables, range after range; definitions with the first."""
+        bounds = [None, *self._bounds(), None]
+        for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            tables: dict[str, pa.Table] = {}
+            for name in TABLES_OF_KIND[self.kind]:
+                if name not in ID_COLUMN:
+                    tables[name] = self._rows(name, low, high)
+                elif number == 0:
+                    tables[name] = _once(self._rows(name, None, None), ID_COLUMN[name])
+            yield tables
+
+    def note(self, tables: Mapping[str, pa.Table]) -> None:
+        """These rows are written."""
+        self.written_rows += tables[RECORDS_OF_KIND[self.kind][0]].num_rows
+        for table in tables.values():
+            if "trace_hi" in table.column_names:
+                hi, lo = (table.column(name).to_numpy() for name in _BY_TRACE)
+                is_new = np.ones(hi.size, dtype=np.bool_)
+                is_new[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+                is_new &= (hi != 0) | (lo != 0)
+                self._ids.append((hi[is_new], lo[is_new]))
+
+    def bloom(self) -> Bloom:
+        """The filter of every trace id noted."""
+        empty = np.empty(0, np.uint64)
+        return Bloom.of(
+            np.concatenate([empty, *(hi for hi, _ in self._ids)]),
+            np.concatenate([empty, *(lo for _, lo in self._ids)]),
+        )
+
+    def _choose_columns(self) -> tuple[AttributeColumn, ...]:
+        chosen: list[AttributeColumn] = []
+        for table_name in TABLES_WITH_TYPED_COLUMNS:
+            if table_name not in TABLES_OF_KIND[self.kind]:
+                continue
+            counts: Counter[tuple[str, str]] = Counter()
+            for segment in self._segments:
+                counts += self._key_counts(segment, table_name)
+            chosen += common_columns(table_name, counts, self.row_count)
+        return tuple(chosen)
+
+    def _key_counts(self, segment: Segment, table_name: str) -> Counter[tuple[str, str]]:
+        counts: Counter[tuple[str, str]] = Counter()
+        target = f"{segment.alias}.{table_name}"
+        own = [c for c in segment.attribute_columns if c.table_name == table_name]
+        if own:
+            fields = ", ".join(f"count({column.column_name})" for column in own)
+            values = self._cursor.execute(f"SELECT {fields} FROM {target}").fetchall()[0]
+            for column, count in zip(own, values, strict=True):
+                counts[(column.key, column.type)] += count
+        for type_name in ("str", "int", "dbl", "bool"):
+            rows = self._cursor.execute(
+                f"SELECT key, count(*) FROM (SELECT unnest(attr_{type_name}_keys) AS key "
+                f"FROM {target}) GROUP BY key"
+            ).fetchall()
+            for key, count in rows:
+                counts[(key, type_name)] += count
+        return counts
+
+    def _bounds(self) -> list[tuple[int, ...]]:
+        """Sort keys that cut the whole into chunks of about the same size."""
+        pieces = -(-self.row_count // self._chunk_rows)
+        if pieces < 2:
+            return []
+        table_name = RECORDS_OF_KIND[self.kind][0]
+        step = max(1, self._chunk_rows // 256)
+        sample: list[tuple[int, ...]] = []
+        for segment in self._segments:
+            sample += self._cursor.execute(
+                f"SELECT {', '.join(self._key)} FROM {segment.alias}.{table_name} "
+                f"WHERE rowid % {step} = 0"
+            ).fetchall()
+        sample.sort()
+        cuts = {sample[len(sample) * piece // pieces] for piece in range(1, pieces)}
+        return sorted(cuts)
+
+    def _rows(
+        self, table_name: str, low: tuple[int, ...] | None, high: tuple[int, ...] | None
+    ) -> pa.Table:
+        """The canonical rows of one table with low <= key < high."""
+        where, parameters = _range(self._key, low, high)
+        parts = []
+        for segment in self._segments:
+            table = self._cursor.execute(
+                f"SELECT * FROM {segment.alias}.{table_name}{where}", parameters
+            ).to_arrow_table()
+            held = [c for c in segment.attribute_columns if c.table_name == table_name]
+            if held:
+                table = restored(table, held)
+            schema = SCHEMAS[table_name]
+            parts.append(table.select(schema.names).cast(schema))
+        whole = pa.concat_tables(parts).combine_chunks()
+        return self._current(whole) if table_name in _DERIVED else whole
+
+    def _current(self, table: pa.Table) -> pa.Table:
+        """Derived rows without those of superseded revisions, and each settlement once."""
+        if not self._superseded or not table.num_rows:
+            return table
+        ids = zip(
+            table.column("trace_hi").to_pylist(),
+            table.column("trace_lo").to_pylist(),
+            table.column("revision").to_pylist(),
+            strict=True,
+        )
+        keep = [
+            revision > self._superseded.get(join_trace_id(hi, lo), 0) for hi, lo, revision in ids
+        ]
+        return table if all(keep) else table.filter(pa.array(keep))
+
+
+def _once(table: pa.Table, id_column: str) -> pa.Table:
+    _, first = np.unique(table.column(id_column).to_numpy(), return_index=True)
+    return table.take(pa.array(np.sort(first)))
+
+
+def _range(
+    key: Sequence[str], low: tuple[int, ...] | None, high: tuple[int, ...] | None
+) -> tuple[str, list[int]]:
+    """A WHERE clause for low <= key < high. The plain bound on the first column is there
+    for the zone maps."""
+    clauses: list[str] = []
+    parameters: list[int] = []
+    for bound, outer, inner in ((low, ">", ">="), (high, "<", "<")):
+        if bound is None:
+            continue
+        if len(key) == 1:
+            clauses.append(f"{key[0]} {inner} ?")
+            parameters += bound
+        else:
+            clauses.append(f"({key[0]} {outer}= ? AND ({key[0]} {outer} ? OR {key[1]} {inner} ?))")
+            parameters += [bound[0], bound[0], bound[1]]
+    return (f" WHERE {' AND '.join(clauses)}" if clauses else ""), parameters

@@ -1,0 +1,259 @@
+"""Recovery: makes a data directory whole before it is used.
+
+unfinished *.tmp             deleted
+finished, not in manifest    quarantine/, reported
+in manifest, not there       dropped from the manifest, reported as a loss
+manifest damaged or lost     rebuilt from every segment's `segment_info`
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longpole.model.problem import Problem, Severity
+from longpole.storage.data_dir import DataDir
+from longpole.storage.duckdb.attachments import Attachments
+from longpole.storage.duckdb.catalog import Catalog
+from longpole.storage.duckdb.manifest import (
+    Manifest,
+    ManifestChange,
+    ManifestDamaged,
+    SegmentEntry,
+    segment_file_name,
+)
+from longpole.storage.duckdb.segment_info import SegmentInfo, read_info, read_segment
+from longpole.storage.duckdb.snapshot import Segment
+
+_SEGMENT_FILE = re.compile(r"(spans|logs|metrics|derived)-(\d+)\.duckdb")
+
+
+@dataclass(slots=True)
+class Findings:
+    """What recovery had to do."""
+
+    problems: list[Problem] = field(default_factory=list)
+    lost_rows: int = 0
+    undecodable_frames: int = 0
+
+    def losses(self) -> dict[str, int]:
+        """Counts by reason, only those that happened."""
+        counts = {
+            "lost_segment_rows": self.lost_rows,
+            "undecodable_frames": self.undecodable_frames,
+        }
+        return {reason: number for reason, number in counts.items() if number}
+
+    def report(self, code: str, message: str, severity: Severity = Severity.WARNING) -> None:
+        """Add a problem."""
+        self.problems.append(Problem(code, message, severity))
+
+
+def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
+    """The manifest, rebuilt first when it is damaged or lost while segments exist.
+
+    Raises `ManifestVersionMismatch` for one of another version.
+    """
+    if not paths.manifest_path.exists():
+        if _segment_files(paths):
+            findings.report(
+                "manifest_lost",
+                "The manifest is missing; it was rebuilt from the segments.",
+            )
+            _rebuild(paths, findings)
+        return Manifest.open(paths.manifest_path)
+    try:
+        return Manifest.open(paths.manifest_path)
+    except ManifestDamaged as error:
+        kept = _set_aside_manifest(paths)
+        findings.report(
+            "manifest_damaged",
+            f"{error}. It was moved to quarantine/{kept.name} and rebuilt from the segments.",
+        )
+    _rebuild(paths, findings)
+    return Manifest.open(paths.manifest_path)
+
+
+def clean_segments(paths: DataDir, manifest: Manifest, findings: Findings) -> None:
+    """Delete unfinished files, set unnamed ones aside."""
+    named = {entry.file_name for entry in manifest.segments()}
+    for path in sorted(paths.segments.iterdir()):
+        if path.name in named or not path.is_file():
+            continue
+        if path.name.endswith((".tmp", ".tmp.wal", ".duckdb.wal")):
+            path.unlink()
+            continue
+        kept = set_aside(path, paths.quarantine)
+        findings.report(
+            "unnamed_segment",
+            f"{path.name} was finished but never entered in the manifest (a crash between the "
+            f"two); its rows are in the journal or in other segments. It was moved to "
+            f"quarantine/{kept.name}.",
+            Severity.INFO,
+        )
+
+
+def next_segment_id(paths: DataDir, manifest: Manifest) -> int:
+    """Higher than every id ever used, quarantined ones included."""
+    found = [
+        int(match[2])
+        for folder in (paths.segments, paths.quarantine)
+        for path in folder.iterdir()
+        if (match := _SEGMENT_FILE.match(path.name))
+    ]
+    used = [entry.segment_id for entry in manifest.segments()]
+    return max([0, *found, *used, manifest.number("next_segment_id") - 1]) + 1
+
+
+def attach_segments(
+    paths: DataDir,
+    entries: tuple[SegmentEntry, ...],
+    attachments: Attachments,
+    findings: Findings,
+    *,
+    quarantine: bool = True,
+) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+    """Attach every file; the segments, and the ids of those that are missing or damaged.
+    Damaged ones are set aside, unless `quarantine` is false (somebody else owns them)."""
+    segments: list[Segment] = []
+    lost: list[int] = []
+    cursor = attachments.cursor()
+    for entry in entries:
+        path = paths.segments / entry.file_name
+        alias = f"seg_{entry.segment_id}"
+        try:
+            if not path.exists():
+                raise FileNotFoundError("the file is missing")
+            attachments.attach(alias, path)
+            segments.append(read_segment(cursor, entry, path))
+        except Exception as error:
+            attachments.detach(alias)
+            lost.append(entry.segment_id)
+            findings.lost_rows += entry.row_count
+            kept = ""
+            if quarantine and path.exists():
+                kept = f" It was moved to quarantine/{set_aside(path, paths.quarantine).name}."
+            findings.report(
+                "segment_lost",
+                f"{entry.file_name} with {entry.row_count} records cannot be read "
+                f"({str(error).splitlines()[0]}).{kept}",
+                Severity.LOSS,
+            )
+    cursor.close()
+    return tuple(segments), tuple(lost)
+
+
+def set_aside(path: Path, quarantine: Path) -> Path:
+    """Move a file into quarantine under a free name."""
+    target = quarantine / path.name
+    number = 1
+    while target.exists():
+        target = quarantine / f"{path.name}.{number}"
+        number += 1
+    os.rename(path, target)
+    return target
+
+
+def _segment_files(paths: DataDir) -> list[Path]:
+    return [p for p in sorted(paths.segments.iterdir()) if _SEGMENT_FILE.fullmatch(p.name)]
+
+
+def _set_aside_manifest(paths: DataDir) -> Path:
+    kept = set_aside(paths.manifest_path, paths.quarantine)
+    for suffix in ("-wal", "-shm"):
+        beside = paths.manifest_path.with_name(paths.manifest_path.name + suffix)
+        if beside.exists():
+            set_aside(beside, paths.quarantine)
+    return kept
+
+
+def _rebuild(paths: DataDir, findings: Findings) -> None:
+    """Write a new manifest from the files, under another name until it is complete."""
+    attachments = Attachments(paths.tmp, 1 << 30, 2)
+    cursor = attachments.cursor()
+    infos: dict[int, SegmentInfo] = {}
+    for path in _segment_files(paths):
+        alias = f"seg_{path.stem.rpartition('-')[2]}"
+        try:
+            attachments.attach(alias, path)
+            info = read_info(cursor, alias)
+            infos[info.segment_id] = info
+        except Exception as error:
+            attachments.detach(alias)
+            kept = set_aside(path, paths.quarantine)
+            findings.lost_rows += 1
+            findings.report(
+                "segment_lost",
+                f"{path.name} says nothing readable of itself ({str(error).splitlines()[0]}); "
+                f"it was moved to quarantine/{kept.name}.",
+                Severity.LOSS,
+            )
+    current, sealed_through = complete_segments(infos)
+    catalog = Catalog({}, ())
+    for info in current:
+        for (scope, key), sql_type in info.attribute_types.items():
+            catalog.note_keys(scope, sql_type, [key])
+        if info.kind == "spans":
+            rows = cursor.execute(
+                "SELECT service_name, min(start_unix_nano), max(start_unix_nano) "
+                f"FROM seg_{info.segment_id}.spans GROUP BY 1 ORDER BY 2, 1"
+            )
+            for name, first, last in rows.fetchall():
+                catalog.note_service(name, first, last)
+    keys, services = catalog.changes()
+    change = ManifestChange(
+        added=tuple(
+            info.entry(
+                (paths.segments / segment_file_name(info.kind, info.segment_id)).stat().st_size
+            )
+            for info in current
+        ),
+        sealed_through=sealed_through,
+        settled_through=max((info.settled_through for info in current), default=0),
+        next_segment_id=max(infos, default=0) + 1,
+        superseded=_superseded([i for i in current if i.kind == "derived"], attachments),
+        attribute_keys=keys,
+        services=services,
+    )
+    attachments.close()
+    draft = paths.manifest_path.with_name("manifest.rebuilt")
+    draft.unlink(missing_ok=True)
+    manifest = Manifest.open(draft)
+    manifest.commit(change)
+    manifest.close()  # the last connection folds the WAL into the file
+    os.rename(draft, paths.manifest_path)
+
+
+def complete_segments(infos: dict[int, SegmentInfo]) -> tuple[list[SegmentInfo], int]:
+    """The segments that count, and up to where everything is sealed.
+
+    A segment whose rows are in a later one does not count. The last seal counts only when
+    all its files are there: otherwise it never finished, and the journal has its frames. An
+    older seal may lack files that have expired since.
+    """
+    replaced = {gone for info in infos.values() for gone in info.replaced}
+    here = set(infos) | replaced
+    current = [info for key, info in sorted(infos.items()) if key not in replaced]
+    whole = [info for info in current if here.issuperset(info.siblings)]
+    sealed_through = max((info.last_sequence for info in whole), default=0)
+    counted = [i for i in current if i in whole or i.last_sequence <= sealed_through]
+    return counted, sealed_through
+
+
+def _superseded(derived: list[SegmentInfo], attachments: Attachments) -> dict[int, int]:
+    """Every revision below the latest of its trace is hidden."""
+    if not derived:
+        return {}
+    union = " UNION ALL ".join(
+        f"SELECT trace_hi, trace_lo, revision FROM seg_{info.segment_id}.settlements"
+        for info in derived
+    )
+    cursor = attachments.cursor()
+    rows = cursor.execute(
+        f"SELECT trace_hi, trace_lo, max(revision) FROM ({union}) GROUP BY ALL "
+        "HAVING max(revision) > 1"
+    ).fetchall()
+    cursor.close()
+    return {(hi << 64) | lo: revision - 1 for hi, lo, revision in rows}

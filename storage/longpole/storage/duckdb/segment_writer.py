@@ -1,0 +1,225 @@
+"""Writes one segment: Arrow tables in, a finished `.duckdb` file under a temporary name out.
+
+A file is built with `no_wal_writes` in a private DuckDB instance, checkpointed, detached and
+fsynced; `publish` renames it. Whatever goes wrong before that leaves a `.tmp` that the next
+start deletes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE, SQL_TYPE, widest
+from longpole.storage.duckdb.connection import open_instance
+from longpole.storage.duckdb.hot import SCHEMAS
+from longpole.storage.duckdb.manifest import segment_file_name
+from longpole.storage.duckdb.segment_info import (
+    RECORDS_OF_KIND,
+    TABLES_OF_KIND,
+    SegmentInfo,
+    segment_of,
+    write_info,
+)
+from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
+from longpole.storage.duckdb.typed_columns import key_counts, promoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Columns that order a table, the most significant first.
+SORTED_BY: Mapping[str, tuple[str, ...]] = {
+    "logs": ("time_unix_nano",),
+    "metric_points": ("series_id", "time_unix_nano"),
+    "metric_series": ("series_id",),
+    "resources": ("resource_id",),
+    "scopes": ("scope_id",),
+}
+_BY_TRACE = ("trace_hi", "trace_lo")
+# DuckDB allocates whole blocks: with the usual 256 KiB a file of a few rows takes 1.5 MB,
+# with 16 KiB a tenth of that.
+_SMALL_ROWS = 50_000
+_SMALL_BLOCK, _BLOCK = 16_384, 262_144
+
+
+class SegmentWriter:
+    """Builds segment files in `directory`; one file at a time per `SegmentFile`."""
+
+    def __init__(self, directory: Path, spill: Path, memory_limit_bytes: int, threads: int) -> None:
+        self.directory = directory
+        self._spill = spill
+        self._memory_limit_bytes = memory_limit_bytes
+        self._threads = threads
+        self._instance: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the private instance, which keeps the order of rows."""
+        with self._lock:
+            if self._instance is None:
+                self._instance = open_instance(
+                    self._spill, self._memory_limit_bytes, self._threads, keeps_order=True
+                )
+            return self._instance.cursor()
+
+    def start(
+        self,
+        kind: str,
+        segment_id: int,
+        row_count: int,
+        attribute_columns: tuple[AttributeColumn, ...],
+    ) -> SegmentFile:
+        """A new file for about so many rows."""
+        return SegmentFile(self, kind, segment_id, row_count, attribute_columns)
+
+    def close(self) -> None:
+        """Give the instance back."""
+        with self._lock:
+            if self._instance is not None:
+                self._instance.close()
+                self._instance = None
+
+
+class SegmentFile:
+    """One file in the making: `append` in trace order, `finish`, `publish`; or `abandon`."""
+
+    def __init__(
+        self,
+        writer: SegmentWriter,
+        kind: str,
+        segment_id: int,
+        row_count: int,
+        attribute_columns: tuple[AttributeColumn, ...],
+    ) -> None:
+        self.path = writer.directory / segment_file_name(kind, segment_id)
+        self.temporary = self.path.with_name(self.path.name + ".tmp")
+        self.attribute_columns = attribute_columns
+        self._kind = kind
+        self._alias = f"new_{segment_id}"
+        self._tables: set[str] = set()
+        self.segment_id = segment_id
+        self.info: SegmentInfo | None = None
+        self.temporary.unlink(missing_ok=True)
+        self._cursor = writer.cursor()
+        self._is_attached = False
+        block = _SMALL_BLOCK if row_count < _SMALL_ROWS else _BLOCK
+        path = str(self.temporary).replace("'", "''")
+        # v1.5.0 is the youngest format that both ends of the supported range open.
+        self._cursor.execute(
+            f"ATTACH '{path}' AS {self._alias} (STORAGE_VERSION 'v1.5.0', "
+            f"RECOVERY_MODE 'no_wal_writes', BLOCK_SIZE {block})"
+        )
+        self._is_attached = True
+
+    def append(self, table_name: str, table: pa.Table) -> None:
+        """Add canonical rows that are sorted already; typed columns are made here."""
+        own = tuple(c for c in self.attribute_columns if c.table_name == table_name)
+        if own:
+            table = promoted(table, own)
+        target = f"{self._alias}.{table_name}"
+        self._cursor.register("incoming", table)
+        if table_name in self._tables:
+            self._cursor.execute(f"INSERT INTO {target} SELECT * FROM incoming")
+        else:
+            self._cursor.execute(f"CREATE TABLE {target} AS SELECT * FROM incoming")
+            self._tables.add(table_name)
+        self._cursor.unregister("incoming")
+
+    def finish(self, info: SegmentInfo) -> None:
+        """Complete the temporary file and put it on disk."""
+        for name in TABLES_OF_KIND[self._kind]:
+            if name not in self._tables:
+                self.append(name, SCHEMAS[name].empty_table())
+        write_info(self._cursor, self._alias, info, self.attribute_columns)
+        self._cursor.execute(f"CHECKPOINT {self._alias}")
+        self._detach()
+        with self.temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.info = info
+
+    def publish(self) -> Segment:
+        """Rename into place; the caller fsyncs the directory once for all files."""
+        assert self.info is not None, "finish() comes first"
+        os.rename(self.temporary, self.path)
+        byte_count = self.path.stat().st_size
+        return segment_of(self.info, self.path, byte_count, self.attribute_columns)
+
+    def abandon(self) -> None:
+        """Forget the file, whatever its state. Never raises."""
+        try:
+            self._detach()
+        except Exception:
+            self._is_attached = False
+        for path in (self.temporary, self.path):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                continue  # the next start deletes or quarantines it
+
+    def _detach(self) -> None:
+        if self._is_attached:
+            self._cursor.execute(f"DETACH {self._alias}")
+            self._is_attached = False
+            self._cursor.close()
+
+
+def sort_rows(table_name: str, table: pa.Table) -> pa.Table:
+    """The rows in the order that segments keep; equal keys stay in order of arrival."""
+    table = table.combine_chunks()
+    keys = [table.column(name).to_numpy() for name in SORTED_BY.get(table_name, _BY_TRACE)]
+    if table.num_rows < 2:
+        return table
+    order = np.lexsort(tuple(reversed(keys)))
+    return table.take(pa.array(order))
+
+
+def bloom_of(*tables: pa.Table) -> Bloom:
+    """The filter of all trace ids in tables that have them; 0 is none."""
+    hi: list[npt.NDArray[np.uint64]] = []
+    lo: list[npt.NDArray[np.uint64]] = []
+    for table in tables:
+        if "trace_hi" not in table.column_names:
+            continue
+        high, low = table.column("trace_hi").to_numpy(), table.column("trace_lo").to_numpy()
+        # Repeats would only make the filter bigger; most stand side by side.
+        is_new = np.ones(high.size, dtype=np.bool_)
+        is_new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+        is_new &= (high != 0) | (low != 0)
+        hi.append(high[is_new])
+        lo.append(low[is_new])
+    if not hi:
+        return Bloom.of(np.empty(0, np.uint64), np.empty(0, np.uint64))
+    return Bloom.of(np.concatenate(hi), np.concatenate(lo))
+
+
+def time_bounds(kind: str, tables: Mapping[str, pa.Table]) -> tuple[int, int]:
+    """Lowest and highest time of the records; (0, 0) without any."""
+    name, column = RECORDS_OF_KIND[kind]
+    if name not in tables or not tables[name].num_rows:
+        return 0, 0
+    bounds = pc.min_max(tables[name].column(column)).as_py()
+    return bounds["min"], bounds["max"]
+
+
+def attribute_types(tables: Mapping[str, pa.Table]) -> dict[tuple[str, str], str]:
+    """(scope, key) to SQL type over the canonical tables of one segment."""
+    types: dict[tuple[str, str], str] = {}
+    for name, scope in SCOPE_OF_TABLE.items():
+        if name not in tables:
+            continue
+        pairs = list(key_counts(tables[name]))
+        others = pc.unique(pc.list_flatten(tables[name].column("attr_other_keys"))).to_pylist()
+        for key, type_name in [*pairs, *((key, "other") for key in others)]:
+            held = types.get((scope, key))
+            own = SQL_TYPE[type_name]
+            types[(scope, key)] = own if held is None else widest(held, own)
+    return types

@@ -1,0 +1,33 @@
+"""What can be set about the embedded engine, with the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Settling, sealing, compaction, retention and memory of one data directory.
+
+    `compact_files`: so many small segments of a kind are merged into one, as long as it has
+    at most `compact_max_rows`. `retain_bytes` is further bounded by half of the free disk.
+    `lease_grace_seconds`: how long a query may hold files that have expired.
+    """
+
+    data_dir: Path
+    settle_after_seconds: float = 5.0
+    settle_at_most_seconds: float = 60.0
+    dedup_window_seconds: float = 900.0
+    retain_days: float = 7.0
+    retain_bytes: int = 20 * GIB
+    seal_rows: int = 1_000_000
+    seal_bytes: int = 256 << 20
+    seal_after_seconds: float = 600.0
+    compact_files: int = 8
+    compact_max_rows: int = 5_000_000
+    memory_limit_bytes: int = 2 * GIB
+    threads: int = 2
+    lease_grace_seconds: float = 60.0
