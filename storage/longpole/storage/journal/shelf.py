@@ -152,8 +152,9 @@ class Shelf:
     def _close_tail(self) -> None:
         file = self._tail.close()
         if file is not None:
-            self._closed.append(replace(file, limit_bytes=None))
-            self._closed_bytes += self._tail.durable_bytes
+            # It keeps its limit: what a failed write left behind it is no frame of ours.
+            self._closed.append(file)
+            self._closed_bytes += _size(file.path)
         self._tail.durable_bytes = 0
 
     def _remove(self, path: Path) -> None:
