@@ -18,7 +18,7 @@ from longpole.cli import wiring
 from longpole.cli.settings import Settings
 from longpole.cli.web_server import WebServer
 from longpole.collector.binding import check_bind, join_address, listen, split_address
-from longpole.collector.collector import Collector
+from longpole.collector.server import Collector
 from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
 from longpole.dashboards.security import WebGuard
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
+MOST_PATIENCE_SECONDS = 30.0
 
 
 class Server:
@@ -81,7 +82,7 @@ class Server:
             **self._collector.addresses,
             "web": join_address(*listener.getsockname()[:2]),
         }
-        self._store.announce(self.addresses)
+        self._store.publish(self.addresses)
         self._front_door = FrontDoor(lambda: not self._is_draining, self._is_replayed)
         guard = WebGuard(
             self._front_door,
@@ -153,14 +154,16 @@ class Server:
                 return
 
     def _repeat(self, work: Callable[[], None], every_seconds: float) -> None:
+        pause = every_seconds
         while not self._stopping.is_set():
             try:
                 work()
+                pause = every_seconds
             except Exception:
                 # The next round may succeed (a full disk, say); the data stays pending.
                 logger.exception("a round of {} failed", threading.current_thread().name)
-                self._stopping.wait(TICK_EVERY_SECONDS)
-            self._stopping.wait(every_seconds)
+                pause = min(MOST_PATIENCE_SECONDS, 2 * pause + every_seconds)
+            self._stopping.wait(pause)
 
 
 def version() -> str:

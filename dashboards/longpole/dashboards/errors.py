@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from longpole.analyzer.traceql import QuerySyntaxError
 from longpole.model.ids import InvalidId
 from longpole.model.problem import LongpoleError
 from longpole.storage import ports
@@ -37,6 +38,7 @@ class Refusal:
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
     (InvalidId, Refusal(400, "invalid_id")),
+    (QuerySyntaxError, Refusal(400, "query_syntax")),
     (BadQuestion, Refusal(400, "bad_question")),
     (ports.QueryRefused, Refusal(400, "query_refused")),
     (ports.QueryTimedOut, Refusal(504, "timed_out")),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import pyarrow as pa
-
 from longpole.dashboards.errors import BadQuestion
-from longpole.formats import jaeger, otlp, zipkin
-from longpole.formats.rows import telemetry_of_spans
+from longpole.formats import otlp
 from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
@@ -54,6 +51,10 @@ def _json_lines(source: Source, signal: Signal, query: TraceQuery | None) -> Ite
 
 
 def _jaeger(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    from longpole.formats.rows import telemetry_of_spans
+
+    from longpole.formats import jaeger
+
     # Jaeger's document groups by trace, so it is written trace by trace, each one whole.
     found = source.find_traces(query or TraceQuery(limit=None)).traces
     yield b'{"data":['
@@ -80,8 +81,9 @@ def _zipkin(source: Source, signal: Signal, query: TraceQuery | None) -> Iterato
 
 
 def _zipkin_array(telemetry: Telemetry) -> bytes:
-    tables: Mapping[str, pa.Table] = telemetry.tables
-    return zipkin.encode(tables)
+    from longpole.formats import zipkin
+
+    return zipkin.encode(telemetry.tables)
 
 
 def _inside(document: bytes) -> bytes:

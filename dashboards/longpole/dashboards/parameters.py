@@ -104,7 +104,7 @@ def query(parameters: Parameters, clock: Clock, default_limit: int | None = 20) 
     conditions: list[Condition] = []
     text = first(parameters, "q")
     if text:
-        conditions += traceql.parse(text)
+        conditions += traceql.parse_query(text).conditions
     for name, field in (("service", Field.SERVICE), ("operation", Field.NAME)):
         value = first(parameters, name)
         if value is not None:

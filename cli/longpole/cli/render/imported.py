@@ -1,0 +1,31 @@
+"""What an import did, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from longpole.cli.render.text import inert
+from longpole.dashboards.figures import plural
+
+NOUNS = {"traces": "span", "logs": "log record", "metrics": "metric point"}
+
+
+def imported_text(document: Mapping[str, Any]) -> RenderableType:
+    """`document` is that of `longpole import --json`."""
+    counts = document["imported"]
+    kept = ", ".join(plural(counts[name], noun) for name, noun in NOUNS.items() if counts[name])
+    parts: list[RenderableType] = [
+        Text(f"imported {kept or 'nothing'} from {plural(document['files'], 'file')}", "bold")
+    ]
+    if document["rejected"]:
+        parts.append(Text(f"rejected {plural(document['rejected'], 'record')}", "bold red"))
+    if document["unknown"]:
+        words = f"{plural(document['unknown'], 'record')}: no answer came, they may be stored"
+        parts.append(Text(words, "bold red"))
+    for row in document["reasons"]:
+        parts.append(Text(f"  {inert(row['reason'])} ({row['count']:,} times)"))
+    return Group(*parts)
