@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from typing import Any
 
 from loguru import logger
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_H2_PREFACE = b"PRI * HTTP/2.0"
+from longpole.collector.http2_hint import Http2Hint
+
 _TLS_HANDSHAKE = 0x16
 _MAX_HEADER_BYTES = 64 << 10
 # After an early refusal the rest of the body is read and dropped, so that the client sees
 # the answer instead of a reset; beyond this the connection ends anyway.
 _MAX_DROPPED_BYTES = 128 << 20
-_H2_HTTP_1_1_REQUIRED = 0x0D
 
 
 class OtlpHttpProtocol(HttpToolsProtocol):
@@ -28,6 +27,7 @@ class OtlpHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._is_first_data = True
+        self._http2: Http2Hint | None = None
         self._header_bytes = 0
         self._dropped_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
@@ -42,10 +42,11 @@ class OtlpHttpProtocol(HttpToolsProtocol):
             return
         if self._is_first_data:
             self._is_first_data = False
-            # A preface may come in pieces; three bytes are no HTTP/1 method we take.
-            if data.startswith(_H2_PREFACE) or (data and _H2_PREFACE.startswith(data[:14])):
-                self._answer_http2()
-                return
+            if data.startswith(b"PRI"):  # no method of HTTP/1
+                self._http2 = Http2Hint(
+                    "this is the OTLP/HTTP port and speaks HTTP/1.1; OTLP/gRPC is on "
+                    + self.grpc_hint
+                )
             if data and data[0] == _TLS_HANDSHAKE:
                 logger.warning(
                     "a client speaks TLS to the plain-text OTLP/HTTP port: use http:// in its "
@@ -53,6 +54,12 @@ class OtlpHttpProtocol(HttpToolsProtocol):
                 )
                 self.transport.close()
                 return
+        if self._http2 is not None:
+            # The header deadline goes on running: the connection is for a hint, not to stay.
+            self.transport.write(self._http2.feed(data))
+            if self._http2.is_broken:
+                self.transport.close()
+            return
         super().data_received(data)
         if self.cycle is not None and self.cycle.response_complete and not self._is_between():
             self._dropped_bytes += len(data)
@@ -111,17 +118,6 @@ class OtlpHttpProtocol(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
-
-    def _answer_http2(self) -> None:
-        """An HTTP/2 client (most likely gRPC on the wrong port) reads the reason in GOAWAY."""
-        words = (
-            "this is the OTLP/HTTP port, it speaks HTTP/1.1; OTLP/gRPC is on " + self.grpc_hint
-        ).encode()
-        settings = struct.pack(">I", 0)[1:] + bytes([4, 0]) + struct.pack(">I", 0)
-        payload = struct.pack(">II", 0, _H2_HTTP_1_1_REQUIRED) + words
-        goaway = struct.pack(">I", len(payload))[1:] + bytes([7, 0]) + struct.pack(">I", 0)
-        self.transport.write(settings + goaway + payload)
         self.transport.close()
 
 

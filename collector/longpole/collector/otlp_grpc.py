@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from loguru import logger
 
-from longpole.collector import refusals
+from longpole.collector import binding, refusals
 from longpole.collector.answers import retry_info, status
 from longpole.collector.bearer import check_bearer
 from longpole.collector.intake_desk import IntakeDesk, Parcel
@@ -112,7 +112,7 @@ class OtlpGrpc(grpc.GenericRpcHandler):  # type: ignore[misc]
                     return body
         except TimeoutError:
             raise Refused(refusals.SLOW_BODY) from None
-        raise Refused(refusals.MALFORMED, "the call ended without a message")
+        raise Refused(refusals.NO_MESSAGE)
 
 
 def _trailers(refused: Refused) -> tuple[tuple[str, str | bytes], ...]:
@@ -139,11 +139,15 @@ class GrpcListener:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> int:
-        """Bind and serve; returns the port. Raises OSError when the address cannot be had."""
+        """Bind and serve; returns the port. Raises `AddressInUse`,
+        `InvalidAddress`."""
+        # Asked of a plain socket first: grpcio says that it failed, but not why.
+        binding.listen(self._settings.grpc_address, "--otlp-grpc").close()
         try:
             port = int(self._server.add_insecure_port(self._settings.grpc_address))
         except RuntimeError as error:
-            raise OSError(str(error)) from error
+            address = self._settings.grpc_address
+            raise binding.bind_failed(address, "--otlp-grpc", OSError(str(error))) from None
         await self._server.start()
         for service in ("", *(method.split("/")[1] for method in METHODS)):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)

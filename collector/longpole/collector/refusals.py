@@ -27,9 +27,15 @@ class Refusal:
 
 
 _C = grpc.StatusCode
-MALFORMED = Refusal(
-    "malformed", "the request cannot be decoded", 400, _C.INVALID_ARGUMENT
-)  # fmt: skip
+MALFORMED = Refusal("malformed", "the request cannot be decoded", 400, _C.INVALID_ARGUMENT)
+# When a message is over the limit the gRPC library itself answers RESOURCE_EXHAUSTED, and all
+# that is seen here is a call without a message.
+NO_MESSAGE = Refusal(
+    "no_message",
+    "the call ended without a message, or with one over the limit",
+    400,
+    _C.INVALID_ARGUMENT,
+)
 BAD_COMPRESSION = Refusal(
     "bad_compression", "the request body cannot be decompressed", 400, _C.INVALID_ARGUMENT
 )
@@ -91,8 +97,8 @@ INTERNAL = Refusal(
 REFUSALS: Mapping[str, Refusal] = {
     row.code: row
     for row in (
-        MALFORMED, BAD_COMPRESSION, UNAUTHENTICATED, UNKNOWN_PATH, WRONG_METHOD, TOO_LARGE,
-        UNSUPPORTED_TYPE, UNSUPPORTED_COMPRESSION, BUSY, OVERLOADED, STORAGE_UNAVAILABLE,
+        MALFORMED, NO_MESSAGE, BAD_COMPRESSION, UNAUTHENTICATED, UNKNOWN_PATH, WRONG_METHOD,
+        TOO_LARGE, UNSUPPORTED_TYPE, UNSUPPORTED_COMPRESSION, BUSY, OVERLOADED, STORAGE_UNAVAILABLE,
         DRAINING, SLOW_BODY, RESPONSE_TOO_LARGE, INTERNAL,
     )
 }  # fmt: skip

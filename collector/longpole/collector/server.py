@@ -101,9 +101,9 @@ class Collector:
         self._grpc = GrpcListener(self._desk)
         try:
             port = await self._grpc.start()
-        except OSError as error:
+        except BaseException:
             await self._grpc.drain(0)
-            raise _grpc_bind_failed(settings.grpc_address, error) from None
+            raise
         host, _ = binding.split_address(settings.grpc_address)
         self._addresses["grpc"] = binding.join_address(host, port)
         host, _ = binding.split_address(settings.http_address)
@@ -165,12 +165,3 @@ class Collector:
 
 async def _over(task: asyncio.Task[None]) -> None:
     await task
-
-
-def _grpc_bind_failed(address: str, error: OSError) -> Exception:
-    """grpcio does not say why; trying once with a plain socket does."""
-    try:
-        binding.listen(address, "--otlp-grpc").close()
-    except Exception as reason:
-        return reason
-    return binding.bind_failed(address, "--otlp-grpc", error)
