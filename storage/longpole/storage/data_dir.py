@@ -107,7 +107,7 @@ class DataDir:
         be a data directory.
         """
         if self._fd >= 0:
-            raise DataDirLocked(self.path, LockInfo(os.getpid(), addresses))
+            raise DataDirLocked(self.path, _read_owner(self._fd) or LockInfo(os.getpid()))
         self.create()
         try:
             fd = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600)

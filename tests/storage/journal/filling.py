@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from longpole.model.clock import Clock, ManualClock
 from longpole.model.signals import Signal
@@ -15,10 +16,10 @@ from longpole.storage.receipt import Receipt
 ANSWER_SECONDS = 20
 
 
-def settings(root: Path, **changes: object) -> JournalSettings:
+def settings(root: Path, **changes: Any) -> JournalSettings:
     """Settings for `root/journal`; any free space is enough."""
-    values: dict[str, object] = {"min_free_bytes": 0, **changes}
-    return JournalSettings(root / "journal", **values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"min_free_bytes": 0, **changes}
+    return JournalSettings(root / "journal", **values)
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def opened(
     clock: Clock | None = None,
     sealed_through: int = 0,
     known_hashes: Iterable[tuple[bytes, int, int]] = (),
-    **changes: object,
+    **changes: Any,
 ) -> Iterator[Journal]:
     journal = Journal(
         settings(root, **changes),
@@ -62,7 +63,7 @@ def bodies(frames: Iterable[Frame]) -> list[bytes]:
     return [frame.body for frame in frames]
 
 
-def fill(root: Path, requests: Iterable[bytes], **changes: object) -> Path:
+def fill(root: Path, requests: Iterable[bytes], **changes: Any) -> Path:
     """A closed journal that holds these requests; the path of its newest file."""
     with opened(root, **changes) as journal:
         for body in requests:

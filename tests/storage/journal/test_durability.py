@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now
+from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now, settings
 
+from longpole.model.clock import ManualClock
 from longpole.model.signals import Signal
 from longpole.storage.journal import Journal
 from longpole.storage.receipt import Receipt, StorageUnavailable
@@ -158,8 +160,6 @@ def test_a_request_that_came_back_though_refused_counts_once_when_sent_again(
 def test_repeats_are_written_themselves_when_the_first_fails(
     tmp_path: Path, disk: FaultyDisk
 ) -> None:
-    import threading
-
     is_writing, may_go_on = threading.Event(), threading.Event()
 
     def block(_: int) -> None:
@@ -201,8 +201,6 @@ def test_a_directory_that_cannot_be_written_is_refused_until_it_can(tmp_path: Pa
 
 
 def test_unopened_journals_refuse(tmp_path: Path) -> None:
-    from tests.storage.journal.filling import ManualClock, settings
-
     journal = Journal(settings(tmp_path), ManualClock(), sealed_through=0, known_hashes=[])
     with pytest.raises(StorageUnavailable):
         put_now(journal, b"a")

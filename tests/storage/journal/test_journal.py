@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -248,11 +249,14 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(tmp_path: Path) -> Non
 def test_sixty_four_threads_lose_nothing_and_share_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     syncs: list[int] = []
     real = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (syncs.append(fd), real(fd))[1])
+
+    def sync(fd: int) -> None:
+        syncs.append(fd)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
     receipts: dict[bytes, int] = {}
 
     with opened(tmp_path, max_file_bytes=20_000) as journal:

@@ -62,7 +62,9 @@ class Shelf:
             self.last_sequence = last
             self._next_sequence = highest + 1
             for file in files:
-                end = highest if file.last_sequence is None else file.last_sequence
+                end = file.last_sequence
+                if end is None:  # at least one frame, or replay would pass over its damage
+                    end = max(highest, file.first_sequence)
                 self._closed.append(replace(file, last_sequence=end))
                 self._closed_bytes += _size(file.path)
         return walk
