@@ -21,7 +21,7 @@ MODES = [
 def merged(explanation: Explanation) -> list[list[Any]]:
     """Segments without labels, latest first, neighbours of one span joined."""
     joined: list[list[Any]] = []
-    for s in reversed(explanation.segments):
+    for s in reversed(list(explanation.segments)):
         span_id = explanation.spans.span_ids[s.span]
         if joined and joined[-1][0] == span_id and joined[-1][1] == s.end_unix_nano:
             joined[-1][1] = s.start_unix_nano

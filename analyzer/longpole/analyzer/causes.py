@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import TypeAlias
 
 from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, call_key, normalised_query, retries
 from longpole.analyzer.critical_path import RawPath, Windows
-from longpole.analyzer.labels import Label, PathSegment
+from longpole.analyzer.labels import Label, PathSegments
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind, StatusCode
@@ -34,13 +34,16 @@ class CauseKind(StrEnum):
     NO_CHILDREN = "no_children"  # own time of a span without any
 
 
-class CauseKey(NamedTuple):
-    """What groups segments. `detail` is the peer, the query or the parent's index as text."""
+# What groups segments: kind, service, operation, and the peer, query or parent as text. A plain
+# tuple of plain texts, because there may be one for every span.
+CauseKey: TypeAlias = tuple[str, str, str, str]
 
-    kind: CauseKind
-    service: str
-    operation: str
-    detail: str
+
+# Plain texts: an enum's hash is computed in Python, once for every span.
+_DATABASE_CALL = CauseKind.DATABASE.value
+_UNINSTRUMENTED_CALL = CauseKind.UNINSTRUMENTED_CALL.value
+_NO_CHILDREN = CauseKind.NO_CHILDREN.value
+_BETWEEN_CHILDREN = CauseKind.BETWEEN_CHILDREN.value
 
 
 @dataclass(slots=True)
@@ -55,13 +58,33 @@ class Cause:
     calls: list[int] = field(default_factory=list)
     covering: set[int] = field(default_factory=set)
 
+    @property
+    def kind(self) -> CauseKind:
+        """Why the time was spent."""
+        return CauseKind(self.key[0])
+
+    @property
+    def service(self) -> str:
+        """The service whose spans hold the time."""
+        return self.key[1]
+
+    @property
+    def operation(self) -> str:
+        """The operation of these spans."""
+        return self.key[2]
+
+    @property
+    def detail(self) -> str:
+        """The callee of a call, where it is known."""
+        return self.key[3]
+
 
 def leading_causes(
     spans: PathSpans,
     tree: SpanTree,
     found: Windows,
     path: RawPath,
-    segments: list[PathSegment],
+    segments: PathSegments,
     limit: int,
 ) -> list[Cause]:
     """Up to `limit` causes, most time first. Every segment belongs to exactly one cause."""
@@ -70,53 +93,57 @@ def leading_causes(
     keys: list[CauseKey] = []
     totals: dict[CauseKey, int] = {}
     own_key: dict[int, CauseKey] = {}
-    for segment in segments:
-        index, label, start, end = segment[:4]
-        key = whole_calls.get(index)
-        if key is None and label is Label.BACKOFF:
-            key = pauses.get((index, start, end))
-        if key is None and (label is Label.SELF or label is Label.NET_WAIT):
-            key = own_key.get(index)
-            if key is None:
-                key = own_key[index] = _own_time(spans, tree, segment)
+    own_time, waiting = Label.SELF, Label.NET_WAIT
+    columns = (segments.owners, segments.labels, segments.starts, segments.ends, segments.peers)
+    for index, label, start, end, peer in zip(*columns, strict=True):
+        key = whole_calls.get(index) if whole_calls else None
         if key is None:
-            key = _edge(spans, segment)
+            if label is own_time or label is waiting:
+                key = own_key.get(index)
+                if key is None:
+                    key = own_key[index] = _own_time(spans, tree, index, label, peer)
+            else:
+                key = pauses.get((index, start, end)) or _edge(spans, index, label, peer)
         keys.append(key)
         totals[key] = totals.get(key, 0) + end - start
     leading = nsmallest(limit, totals, key=lambda key: (-totals[key], key))
     causes = {
         key: Cause(key, totals[key], calls=attempts_or_repeats.get(key, [])) for key in leading
     }
-    for key, segment in zip(keys, segments, strict=True):
+    columns_of_time = (segments.owners, segments.labels, segments.starts, segments.ends)
+    for place, (key, index, label, start, end) in enumerate(
+        zip(keys, *columns_of_time, strict=True)
+    ):
         cause = causes.get(key)
         if cause is not None:
-            index, label, start, end = segment[:4]
             cause.time_of[index] = cause.time_of.get(index, 0) + end - start
             cause.label_ns[label] = cause.label_ns.get(label, 0) + end - start
-            cause.covering.update(segment.covering)
+            if place in segments.covering:
+                cause.covering.update(segments.covering[place][0])
     return list(causes.values())
 
 
-def _own_time(spans: PathSpans, tree: SpanTree, segment: PathSegment) -> CauseKey:
-    index = segment.span
+def _own_time(
+    spans: PathSpans, tree: SpanTree, index: int, label: Label, peer: str | None
+) -> CauseKey:
     service, operation = spans.services[index], spans.names[index]
-    if not tree.children[index] or segment.label is Label.NET_WAIT:
+    if label is Label.NET_WAIT or not tree.children[index]:
         database = spans.text(index, _DATABASE)
         if database is not None:
-            return CauseKey(CauseKind.DATABASE, service, operation, normalised_query(database))
-        if segment.label is Label.NET_WAIT:
-            return CauseKey(CauseKind.UNINSTRUMENTED_CALL, service, operation, segment.peer or "")
-        return CauseKey(CauseKind.NO_CHILDREN, service, operation, "")
-    return CauseKey(CauseKind.BETWEEN_CHILDREN, service, operation, "")
+            return (_DATABASE_CALL, service, operation, normalised_query(database))
+        if label is Label.NET_WAIT:
+            return (_UNINSTRUMENTED_CALL, service, operation, peer or "")
+        return (_NO_CHILDREN, service, operation, "")
+    return (_BETWEEN_CHILDREN, service, operation, "")
 
 
-def _edge(spans: PathSpans, segment: PathSegment) -> CauseKey:
-    service, operation = spans.services[segment.span], spans.names[segment.span]
-    if segment.label in (Label.NET_REQUEST, Label.NET_RESPONSE):
-        return CauseKey(CauseKind.NETWORK, service, operation, segment.peer or "")
-    if segment.label is Label.SELF_OVERLAPPED:
-        return CauseKey(CauseKind.OVERLAPPED, service, operation, "")
-    return CauseKey(CauseKind.BETWEEN_CHILDREN, service, operation, "")
+def _edge(spans: PathSpans, index: int, label: Label, peer: str | None) -> CauseKey:
+    service, operation = spans.services[index], spans.names[index]
+    if label is Label.NET_REQUEST or label is Label.NET_RESPONSE:
+        return (CauseKind.NETWORK.value, service, operation, peer or "")
+    if label is Label.SELF_OVERLAPPED:
+        return (CauseKind.OVERLAPPED.value, service, operation, "")
+    return (_BETWEEN_CHILDREN, service, operation, "")
 
 
 def _patterns(
@@ -145,7 +172,7 @@ def _patterns(
         if len(children) < 2:
             continue
         for one, following in retries(spans, children, found.starts, found.ends):
-            key = CauseKey(CauseKind.RETRY, spans.services[one], spans.names[one], str(parent))
+            key = (CauseKind.RETRY.value, spans.services[one], spans.names[one], str(parent))
             calls = calls_of.setdefault(key, [])
             calls.extend(i for i in (one, following) if i not in calls[-1:])
             pauses[parent, found.ends[one], found.starts[following]] = key
@@ -177,8 +204,8 @@ def _repeated(spans: PathSpans, parent: int, children: list[int]) -> dict[CauseK
     for number, same in enumerate(groups[key] for key in sorted(groups, key=repr)):
         if len(same) >= FEWEST_REPEATED_CALLS:
             first = min(same)
-            key = CauseKey(
-                CauseKind.REPEATED_CALL,
+            key = (
+                CauseKind.REPEATED_CALL.value,
                 spans.services[first],
                 spans.names[first],
                 f"{parent} {number}",

@@ -13,7 +13,7 @@ from longpole.analyzer.critical_path import (
     walk,
     windows,
 )
-from longpole.analyzer.labels import Label, PathSegment, labelled
+from longpole.analyzer.labels import Label, PathSegments, labelled
 from longpole.analyzer.path_spans import PathSpans, spans_of_trace
 from longpole.analyzer.repair import repair
 from longpole.analyzer.tree import RootKind, SpanTree, build_tree
@@ -57,7 +57,7 @@ class Explanation:
     options: PathOptions
     path: RawPath
     root: int
-    segments: tuple[PathSegment, ...]
+    segments: PathSegments
     critical_ns: dict[int, int]
     ambiguous_ns: int
     completeness: Completeness
@@ -111,11 +111,12 @@ def explain(trace: Trace | PathSpans, options: PathOptions | None = None) -> Exp
     segments = labelled(spans, tree, found, path, chosen.eps_ns)
     critical_ns: dict[int, int] = defaultdict(int)
     ambiguous_ns = 0
-    for segment in segments:
-        length = segment.end_unix_nano - segment.start_unix_nano
-        critical_ns[segment.span] += length
-        if segment.label is Label.SELF_OVERLAPPED:
-            ambiguous_ns += length
+    for owner, label, start, end in zip(
+        segments.owners, segments.labels, segments.starts, segments.ends, strict=True
+    ):
+        critical_ns[owner] += end - start
+        if label is Label.SELF_OVERLAPPED:
+            ambiguous_ns += end - start
     return Explanation(
         trace_id=spans.trace_id,
         spans=spans,
@@ -124,7 +125,7 @@ def explain(trace: Trace | PathSpans, options: PathOptions | None = None) -> Exp
         options=chosen,
         path=path,
         root=tree.primary,
-        segments=tuple(segments),
+        segments=segments,
         critical_ns=dict(critical_ns),
         ambiguous_ns=ambiguous_ns,
         completeness=Completeness(
@@ -152,7 +153,7 @@ class OtherTree:
     root: int
     reason: str
     span_count: int
-    segments: tuple[PathSegment, ...]
+    segments: PathSegments
 
 
 def other_trees(explanation: Explanation) -> tuple[OtherTree, ...]:
@@ -178,5 +179,5 @@ def other_trees(explanation: Explanation) -> tuple[OtherTree, ...]:
     for root in sorted(reasons, key=lambda i: (spans.starts[i], i)):
         path = walk(root, found, eps_ns)
         segments = labelled(spans, tree, found, path, eps_ns)
-        trees.append(OtherTree(root, reasons[root], counts[root], tuple(segments)))
+        trees.append(OtherTree(root, reasons[root], counts[root], segments))
     return tuple(trees)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -44,6 +45,37 @@ class PathSegment(NamedTuple):
     covering_count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PathSegments:
+    """The segments of a path as parallel lists, ascending and contiguous; iterating gives
+    `PathSegment`s. A list of 200,000 objects would cost more than finding the path.
+    `covering` has the children behind a `self_overlapped` segment and their full number, by
+    the segment's place."""
+
+    owners: list[int] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    peers: list[str | None] = field(default_factory=list)
+    covering: dict[int, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __iter__(self) -> Iterator[PathSegment]:
+        columns = zip(self.owners, self.labels, self.starts, self.ends, self.peers, strict=True)
+        for place, values in enumerate(columns):
+            yield PathSegment(*values, *self.covering.get(place, ((), 0)))
+
+    def append(self, owner: int, label: Label, start: int, end: int, peer: str | None) -> None:
+        """Add a segment that begins where the last one ended."""
+        self.owners.append(owner)
+        self.labels.append(label)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.peers.append(peer)
+
+
 class _Part(NamedTuple):
     start: int
     end: int
@@ -53,16 +85,17 @@ class _Part(NamedTuple):
 
 def labelled(
     spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath, eps_ns: int = 0
-) -> list[PathSegment]:
+) -> PathSegments:
     """The segments of a path split where the label changes; still a partition, ascending."""
-    segments: list[PathSegment] = []
+    segments = PathSegments()
+    append = segments.append
     sweeps: dict[int, _Sweep | None] = {}
     callers: dict[int, _Caller] = {}
     low, high = found.starts, found.ends
     children, kinds, calling = tree.children, spans.kinds, (SpanKind.CLIENT, SpanKind.PRODUCER)
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
         if not children[owner] and kinds[owner] not in calling:
-            segments.append(PathSegment(owner, Label.SELF, start, end))
+            append(owner, Label.SELF, start, end, None)
             continue
         caller = callers.get(owner)
         if caller is None:
@@ -73,28 +106,23 @@ def labelled(
             sweeps[owner] = _Sweep(beside, low, high) if beside else None
         sweep = sweeps[owner]
         if sweep is None:
-            segments.append(caller.segment(start, end))
+            append(owner, *caller.stretch(start, end))
             continue
         for part in sweep.parts(start, end):
             if part.covering_count:
-                segments.append(
-                    PathSegment(
-                        owner, Label.SELF_OVERLAPPED, part.start, part.end, None,
-                        part.covering, part.covering_count,
-                    )
-                )  # fmt: skip
+                segments.covering[len(segments)] = (part.covering, part.covering_count)
+                append(owner, Label.SELF_OVERLAPPED, part.start, part.end, None)
             else:
-                segments.append(caller.segment(part.start, part.end))
+                append(owner, *caller.stretch(part.start, part.end))
     return segments
 
 
 class _Caller:
     """What a span's time alone means: its own work, or one of the edges it calls over."""
 
-    __slots__ = ("backoffs", "owner", "peer", "plain", "server_end", "server_start")
+    __slots__ = ("backoffs", "peer", "plain", "server_end", "server_start")
 
     def __init__(self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int) -> None:
-        self.owner = owner
         self.plain = Label.SELF
         self.peer: str | None = None
         self.server_start: int | None = None
@@ -122,14 +150,14 @@ class _Caller:
                 (high[one], low[following]) for one, following in retries(spans, running, low, high)
             )
 
-    def segment(self, start: int, end: int) -> PathSegment:
-        """The label of a stretch in which no blocking child runs."""
+    def stretch(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
+        """Label and peer of a stretch in which no blocking child runs, around its times."""
         if self.backoffs and (start, end) in self.backoffs:
-            return PathSegment(self.owner, Label.BACKOFF, start, end)
+            return Label.BACKOFF, start, end, None
         if self.server_start is not None:
-            label = Label.NET_REQUEST if end <= self.server_start else Label.NET_RESPONSE
-            return PathSegment(self.owner, label, start, end, self.peer)
-        return PathSegment(self.owner, self.plain, start, end, self.peer)
+            is_before = end <= self.server_start
+            return Label.NET_REQUEST if is_before else Label.NET_RESPONSE, start, end, self.peer
+        return self.plain, start, end, self.peer
 
 
 def _other_service(spans: PathSpans, tree: SpanTree, owner: int) -> str | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, normalised_query, peer_of
 from longpole.analyzer.causes import Cause, CauseKind, leading_causes
 from longpole.analyzer.critical_path import RawPath, Windows
-from longpole.analyzer.labels import Label, PathSegment
+from longpole.analyzer.labels import Label, PathSegments
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
 from longpole.analyzer.wording import counted, duration_text, quoted, share_text
@@ -62,23 +62,23 @@ def verdict_of(
     tree: SpanTree,
     found: Windows,
     path: RawPath,
-    segments: list[PathSegment],
+    segments: PathSegments,
 ) -> tuple[VerdictEntry, ...]:
     """At most five entries, most time first; at least one if the path has any length."""
-    total = sum(s.end_unix_nano - s.start_unix_nano for s in segments)
+    total = segments.ends[-1] - segments.starts[0] if segments else 0
     has_gaps = tree.is_headless or tree.orphans > 0
     entries: list[VerdictEntry] = []
     for cause in leading_causes(spans, tree, found, path, segments, MOST_ENTRIES):
         share = cause.critical_ns / total
         if entries and share < SMALLEST_SHARE:
             break
-        words = _with_gaps(cause, _WORDS[cause.key.kind](spans, cause), has_gaps)
+        words = _with_gaps(cause, _WORDS[cause.kind](spans, cause), has_gaps)
         words = _with_errors(spans, cause, words)
         held = sorted(cause.time_of, key=lambda i: (-cause.time_of[i], i))[:MOST_SPAN_IDS]
         entries.append(
             VerdictEntry(
-                service=cause.key.service,
-                operation=cause.key.operation,
+                service=cause.service,
+                operation=cause.operation,
                 critical_ns=cause.critical_ns,
                 share=round(share, 6),
                 reason=words.reason,
@@ -86,7 +86,7 @@ def verdict_of(
                 confidence=words.confidence,
                 span_ids=tuple(dict.fromkeys(spans.span_ids[i] for i in held)),
                 summary=words.summary,
-                cause=cause.key.kind,
+                cause=cause.kind,
             )
         )
     return tuple(entries)
@@ -104,11 +104,11 @@ def verdict_line(verdict: tuple[VerdictEntry, ...]) -> str:
 def _retry(spans: PathSpans, cause: Cause) -> _Words:
     failed = [i for i in cause.calls if spans.status_codes[i] == StatusCode.ERROR]
     pauses = cause.label_ns.get(Label.BACKOFF, 0)
-    peer = peer_of(spans, cause.calls[0]) or cause.key.operation
+    peer = peer_of(spans, cause.calls[0]) or cause.operation
     attempts = counted(len(cause.calls), "attempt")
     return _Words(
         f"{attempts}, {len(failed)} failed",
-        f"{attempts} of {quoted(cause.key.operation)}, {len(failed)} failed: "
+        f"{attempts} of {quoted(cause.operation)}, {len(failed)} failed: "
         f"{duration_text(cause.critical_ns - pauses)} in attempts that had to be repeated and "
         f"{duration_text(pauses)} waiting between attempts.",
         f"Find out why {quoted(peer)} fails; then check how often and how fast callers retry.",
@@ -163,7 +163,7 @@ def _database(spans: PathSpans, cause: Cause) -> _Words:
 
 
 def _uninstrumented_call(spans: PathSpans, cause: Cause) -> _Words:
-    peer = quoted(cause.key.detail) or "a callee that the span does not name"
+    peer = quoted(cause.detail) or "a callee that the span does not name"
     calls = counted(len(cause.time_of), "call")
     return _Words(
         f"waits for {peer}, which sends no spans",
@@ -176,12 +176,12 @@ def _uninstrumented_call(spans: PathSpans, cause: Cause) -> _Words:
 
 
 def _network(spans: PathSpans, cause: Cause) -> _Words:
-    peer = quoted(cause.key.detail)
+    peer = quoted(cause.detail)
     before = duration_text(cause.label_ns.get(Label.NET_REQUEST, 0))
     after = duration_text(cause.label_ns.get(Label.NET_RESPONSE, 0))
     return _Words(
         f"on the way to {peer} and back",
-        f"Between {quoted(cause.key.service)} and {peer}: {before} before the callee starts, "
+        f"Between {quoted(cause.service)} and {peer}: {before} before the callee starts, "
         f"{after} after it ends. Clocks that differ between hosts look the same.",
         f"Check connection set-up, queues in front of {peer}, proxies and the size of what is "
         "sent; then that both clocks are synchronised.",
@@ -194,9 +194,9 @@ def _overlapped(spans: PathSpans, cause: Cause) -> _Words:
     children = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
     return _Words(
         "own work or overlapping children",
-        f"{quoted(cause.key.operation)} runs beside its children {children}; span times cannot "
+        f"{quoted(cause.operation)} runs beside its children {children}; span times cannot "
         "tell which of them held it up.",
-        f"Put a span around what {quoted(cause.key.operation)} does itself meanwhile; shorten "
+        f"Put a span around what {quoted(cause.operation)} does itself meanwhile; shorten "
         "the longest of the parallel children first.",
         Confidence.LOW,
     )
@@ -205,7 +205,7 @@ def _overlapped(spans: PathSpans, cause: Cause) -> _Words:
 def _between_children(spans: PathSpans, cause: Cause) -> _Words:
     return _Words(
         "own time between child spans",
-        f"{quoted(cause.key.operation)} spends this time outside its child spans: its own code, "
+        f"{quoted(cause.operation)} spends this time outside its child spans: its own code, "
         "or calls that nobody instrumented.",
         "Profile it, or add spans around the parts between the existing ones.",
         Confidence.MEDIUM,
@@ -239,7 +239,7 @@ _RESTS_ON_ABSENCE = frozenset(
 
 
 def _with_gaps(cause: Cause, words: _Words, has_gaps: bool) -> _Words:
-    if not has_gaps or cause.key.kind not in _RESTS_ON_ABSENCE:
+    if not has_gaps or cause.kind not in _RESTS_ON_ABSENCE:
         return words
     return words._replace(
         reason=words.reason
@@ -249,7 +249,7 @@ def _with_gaps(cause: Cause, words: _Words, has_gaps: bool) -> _Words:
 
 
 def _with_errors(spans: PathSpans, cause: Cause, words: _Words) -> _Words:
-    if cause.key.kind is CauseKind.RETRY:
+    if cause.kind is CauseKind.RETRY:
         held = cause.calls
     else:
         held = sorted(cause.time_of, key=lambda i: (-cause.time_of[i], i))
@@ -260,7 +260,7 @@ def _with_errors(spans: PathSpans, cause: Cause, words: _Words) -> _Words:
         (quoted(text) for i in failed if (text := _error_text(spans, i))), "no message was recorded"
     )
     advice = words.advice
-    if cause.key.kind is not CauseKind.RETRY:
+    if cause.kind is not CauseKind.RETRY:
         advice = "Read the error first, it may explain the time. " + advice
     return words._replace(
         reason=f"{words.reason} {len(failed)} of {counted(len(held), 'span')} failed: {message}.",
