@@ -60,7 +60,10 @@ class Question:
 
 def read_question(serialized: str) -> Question:
     """The question in the JSON of `json_serialize_sql`. Raises `QueryRefused`."""
-    tree = json.loads(serialized)
+    try:
+        tree = json.loads(serialized)
+    except RecursionError:
+        raise QueryRefused("the SQL is nested too deeply") from None
     if tree.get("error"):
         if tree.get("error_type") == "not implemented":
             raise QueryRefused("only a SELECT can be run here: the views are read-only")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_literal
@@ -16,6 +16,9 @@ from longpole.storage.duckdb.read.question import VIEWS, Question, read_question
 from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
+
+if TYPE_CHECKING:
+    import duckdb
 
 _INTERRUPT_AGAIN_SECONDS = 0.05
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -36,6 +39,8 @@ def run_sql(
     threads: int,
 ) -> SqlAnswer:
     """Answer one SELECT as `SqlReader.sql` promises."""
+    import duckdb  # late: a server accepts data before it has paid for this import
+
     stripped = text.strip().rstrip(";").strip()
     if stripped.lower() in ("show tables", "show views", "show all tables"):
         return SqlAnswer(pa.table({"name": pa.array(VIEWS)}))
@@ -70,6 +75,8 @@ def run_sql(
 @contextmanager
 def _private_instance(memory_limit: int, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own: what is locked here is locked for nobody else."""
+    import duckdb
+
     connection = duckdb.connect(":memory:", config=_CONFIG)
     try:
         connection.execute(f"SET memory_limit = '{memory_limit // (1 << 20)}MiB'")
@@ -87,12 +94,13 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Question:
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str, argument: str) -> object:
+    import duckdb
+
     try:
-        row = connection.execute(sql, [argument]).fetchone()
+        rows = connection.execute(sql, [argument]).fetchall()
     except duckdb.Error as reason:
         raise QueryRefused(f"the SQL cannot be read: {reason}") from None
-    assert row is not None
-    return row[0]
+    return rows[0][0]
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, question: Question) -> None:
@@ -109,8 +117,7 @@ def _fetch(
     connection: duckdb.DuckDBPyConnection, text: str, max_rows: int
 ) -> tuple[pa.Table, bool]:
     """At most `max_rows` rows, read batch by batch so that a big answer is never whole."""
-    reader = connection.execute(text).to_arrow_reader(min(max_rows + 1, 100_000))
-    assert reader is not None
+    reader = connection.sql(text).to_arrow_reader(min(max_rows + 1, 100_000))
     batches: list[pa.RecordBatch] = []
     count = 0
     for batch in reader:
@@ -148,6 +155,6 @@ def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterat
 def _explained(reason: duckdb.Error, question: Question) -> str:
     message = str(reason)
     dotted = [f"{q}.{n}" for q, n in question.names if q and q.lower() not in question.tables]
-    if dotted and isinstance(reason, duckdb.BinderException):
+    if dotted and "Binder Error" in message:
         message += f'\nAn attribute key stands in double quotes: "{dotted[0]}"'
     return message

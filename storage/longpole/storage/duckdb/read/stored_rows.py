@@ -65,9 +65,7 @@ def arrow(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
 ) -> pa.Table:
     """The whole answer to one query."""
-    result = connection.execute(sql, list(parameters)).to_arrow_table()
-    assert result is not None
-    return result
+    return connection.sql(sql, params=list(parameters) or None).to_arrow_table()
 
 
 def with_sides(

@@ -229,9 +229,8 @@ def _add_star(view: View, types: Mapping[tuple[str, str], str], notices: dict[st
     taken = {name.lower() for name in (*view.shape.columns, *view.attributes)}
     hidden = 0
     for key in sorted({key for s, key in types if s in (scope, "resource")}):
-        # service.name is the column service_name already, but people look for both.
         if key.lower() in taken or "\0" in key or len(view.attributes) >= STAR_ATTRIBUTES:
-            hidden += key.lower() not in {n.lower() for n in view.attributes}
+            hidden += key not in {a.key for a in view.attributes.values()}
             continue
         taken.add(key.lower())
         view.attributes[key] = literal_attribute(key, scope, types)
