@@ -204,6 +204,10 @@ def _latest_first(
     children: Sequence[int], low: list[int], high: list[int], lo: int, hi: int
 ) -> _Candidates:
     """Children that own time within [lo, hi), by latest end, then earliest start, then id."""
+    if len(children) == 1:  # deep chains have nothing to sort
+        c = children[0]
+        start, end = max(low[c], lo), min(high[c], hi)
+        return iter(((-end, start, c),) if start < end else ())
     candidates = [
         (-(high[c] if high[c] < hi else hi), low[c] if low[c] > lo else lo, c)
         for c in children

@@ -91,18 +91,24 @@ def labelled(
     append = segments.append
     sweeps: dict[int, _Sweep | None] = {}
     callers: dict[int, _Caller] = {}
-    low, high = found.starts, found.ends
+    low, high, blocking = found.starts, found.ends, found.blocking
     children, kinds, calling = tree.children, spans.kinds, (SpanKind.CLIENT, SpanKind.PRODUCER)
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
-        if not children[owner] and kinds[owner] not in calling:
+        # The two common cases need nothing of what follows: work of its own, with one child at
+        # the most, and a call that nothing is known about.
+        is_calling = kinds[owner] in calling
+        if not is_calling and len(blocking[owner]) < 2 and owner not in path.beside:
             append(owner, Label.SELF, start, end, None)
+            continue
+        if is_calling and not children[owner]:
+            append(owner, Label.NET_WAIT, start, end, peer_of(spans, owner))
             continue
         caller = callers.get(owner)
         if caller is None:
             caller = callers[owner] = _Caller(spans, tree, found, owner)
             # Without a tolerance, children on the path never run during their parent's own
             # segments, and only those beside it are left to look at.
-            beside = found.blocking[owner] if eps_ns else path.beside.get(owner, [])
+            beside = blocking[owner] if eps_ns else path.beside.get(owner, [])
             sweeps[owner] = _Sweep(beside, low, high) if beside else None
         sweep = sweeps[owner]
         if sweep is None:
@@ -130,11 +136,6 @@ class _Caller:
         self.backoffs: frozenset[tuple[int, int]] = frozenset()
         low, high = found.starts, found.ends
         kind = spans.kinds[owner]
-        if not tree.children[owner]:
-            if kind in (SpanKind.CLIENT, SpanKind.PRODUCER):
-                self.plain = Label.NET_WAIT
-                self.peer = peer_of(spans, owner)
-            return
         # Children without duration say nothing about time, so they change no label.
         running = [c for c in found.blocking[owner] if low[c] < high[c]]
         if kind in (SpanKind.CLIENT, SpanKind.PRODUCER) and not running:

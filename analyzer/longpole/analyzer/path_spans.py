@@ -167,10 +167,16 @@ def _distinct(spans: tuple[Span, ...]) -> tuple[list[Span], int]:
 
 
 def _attributes_of(spans: list[Span]) -> AttributeLookup:
+    sets: dict[tuple[str, ...], frozenset[str]] = {}
+
     def attribute(row: int, keys: tuple[str, ...]) -> str | None:
         span = spans[row]
         own, inherited = span.attributes, span.resource.attributes
-        if not own and not inherited:
+        wanted = sets.get(keys)
+        if wanted is None:
+            wanted = sets[keys] = frozenset(keys)
+        # Most spans have none of them, and this says so without a loop in Python.
+        if wanted.isdisjoint(own) and wanted.isdisjoint(inherited):
             return None
         for key in keys:
             text = _text_in(own, key) or _text_in(inherited, key)
