@@ -47,8 +47,10 @@ def traces(count: int = 1, **fields: Any) -> Any:
 def logs(**fields: Any) -> Any:
     """A request of one log record."""
     request = ExportLogsServiceRequest()
-    record = request.resource_logs.add().scope_logs.add().log_records.add(
-        **({"time_unix_nano": START} | fields)
+    record = (
+        request.resource_logs.add()
+        .scope_logs.add()
+        .log_records.add(**({"time_unix_nano": START} | fields))
     )
     record.body.string_value = "hello"
     return request

@@ -13,11 +13,6 @@ from typing import Any
 import grpc
 import httpx
 from google.rpc import status_pb2
-from longpole.collector.answers import _RESPONSES
-from longpole.collector.otlp_grpc import METHODS
-from longpole.collector.otlp_http import PATHS
-from longpole.collector.server import Collector
-from longpole.collector.settings import CollectorSettings
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -25,6 +20,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client import CollectorRegistry
 
+from longpole.collector.answers import _RESPONSES
+from longpole.collector.otlp_grpc import METHODS
+from longpole.collector.otlp_http import PATHS
+from longpole.collector.server import Collector
+from longpole.collector.settings import CollectorSettings
 from longpole.model.clock import SystemClock
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry

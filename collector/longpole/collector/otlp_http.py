@@ -56,6 +56,8 @@ class OtlpHttp:
     def __init__(self, desk: IntakeDesk) -> None:
         self._desk = desk
         self._settings = desk.settings
+        # Set from another thread when the server drains; answers then end their connection.
+        self.is_draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -149,7 +151,7 @@ class OtlpHttp:
         headers: Mapping[bytes, bytes],
         extra: list[tuple[bytes, bytes]],
     ) -> None:
-        fields = [(b"content-type", (_JSON if is_json else _PROTOBUF).encode()), *extra]
+        fields = self._fields(is_json, extra)
         accepts = headers.get(b"accept-encoding", b"").lower()
         if len(answer) >= _COMPRESS_FROM_BYTES and b"gzip" in accepts:
             answer = gzip.compress(answer, 1)
@@ -162,7 +164,7 @@ class OtlpHttp:
         refusal = refused.refusal
         if refusal.is_retryable and refused.retry_after_seconds is None:
             refused.retry_after_seconds = self._settings.retry_after_seconds
-        fields = [(b"content-type", (_JSON if is_json else _PROTOBUF).encode()), *extra]
+        fields = self._fields(is_json, extra)
         if refusal.is_retryable and refused.retry_after_seconds:
             delay = clamped_retry(refused.retry_after_seconds)
             fields.append((b"retry-after", str(delay).encode()))
@@ -172,9 +174,13 @@ class OtlpHttp:
             fields.append((b"www-authenticate", b'Bearer realm="longpole"'))
         if refusal is refusals.UNSUPPORTED_COMPRESSION:
             fields.append((b"accept-encoding", ACCEPTED.encode()))
-        if refusal is refusals.SLOW_BODY:
+        if refusal is refusals.SLOW_BODY and not self.is_draining:
             fields.append((b"connection", b"close"))
         await _send(send, refusal.http_status, status(refused, is_json), fields)
+
+    def _fields(self, is_json: bool, extra: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        fields = [(b"content-type", (_JSON if is_json else _PROTOBUF).encode()), *extra]
+        return [*fields, (b"connection", b"close")] if self.is_draining else fields
 
     def _cors(self, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Headers for a page of a configured origin, compared exactly; nothing for others."""

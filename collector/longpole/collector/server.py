@@ -45,6 +45,7 @@ class Collector:
         self._pool = ThreadPoolExecutor(_DECODER_THREADS, thread_name_prefix="decode")
         metrics = CollectorMetrics(registry)
         self._desk = IntakeDesk(settings, intake, clock, metrics, self._pool)
+        self._app = OtlpHttp(self._desk)
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._addresses: dict[str, str] = {}
@@ -90,6 +91,7 @@ class Collector:
             if self._is_stopped or self._thread is None:
                 return
             self._is_stopped = True
+            self._app.is_draining = True
             self._ready.clear()
             try:
                 self._call(self._drain(grace_seconds))
@@ -111,7 +113,7 @@ class Collector:
         # Its own words would go to a logger nobody asked for.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
-            OtlpHttp(self._desk),
+            self._app,
             http=protocol_class(settings.header_timeout_seconds, self._addresses["grpc"]),
             ws="none",
             lifespan="off",
