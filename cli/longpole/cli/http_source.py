@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from longpole.cli.exit_codes import Failure, NoAnswer, NotFound, Refused
-from longpole.cli.source import Asked, unknown
+from longpole.cli.question import Asked, unknown
 from longpole.model.secret import Secret
 
 # Connecting to a server on this machine is instant; an answer may take a long query's time.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -23,9 +22,6 @@ from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
 from longpole.dashboards.security import WebGuard
 from longpole.model.clock import Clock
-
-if TYPE_CHECKING:
-    from longpole.storage.duckdb.store import DuckDBStore
 
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
@@ -58,7 +54,7 @@ class Server:
         self._registry = CollectorRegistry()
         listener = listen(settings.web, "--web")
         try:
-            self._store: DuckDBStore = wiring.open_store(settings, self._clock, {})
+            self._store = wiring.open_store(settings, self._clock, {})
             try:
                 self._collector = Collector(
                     CollectorSettings(

@@ -10,32 +10,18 @@ Whichever it is, the answer is the same JSON document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from longpole.cli.exit_codes import NotFound, Refused
+from longpole.cli.exit_codes import NoAnswer, NotFound, Refused
+from longpole.cli.question import Asked, Source, unknown
 from longpole.cli.settings import Settings
 from longpole.model.clock import SystemClock
 
 if TYPE_CHECKING:
     from longpole.dashboards.answers import Answers
-
-Asked = Mapping[str, Sequence[str]]
-
-
-class Source(Protocol):
-    """Answers questions. `page_url` is where people can look at a trace, "" without a server."""
-
-    def traces(self, asked: Asked) -> dict[str, Any]: ...
-    def trace(self, trace_id: str, asked: Asked) -> dict[str, Any]: ...
-    def critical_path(self, asked: Asked) -> dict[str, Any]: ...
-    def services(self, asked: Asked) -> dict[str, Any]: ...
-    def status(self) -> dict[str, Any]: ...
-    def sql(self, text: str, max_rows: int, timeout_seconds: float) -> dict[str, Any]: ...
-    def export(self, asked: Asked) -> AbstractContextManager[Iterator[bytes]]: ...
-    def page_url(self, trace_id: str) -> str: ...
 
 
 def web_address(settings: Settings) -> str | None:
@@ -49,7 +35,7 @@ def web_address(settings: Settings) -> str | None:
         return None
     address = held.addresses.get("web")
     if not address:
-        raise Refused(
+        raise NoAnswer(
             f"process {held.pid} holds {settings.data_dir} but names no web address yet; "
             "ask again in a moment, or give --url"
         )
@@ -152,8 +138,3 @@ def _as_failures() -> Iterator[None]:
         raise NotFound(unknown(str(error), error.reasons)) from None
     except errors.ANSWERED as error:
         raise Refused(str(error)) from None
-
-
-def unknown(message: str, reasons: Sequence[str]) -> str:
-    """A message with its possible reasons below it."""
-    return "\n".join([message, *(f"  - {reason}" for reason in reasons)])

@@ -91,7 +91,7 @@ def _answer(
 
 
 def _is_page(request: Request) -> bool:
-    path = request.scope["path"]
+    path: str = request.scope["path"]
     return path == "/" or path == "/traces" or path.startswith("/traces/")
 
 

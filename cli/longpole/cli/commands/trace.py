@@ -13,7 +13,7 @@ from longpole.cli.filters import from_option, json_option
 from longpole.cli.options import client_options, resolved
 
 if TYPE_CHECKING:
-    from longpole.cli.source import Source
+    from longpole.cli.question import Source
 
 
 @click.command("trace")
