@@ -13,6 +13,7 @@ import pyarrow as pa
 from longpole.model import columns
 from longpole.model.ids import join_trace_id
 from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
@@ -136,9 +137,9 @@ class SegmentMerge:
         where, parameters = _range(self._key, low, high)
         parts = []
         for segment in self._segments:
-            table = self._cursor.execute(
-                f"SELECT * FROM {segment.alias}.{table_name}{where}", parameters
-            ).to_arrow_table()
+            table = arrow_table(
+                self._cursor, f"SELECT * FROM {segment.alias}.{table_name}{where}", parameters
+            )
             held = [c for c in segment.attribute_columns if c.table_name == table_name]
             if held:
                 table = restored(table, held)

@@ -100,7 +100,19 @@ def read_info(cursor: duckdb.DuckDBPyConnection, alias: str) -> SegmentInfo:
     row = cursor.execute(f"SELECT * FROM {alias}.segment_info").fetchall()[0]
     types = {(scope, key): sql_type for scope, key, sql_type in json.loads(row[11])}
     return SegmentInfo(
-        *row[:9], tuple(row[9]), tuple(row[10]), types, Bloom.from_bytes(bytes(row[12]))
+        segment_id=row[0],
+        kind=row[1],
+        row_count=row[2],
+        first_sequence=row[3],
+        last_sequence=row[4],
+        min_unix_nano=row[5],
+        max_unix_nano=row[6],
+        stored_unix_nano=row[7],
+        settled_through=row[8],
+        siblings=tuple(row[9]),
+        replaced=tuple(row[10]),
+        attribute_types=types,
+        bloom=Bloom.from_bytes(bytes(row[12])),
     )
 
 

@@ -89,8 +89,9 @@ def _promoted_type(table: pa.Table, type_name: str, own: Sequence[AttributeColum
     is_kept = np.ones(found.codes.size, dtype=np.bool_)
     for column in own:
         code = code_of.get(column.key)
-        positions = order[(ends[code - 1] if code else 0) : ends[code]] if code is not None else []
-        if len(positions) == 0:
+        first = ends[code - 1] if code else 0
+        positions = order[first : ends[code]] if code is not None else order[:0]
+        if not positions.size:
             values = pa.nulls(count, TYPED[type_name])
         else:
             is_kept[positions] = False
