@@ -27,7 +27,8 @@ START = 1_767_323_045_123_456_789
 
 
 def canonical(message: Message) -> bytes:
-    """A message as bytes in which the order of attributes, which means nothing, is fixed."""
+    """A message as bytes without what means nothing: the order of attributes, and whether
+    an unset status was sent as an empty message or not at all."""
     copy = type(message)()
     copy.CopyFrom(message)
     _sort_attributes(copy)
@@ -36,6 +37,9 @@ def canonical(message: Message) -> bytes:
 
 def _sort_attributes(message: Message) -> None:
     for descriptor, value in message.ListFields():
+        if descriptor.name == "status" and value.ByteSize() == 0:
+            message.ClearField("status")
+            continue
         if descriptor.message_type is None:
             continue
         children = list(value) if descriptor.is_repeated else [value]

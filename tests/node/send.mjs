@@ -115,7 +115,6 @@ meter
 
 await tracerProvider.forceFlush();
 await loggerProvider.forceFlush();
-await meterProvider.forceFlush();
 await tracerProvider.shutdown();
 await loggerProvider.shutdown();
 await meterProvider.shutdown();
