@@ -32,8 +32,8 @@ class FreeSpaceGuard:
             self._checked_ns = now
         if self._free_bytes - byte_count < self._min_free_bytes:
             raise StorageUnavailable(
-                f"Only {self._free_bytes >> 20} MiB are free on the disk of {self._directory}; "
-                "nothing of the request was kept. Free some space, or lower the journal's "
-                f"min_free_bytes ({self._min_free_bytes >> 20} MiB)."
+                f"Only {self._free_bytes >> 20} MiB are free on the disk of {self._directory}, and "
+                f"{self._min_free_bytes >> 20} MiB are kept free; nothing of the request was kept. "
+                "Free some space, or keep less with --retain-days or --retain-bytes."
             )
         self._free_bytes -= byte_count

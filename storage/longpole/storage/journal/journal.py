@@ -238,7 +238,7 @@ class Journal:
             ):
                 return Overloaded(
                     f"{self._waiting_bytes >> 20} MiB are waiting for the disk; nothing of the "
-                    "request was kept. Send it again, or raise the journal's max_waiting_bytes."
+                    "request was kept. Send it again in a second."
                 )
             self._waiting_bytes += size
             first = self._on_the_way.get(entry.request_hash) if entry.has_time else None
