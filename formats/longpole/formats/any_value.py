@@ -82,7 +82,7 @@ def _render(value: AnyValue, parts: list[str], depth: int, wraps: int) -> None:
     elif kind == "bool_value":
         parts.append('{"boolValue":true}' if value.bool_value else '{"boolValue":false}')
     elif kind == "bytes_value":
-        parts.append(f'{{"bytesValue":"{base64.b64encode(value.bytes_value).decode()}"}}')
+        parts.append(f'{{"bytesValue":"{base64_text(value.bytes_value)}"}}')
     elif kind in ("array_value", "kvlist_value") and depth >= CONTAINERS_KEPT:
         parts.append(f'{{"stringValue":"{TOO_DEEP}"}}')
     elif kind == "array_value":
@@ -115,6 +115,11 @@ def json_double(number: float) -> str:
     if math.isfinite(number):
         return orjson.dumps(number).decode()
     return '"NaN"' if math.isnan(number) else '"Infinity"' if number > 0 else '"-Infinity"'
+
+
+def base64_text(content: bytes) -> str:
+    """Standard base64 with padding, as OTLP/JSON writes bytes."""
+    return base64.b64encode(content).decode()
 
 
 def of_text(text: str) -> AnyValue:

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.otlp_encode import request_of_tables
-from longpole.formats.otlp_json import json_of_request, request_of_json
+from longpole.formats.otlp_json import json_of_request, request_of_json, request_of_tree
 from longpole.formats.otlp_logs import LogRows
 from longpole.formats.otlp_metrics import MetricRows
 from longpole.formats.otlp_spans import SpanRows
@@ -31,7 +31,15 @@ from longpole.model.problem import LongpoleError
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 
-__all__ = ["Decoder", "MalformedRequest", "decode", "decode_json", "encode", "encode_json"]
+__all__ = [
+    "Decoder",
+    "MalformedRequest",
+    "decode",
+    "decode_json",
+    "decode_json_tree",
+    "encode",
+    "encode_json",
+]
 
 if api_implementation.Type() != "upb":
     # The pure-Python parser recurses on hostile input and is a hundred times slower.
@@ -72,6 +80,12 @@ def decode_json(signal: Signal, body: bytes) -> Telemetry:
     tally = Tally()
     request = request_of_json(REQUESTS[signal], body, tally)
     return _telemetry(signal, request, None, tally)
+
+
+def decode_json_tree(signal: Signal, tree: object) -> Telemetry:
+    """The same for a request whose JSON is already parsed."""
+    tally = Tally()
+    return _telemetry(signal, request_of_tree(REQUESTS[signal], tree, tally), None, tally)
 
 
 def _telemetry(signal: Signal, request: Any, body: bytes | None, tally: Tally) -> Telemetry:

@@ -25,7 +25,6 @@ from longpole.formats.json_fields import (
     scalar,
 )
 from longpole.formats.malformed import MalformedRequest
-from longpole.formats.otlp_json_text import bytes_text
 from longpole.formats.tally import Tally
 
 _ANY_VALUE = AnyValue.DESCRIPTOR
@@ -239,5 +238,5 @@ def _leaf(field: FieldDescriptor, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_DOUBLE:
         return orjson.Fragment(any_value.json_double(value))
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return value.hex() if field.name in ID_FIELDS else bytes_text(value)
+        return value.hex() if field.name in ID_FIELDS else any_value.base64_text(value)
     return value

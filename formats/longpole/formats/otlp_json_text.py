@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,8 +67,3 @@ def exemplars_of_text(text: str) -> list[Exemplar]:
         exemplar.trace_id = bytes.fromhex(item.get("traceId", ""))
         found.append(exemplar)
     return found
-
-
-def bytes_text(content: bytes) -> str:
-    """Standard base64 with padding, as OTLP/JSON writes bytes."""
-    return base64.b64encode(content).decode()

@@ -1,0 +1,203 @@
+"""Telemetry files: finds out what a file holds, by content first and by name never alone."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import zstandard
+
+from longpole.formats import jaeger, otlp, zipkin
+from longpole.formats.malformed import MalformedRequest
+from longpole.formats.otlp_json import parse_json
+from longpole.model.problem import LongpoleError
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_WRAPPINGS = 3
+_KEYS = {
+    "resourceSpans": Signal.TRACES,
+    "resource_spans": Signal.TRACES,
+    "resourceLogs": Signal.LOGS,
+    "resource_logs": Signal.LOGS,
+    "resourceMetrics": Signal.METRICS,
+    "resource_metrics": Signal.METRICS,
+}
+_UNDERSTOOD = (
+    "OTLP JSON (one object or one per line), OTLP protobuf, Jaeger JSON and Zipkin v2 JSON are "
+    "understood, also inside gzip or zstd"
+)
+
+
+class UnknownFormat(LongpoleError):
+    """A file that is in none of the formats; the message names those that are understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format to write: its name, for which signals, and how."""
+
+    name: str
+    signals: frozenset[Signal]
+    encode: Callable[[Signal, Mapping[str, pa.Table]], bytes]
+
+
+_ALL = frozenset(Signal)
+_TRACES = frozenset({Signal.TRACES})
+FORMATS = {
+    form.name: form
+    for form in (
+        Format("otlp-json", _ALL, otlp.encode_json),
+        Format("otlp-protobuf", _ALL, otlp.encode),
+        Format("jaeger-json", _TRACES, lambda _, tables: jaeger.encode(tables)),
+        Format("zipkin-json", _TRACES, lambda _, tables: zipkin.encode(tables)),
+    )
+}
+
+
+def read(name: str, data: bytes) -> Iterator[Telemetry]:
+    """The telemetry of a file's content, a request at a time. `name` only serves messages
+    and, for protobuf, which cannot tell the signals apart when a request is very small, as
+    a hint. Raises `UnknownFormat`, or `MalformedRequest` for a file that breaks midway."""
+    for _ in range(_WRAPPINGS):
+        unwrapped = _unwrapped(name, data)
+        if unwrapped is None:
+            break
+        data = unwrapped
+    stripped = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not stripped:
+        raise UnknownFormat(f"{name} is empty; {_UNDERSTOOD}.")
+    if stripped[:1] in b"{[" and _looks_like_text(stripped):
+        yield from _read_json(name, stripped)
+    else:
+        yield _read_protobuf(name, data)
+
+
+def _unwrapped(name: str, data: bytes) -> bytes | None:
+    try:
+        if data.startswith(_GZIP):
+            return gzip.decompress(data)
+        if data.startswith(_ZSTD):
+            reader = zstandard.ZstdDecompressor().stream_reader(
+                io.BytesIO(data), read_across_frames=True
+            )
+            with reader:
+                return reader.read()
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise MalformedRequest(f"{name} is damaged: {error}.") from None
+    return None
+
+
+def _looks_like_text(data: bytes) -> bool:
+    """JSON has no control characters; the first bytes of a protobuf request do."""
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in data[:64])
+
+
+def _read_json(name: str, data: bytes) -> Iterator[Telemetry]:
+    try:
+        whole = parse_json(data)
+    except MalformedRequest as fault:
+        first, _, rest = data.partition(b"\n")
+        if not rest.strip():
+            raise UnknownFormat(f"{name}: {fault} {_UNDERSTOOD}.") from None
+        try:
+            parse_json(first)
+        except MalformedRequest:
+            raise UnknownFormat(f"{name}: {fault} {_UNDERSTOOD}.") from None
+        for number, line in enumerate(data.splitlines(), 1):
+            if line.strip():
+                yield from _read_line(f"{name}, line {number}", line)
+        return
+    yield from _read_tree(name, whole)
+
+
+def _read_line(name: str, line: bytes) -> Iterator[Telemetry]:
+    try:
+        tree = parse_json(line)
+    except MalformedRequest as fault:
+        raise MalformedRequest(f"{name}: {fault}") from None
+    yield from _read_tree(name, tree)
+
+
+def _read_tree(name: str, tree: Any) -> Iterator[Telemetry]:
+    try:
+        if isinstance(tree, dict):
+            signals = {signal for key, signal in _KEYS.items() if key in tree}
+            if signals:
+                for signal in sorted(signals):
+                    yield otlp.decode_json_tree(signal, tree)
+                return
+            if "data" in tree or "spans" in tree:
+                yield jaeger.decode_tree(tree)
+                return
+        elif isinstance(tree, list):
+            first = tree[0] if tree else {}
+            if isinstance(first, dict) and _KEYS.keys() & first.keys():
+                for index, item in enumerate(tree):
+                    yield from _read_request(f"{name}[{index}]", item)
+                return
+            if isinstance(first, dict) and {"traceID", "spans"} <= first.keys():
+                yield jaeger.decode_tree({"data": tree})
+                return
+        head = tree[0] if isinstance(tree, list) and tree else tree
+        if isinstance(head, list) or (isinstance(head, dict) and "traceId" in head):
+            yield zipkin.decode_tree(tree)
+            return
+        if tree == [] or tree == {}:
+            yield zipkin.decode_tree([])
+            return
+    except MalformedRequest as fault:
+        raise MalformedRequest(f"{name}: {fault}") from None
+    raise UnknownFormat(f"{name} is JSON of no known kind; {_UNDERSTOOD}.")
+
+
+def _read_request(name: str, tree: Any) -> Iterator[Telemetry]:
+    keys = _KEYS.keys() & tree.keys() if isinstance(tree, dict) else set()
+    for signal in sorted({_KEYS[key] for key in keys}):
+        yield otlp.decode_json_tree(signal, tree)
+    if not keys:
+        raise UnknownFormat(f"{name} is no OTLP request; {_UNDERSTOOD}.")
+
+
+def _read_protobuf(name: str, data: bytes) -> Telemetry:
+    """The signal as which the bytes make most sense: every signal's request has the same
+    outer shape, so what counts is how many records are valid."""
+    found: list[tuple[float, Telemetry]] = []
+    for signal in (Signal.TRACES, Signal.METRICS, Signal.LOGS):
+        try:
+            telemetry = otlp.decode(signal, data)
+        except MalformedRequest:
+            continue
+        if telemetry.accepted and not telemetry.problems and signal is not Signal.LOGS:
+            return telemetry  # ids of 16 and 8 bytes, or typed points: no coincidence
+        if telemetry.accepted:
+            found.append((_likelihood(name, telemetry), telemetry))
+    if not found:
+        raise UnknownFormat(f"{name} holds no telemetry; {_UNDERSTOOD}.")
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _likelihood(name: str, telemetry: Telemetry) -> float:
+    total = telemetry.accepted + telemetry.rejected
+    score = telemetry.accepted / total - 0.5 * len(telemetry.problems)
+    if telemetry.signal is Signal.LOGS:
+        # Any message parses as a log record; a true one mostly has a time in this century.
+        times = telemetry.tables["logs"]
+        plausible = [
+            max(pair) > 0
+            for pair in zip(
+                times.column("time_unix_nano").to_pylist(),
+                times.column("observed_time_unix_nano").to_pylist(),
+                strict=True,
+            )
+        ]
+        score += sum(plausible) / len(plausible) - 1.0
+    if telemetry.signal.value.rstrip("s") in name.lower():
+        score += 0.25
+    return score
