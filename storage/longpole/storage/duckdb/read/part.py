@@ -39,11 +39,12 @@ KIND_OF_TABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One place. `segment` is None for the hot tables; `typed` maps (table, key, type) to the
-    column that holds those values here."""
+    """One place. `segment` is None for the hot tables, which are then in `hot`; `typed` maps
+    (table, key, type) to the column that holds those values here."""
 
     segment: Segment | None
     typed: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    hot: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def relation(self, table: str) -> str:
         """The quoted SQL name of one table of this part."""
@@ -56,12 +57,9 @@ class Part:
         return self.segment is None or bool(self.segment.bloom.contains(hi, lo).any())
 
 
-HOT = Part(None)
-
-
 def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
     """Every part with rows of a table: the hot one first, then segments, newest first."""
-    parts = [HOT] if snapshot.hot[table].num_rows else []
+    parts = [Part(None, hot=snapshot.hot)] if snapshot.hot[table].num_rows else []
     for segment in snapshot.segments_of(KIND_OF_TABLE[table]):
         typed = {(c.table_name, c.key, c.type): c.column_name for c in segment.attribute_columns}
         parts.append(Part(segment, typed))

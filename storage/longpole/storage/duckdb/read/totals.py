@@ -54,6 +54,7 @@ def totals(
         coverage,
         unsettled,
         notices_of(snapshot, query),
+        used.column("duration_ns").combine_chunks(),
     )
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from longpole.formats.rows import logs_of, spans_of
 
-from longpole.model.ids import split_trace_id
+from longpole.formats.rows import logs_of, spans_of
 from longpole.model.log import LogRecord
 from longpole.model.trace import Trace
 from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema
@@ -19,15 +18,20 @@ from longpole.storage.duckdb.read.attributes import has_key, value_as
 from longpole.storage.duckdb.read.derived_state import latest_revisions
 from longpole.storage.duckdb.read.identifiers import quote_identifier
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
-from longpole.storage.duckdb.read.stored_rows import WANTED, arrow, merged, read_table, with_sides
+from longpole.storage.duckdb.read.stored_rows import (
+    WANTED,
+    arrow,
+    merged,
+    read_table,
+    rows_of_trace,
+    with_sides,
+)
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.duplicates import first_copies
 from longpole.storage.ports import WHOLE_TRACE_COLUMNS, TraceState, WholeTraces
 
 if TYPE_CHECKING:
     import duckdb
-
-_OF_TRACE = "s.trace_hi = ? AND s.trace_lo = ?"
 
 
 def read_trace(
@@ -197,9 +201,9 @@ def _tables_of(
     for part in parts_of(snapshot, kind):
         if not part.may_hold(hi, lo):
             continue
-        rows = read_table(connection, part, kind, _OF_TRACE, split_trace_id(trace_id))
+        rows = rows_of_trace(connection, part, kind, trace_id)
         if rows.num_rows:
-            found.append(with_sides(connection, part, kind, rows))
+            found.append(with_sides(connection, part, kind, rows, trace_id))
     if not found:
         return None
     tables = merged(found, kind)
