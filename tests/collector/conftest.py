@@ -17,6 +17,6 @@ def shared_server() -> Iterator[Served]:
 @pytest.fixture
 def server(shared_server: Served) -> Iterator[Served]:
     """The shared collector with an empty sink."""
-    shared_server.sink.kept.clear()
+    shared_server.sink.clear()
     yield shared_server
     assert shared_server.sink.failure is None

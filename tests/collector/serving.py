@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -26,8 +27,11 @@ from longpole.collector.otlp_http import PATHS
 from longpole.collector.server import Collector
 from longpole.collector.settings import CollectorSettings
 from longpole.model.clock import SystemClock
+from longpole.model.ids import join_trace_id
 from longpole.model.signals import Signal
+from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
+from longpole.storage.memory import MemoryStore
 from longpole.storage.ports import Receipt
 
 PROTOBUF = "application/x-protobuf"
@@ -52,6 +56,12 @@ class Sink:
     gate: threading.Event | None = None
     seen: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     waiting_bytes: int = 0
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(SystemClock()))
+
+    def clear(self) -> None:
+        """Forget everything kept."""
+        self.kept.clear()
+        self.store = MemoryStore(SystemClock())
 
     def submit(self, telemetry: Telemetry, arrival_unix_nano: int) -> Future[Receipt]:
         assert arrival_unix_nano > 0
@@ -75,6 +85,7 @@ class Sink:
             future.set_exception(self.failure)
             return
         self.kept.append(telemetry)
+        self.store.submit(telemetry, time.time_ns()).result(10)
         future.set_result(Receipt(len(self.kept)))
 
     def requests(self, signal: Signal = TRACES) -> list[Any]:
@@ -91,9 +102,26 @@ class Sink:
             for span in scope.spans
         ]
 
+    def stored(self) -> list[Span]:
+        """The spans kept, read back from the store by trace id, by span id."""
+        ids = {
+            join_trace_id(hi, lo)
+            for hi, lo in zip(
+                self.column("spans", "trace_hi"), self.column("spans", "trace_lo"), strict=True
+            )
+        }
+        found = [self.store.trace(trace_id) for trace_id in ids]
+        spans = [span for trace in found if trace is not None for span in trace.spans]
+        return sorted(spans, key=lambda span: span.span_id)
+
     def column(self, table: str, name: str) -> list[Any]:
         """One column over all requests, as the store would see it."""
-        return [v for t in self.kept for v in t.tables[table].column(name).to_pylist()]
+        return [
+            value
+            for telemetry in self.kept
+            if table in telemetry.tables
+            for value in telemetry.tables[table].column(name).to_pylist()
+        ]
 
 
 @dataclass
