@@ -63,6 +63,7 @@ def path_totals(
         coverage,
         tuple(row.trace_id for row in rows if not row.values["is_settled"]),
         notices,
+        pa.array(durations, pa.int64()),
     )
 
 
