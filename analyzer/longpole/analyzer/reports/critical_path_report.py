@@ -39,10 +39,19 @@ def critical_path_report(
         explained += 1
         incomplete += bool(explanation.completeness.orphans or explanation.completeness.headless)
         late += explanation.completeness.late > 0
+    notices = list(totals.notices)
+    roots = totals.roots.to_pylist()[0]
     if explained:
+        settled_sum, settled_count = roots["duration_sum_ns"] or 0, roots["trace_count"]
         roots = root_statistics(aggregate.root_durations_ns)
-    else:
-        roots = totals.roots.to_pylist()[0]
+        if settled_count and totals.root_durations_ns is None:
+            # Only what can be added up is known: no percentile may be made of a part.
+            roots["trace_count"] += settled_count
+            roots["duration_sum_ns"] += settled_sum
+            roots.update(p50_ns=None, p95_ns=None, p99_ns=None, max_ns=None)
+            notices.append(
+                "percentiles are missing: this store does not give the durations of settled traces"
+            )
     duration_sum = roots["duration_sum_ns"] or 0
     return {
         "query": format_query(query),
@@ -72,5 +81,5 @@ def critical_path_report(
             }
             for group, total in aggregate.ranked()
         ],
-        "notices": list(totals.notices),
+        "notices": notices,
     }
