@@ -51,10 +51,11 @@ def spans(
             span.span_id = rng.getrandbits(63).to_bytes(8, "big")
             span.parent_span_id = parent
             parent = span.span_id
-            span.name, span.kind = rng.choice(["GET /", "query", "publish"]), rng.randrange(6)
+            span.name = rng.choice(["GET /", "query", "publish"])
+            span.kind = rng.randrange(6)  # type: ignore[assignment]
             span.start_time_unix_nano = START + rng.randrange(10**9)
             span.end_time_unix_nano = span.start_time_unix_nano + rng.randrange(10**8)
-            span.status.code = rng.choice([0, 0, 0, 2])
+            span.status.code = rng.choice([0, 0, 0, 2])  # type: ignore[assignment]
             _put(span.attributes, "http.route", f"/r{rng.randrange(5)}")
             _put(span.attributes, "http.response.status_code", rng.choice([200, 404, 500]))
             if rng.random() < 0.5:
@@ -184,7 +185,7 @@ def stored_tables(lease: HeldLease, segment: Segment) -> dict[str, pa.Table]:
 
 def _plain_rows(table: pa.Table) -> list[Any]:
     """Rows as dictionaries with their attributes as one sorted list."""
-    rows = table.to_pylist()
+    rows: list[Any] = table.to_pylist()
     for row in rows:
         pairs: list[tuple[str, str, object]] = []
         for kind in ATTRIBUTE_TYPES:

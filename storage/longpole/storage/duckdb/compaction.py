@@ -112,9 +112,10 @@ class Compactor:
                 with self._writer.cursor() as cursor:
                     tables, repeats = without_duplicates(tables, cursor)
                 dropped += repeats
-            merge.note(tables)
             for name, table in tables.items():
-                append(name, sort_rows(name, table))
+                table = sort_rows(name, table)
+                merge.note(name, table)
+                append(name, table)
         return dropped
 
 
@@ -156,5 +157,5 @@ def _merged_info(segment_id: int, infos: list[SegmentInfo], merge: SegmentMerge)
         # What the parts replaced is listed on: a crash may have left those files, too.
         replaced=tuple(sorted({i for info in infos for i in (info.segment_id, *info.replaced)})),
         attribute_types=types,
-        bloom=merge.bloom(),
+        bloom=merge.trace_ids.bloom(),
     )

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.model import columns
 from longpole.model.ids import join_trace_id
-from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
+from longpole.storage.duckdb.segment_writer import TraceIds
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
 from longpole.storage.duckdb.typed_columns import (
     TABLES_WITH_TYPED_COLUMNS,
@@ -50,7 +49,7 @@ class SegmentMerge:
         self._superseded = dict(superseded) if self.kind == "derived" else {}
         self._chunk_rows = chunk_rows
         self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
-        self._ids: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]] = []
+        self.trace_ids = TraceIds(self.kind)
         self.attribute_columns = self._choose_columns()
 
     def chunks(self) -> Iterator[dict[str, pa.Table]]:
@@ -65,24 +64,11 @@ class SegmentMerge:
                     tables[name] = _once(self._rows(name, None, None), ID_COLUMN[name])
             yield tables
 
-    def note(self, tables: Mapping[str, pa.Table]) -> None:
+    def note(self, table_name: str, table: pa.Table) -> None:
         """These rows are written."""
-        self.written_rows += tables[RECORDS_OF_KIND[self.kind][0]].num_rows
-        for table in tables.values():
-            if "trace_hi" in table.column_names:
-                hi, lo = (table.column(name).to_numpy() for name in _BY_TRACE)
-                is_new = np.ones(hi.size, dtype=np.bool_)
-                is_new[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
-                is_new &= (hi != 0) | (lo != 0)
-                self._ids.append((hi[is_new], lo[is_new]))
-
-    def bloom(self) -> Bloom:
-        """The filter of every trace id noted."""
-        empty = np.empty(0, np.uint64)
-        return Bloom.of(
-            np.concatenate([empty, *(hi for hi, _ in self._ids)]),
-            np.concatenate([empty, *(lo for _, lo in self._ids)]),
-        )
+        self.trace_ids.note(table_name, table)
+        if table_name == RECORDS_OF_KIND[self.kind][0]:
+            self.written_rows += table.num_rows
 
     def _choose_columns(self) -> tuple[AttributeColumn, ...]:
         chosen: list[AttributeColumn] = []

@@ -28,6 +28,7 @@ from longpole.storage.duckdb.segment_info import SegmentInfo, read_info, read_se
 from longpole.storage.duckdb.snapshot import Segment
 
 _SEGMENT_FILE = re.compile(r"(spans|logs|metrics|derived)-(\d+)\.duckdb")
+_HEADER_BYTES = 512
 
 
 @dataclass(slots=True)
@@ -65,6 +66,9 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
             _rebuild(paths, findings)
         return Manifest.open(paths.manifest_path)
     try:
+        # SQLite would take a file without a header for a new, empty database.
+        if paths.manifest_path.stat().st_size < _HEADER_BYTES and _segment_files(paths):
+            raise ManifestDamaged(f"the manifest {paths.manifest_path.name} is empty")
         return Manifest.open(paths.manifest_path)
     except ManifestDamaged as error:
         kept = _set_aside_manifest(paths)

@@ -8,6 +8,7 @@ Until the manifest transaction the journal still has it all; after it nothing el
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from longpole.model.clock import Clock
 from longpole.storage.duckdb.attachments import Attachments
+from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE
 from longpole.storage.duckdb.duplicates import without_duplicates
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS, Generation
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
@@ -24,8 +26,8 @@ from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
 from longpole.storage.duckdb.segment_writer import (
     SegmentFile,
     SegmentWriter,
+    TraceIds,
     attribute_types,
-    bloom_of,
     sort_rows,
     time_bounds,
 )
@@ -103,12 +105,17 @@ class Sealer:
                 with self._writer.cursor() as cursor:
                     tables, dropped = without_duplicates(tables, cursor)
                 duplicates += dropped
-            own = chosen_columns(tables)
+            counts = {name: key_counts(tables[name]) for name in SCOPE_OF_TABLE if name in tables}
+            own = chosen_columns(tables, counts)
             file = self._writer.start(
                 kind, ids[kind], tables[RECORDS_OF_KIND[kind][0]].num_rows, own
             )
             files.append(file)
-            write_sorted(file, tables)
+            ids_written = TraceIds(kind)
+            for name, table in tables.items():
+                table = sort_rows(name, table)
+                ids_written.note(name, table)
+                file.append(name, table)
             first = frozen.generation.first_sequence or self._state.sealed_through
             low, high = time_bounds(kind, tables)
             file.finish(
@@ -124,8 +131,8 @@ class Sealer:
                     settled_through=frozen.settled_through,
                     siblings=tuple(ids.values()),
                     replaced=(),
-                    attribute_types=attribute_types(tables),
-                    bloom=bloom_of(*tables.values()),
+                    attribute_types=attribute_types(tables, counts),
+                    bloom=ids_written.bloom(),
                 )
             )
             self._at("written")
@@ -201,20 +208,16 @@ def _with_ids_in_use(tables: Tables) -> Tables:
     return tables
 
 
-def chosen_columns(tables: Mapping[str, pa.Table]) -> tuple[AttributeColumn, ...]:
+def chosen_columns(
+    tables: Mapping[str, pa.Table], counts: Mapping[str, Counter[tuple[str, str]]]
+) -> tuple[AttributeColumn, ...]:
     """The typed columns that these tables deserve."""
     return tuple(
         column
         for name in TABLES_WITH_TYPED_COLUMNS
         if name in tables
-        for column in common_columns(name, key_counts(tables[name]), tables[name].num_rows)
+        for column in common_columns(name, counts[name], tables[name].num_rows)
     )
-
-
-def write_sorted(file: SegmentFile, tables: Mapping[str, pa.Table]) -> None:
-    """All tables of a seal, each in its order."""
-    for name, table in tables.items():
-        file.append(name, sort_rows(name, table))
 
 
 def fsync_directory(path: Path) -> None:

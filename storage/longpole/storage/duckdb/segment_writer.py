@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,7 +30,7 @@ from longpole.storage.duckdb.segment_info import (
     write_info,
 )
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
-from longpole.storage.duckdb.typed_columns import key_counts, promoted
+from longpole.storage.duckdb.typed_columns import promoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,6 +44,8 @@ SORTED_BY: Mapping[str, tuple[str, ...]] = {
     "scopes": ("scope_id",),
 }
 _BY_TRACE = ("trace_hi", "trace_lo")
+# The table that holds every trace id of a segment; metrics have none.
+_IDS_OF_KIND = {"spans": "spans", "logs": "logs", "derived": "settlements"}
 # DuckDB allocates whole blocks: with the usual 256 KiB a file of a few rows takes 1.5 MB,
 # with 16 KiB a tenth of that.
 _SMALL_ROWS = 50_000
@@ -182,23 +183,29 @@ def sort_rows(table_name: str, table: pa.Table) -> pa.Table:
     return table.take(pa.array(order))
 
 
-def bloom_of(*tables: pa.Table) -> Bloom:
-    """The filter of all trace ids in tables that have them; 0 is none."""
-    hi: list[npt.NDArray[np.uint64]] = []
-    lo: list[npt.NDArray[np.uint64]] = []
-    for table in tables:
-        if "trace_hi" not in table.column_names:
-            continue
-        high, low = table.column("trace_hi").to_numpy(), table.column("trace_lo").to_numpy()
-        # Repeats would only make the filter bigger; most stand side by side.
-        is_new = np.ones(high.size, dtype=np.bool_)
-        is_new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        is_new &= (high != 0) | (low != 0)
-        hi.append(high[is_new])
-        lo.append(low[is_new])
-    if not hi:
-        return Bloom.of(np.empty(0, np.uint64), np.empty(0, np.uint64))
-    return Bloom.of(np.concatenate(hi), np.concatenate(lo))
+class TraceIds:
+    """Collects the trace ids of what is written to one segment, for its Bloom filter."""
+
+    def __init__(self, kind: str) -> None:
+        self._table_name = _IDS_OF_KIND.get(kind)
+        self._hi = [np.empty(0, np.uint64)]
+        self._lo = [np.empty(0, np.uint64)]
+
+    def note(self, table_name: str, table: pa.Table) -> None:
+        """These rows are written; id 0 is none."""
+        if table_name != self._table_name:
+            return
+        hi, lo = (table.column(name).to_numpy() for name in _BY_TRACE)
+        # Repeats would only make the filter bigger; in trace order they are neighbours.
+        is_new = np.ones(hi.size, dtype=np.bool_)
+        is_new[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+        is_new &= (hi != 0) | (lo != 0)
+        self._hi.append(hi[is_new])
+        self._lo.append(lo[is_new])
+
+    def bloom(self) -> Bloom:
+        """The filter of all ids noted."""
+        return Bloom.of(np.concatenate(self._hi), np.concatenate(self._lo))
 
 
 def time_bounds(kind: str, tables: Mapping[str, pa.Table]) -> tuple[int, int]:
@@ -210,15 +217,17 @@ def time_bounds(kind: str, tables: Mapping[str, pa.Table]) -> tuple[int, int]:
     return bounds["min"], bounds["max"]
 
 
-def attribute_types(tables: Mapping[str, pa.Table]) -> dict[tuple[str, str], str]:
-    """(scope, key) to SQL type over the canonical tables of one segment."""
+def attribute_types(
+    tables: Mapping[str, pa.Table], counts: Mapping[str, Mapping[tuple[str, str], int]]
+) -> dict[tuple[str, str], str]:
+    """(scope, key) to SQL type over the canonical tables of one segment; `counts` are their
+    `key_counts` by table."""
     types: dict[tuple[str, str], str] = {}
     for name, scope in SCOPE_OF_TABLE.items():
         if name not in tables:
             continue
-        pairs = list(key_counts(tables[name]))
         others = pc.unique(pc.list_flatten(tables[name].column("attr_other_keys"))).to_pylist()
-        for key, type_name in [*pairs, *((key, "other") for key in others)]:
+        for key, type_name in [*counts[name], *((key, "other") for key in others)]:
             held = types.get((scope, key))
             own = SQL_TYPE[type_name]
             types[(scope, key)] = own if held is None else widest(held, own)

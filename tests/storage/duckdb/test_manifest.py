@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from longpole.storage.duckdb.manifest import (
+    Manifest,
+    ManifestChange,
+    ManifestDamaged,
+    ManifestVersionMismatch,
+    SegmentEntry,
+    ServiceEntry,
+)
+
+ENTRY = SegmentEntry(3, "logs", 10, 4096, 5, 9, -7, 1 << 62, 123)
+
+
+def test_a_change_reads_back_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    manifest = Manifest.open(path)
+    high_id = (1 << 128) - 1
+    change = ManifestChange(
+        added=(ENTRY,),
+        sealed_through=9,
+        settled_through=8,
+        duplicate_spans=2,
+        superseded={high_id: 3, 1: 1},
+        request_hashes=[(b"h" * 16, 9, 55)],
+        attribute_keys={("span", "k\0é"): "BIGINT"},
+        services=[ServiceEntry("shop", 0, -5, 5)],
+    )
+    manifest.commit(change)
+    manifest.close()
+    again = Manifest.open(path)
+    assert again.segments() == (ENTRY,)
+    assert (again.sealed_through, again.settled_through) == (9, 8)
+    assert again.number("duplicate_spans") == 2
+    assert again.superseded() == {high_id: 3, 1: 1}
+    assert again.request_hashes() == [(b"h" * 16, 9, 55)]
+    assert again.attribute_keys() == {("span", "k\0é"): "BIGINT"}
+    assert again.services() == (ServiceEntry("shop", 0, -5, 5),)
+    again.close()
+
+
+def test_a_change_that_fails_midway_changes_nothing(tmp_path: Path) -> None:
+    manifest = Manifest.open(tmp_path / "manifest.sqlite")
+    manifest.commit(ManifestChange(added=(ENTRY,)))
+    with pytest.raises(sqlite3.IntegrityError):
+        manifest.commit(ManifestChange(removed=(3,), added=(ENTRY, ENTRY), sealed_through=99))
+    assert manifest.segments() == (ENTRY,)
+    assert manifest.sealed_through == 0
+    manifest.close()
+
+
+def test_marks_only_grow(tmp_path: Path) -> None:
+    manifest = Manifest.open(tmp_path / "manifest.sqlite")
+    manifest.commit(ManifestChange(sealed_through=9))
+    manifest.commit(ManifestChange(sealed_through=4, superseded={1: 5}))
+    manifest.commit(ManifestChange(superseded={1: 2}))
+    assert manifest.sealed_through == 9
+    assert manifest.superseded() == {1: 5}
+    manifest.close()
+
+
+def test_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    Manifest.open(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value=7 WHERE key='schema_version'")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(ManifestVersionMismatch, match="version 7"):
+        Manifest.open(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"x" * 600, b"SQLite format 3\0" + b"\xff" * 9000])
+def test_what_is_no_manifest_is_damaged(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "manifest.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(ManifestDamaged):
+        Manifest.open(path)
