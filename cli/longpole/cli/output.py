@@ -28,7 +28,15 @@ def print_note(text: str) -> None:
 
 def print_text(content: RenderableType) -> None:
     """A report. Without a terminal: no colour, and a fixed width."""
-    console().print(content)
+    screen = console()
+    if screen.is_terminal:
+        screen.print(content)
+        return
+    with screen.capture() as capture:
+        screen.print(content)
+    # Tables fill their columns up; in a file or a diff that is noise.
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def console() -> Console:

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -87,6 +92,8 @@ class StoreMetrics(Collector):
 
 def metrics_text(registry: CollectorRegistry, store: HasStatus) -> Callable[[], bytes]:
     """A function that renders everything in Prometheus's text format."""
+    # One series of creation times for each counter would double the page.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry.register(StoreMetrics(store))
     ProcessCollector(namespace="", registry=registry)
     return lambda: bytes(generate_latest(registry))

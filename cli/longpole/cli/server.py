@@ -26,6 +26,7 @@ from longpole.model.clock import Clock
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
+JOIN_SECONDS = 30.0
 MOST_PATIENCE_SECONDS = 30.0
 
 
@@ -97,14 +98,14 @@ class Server:
         ):
             self._run(name, work)
 
-    def stop(self, hurry: threading.Event) -> None:
-        """Drain, settle what is quiet, seal. `hurry` set: end as soon as what was acknowledged
-        is safe, which it is in the journal."""
+    def stop(self) -> None:
+        """Refuse new data, finish what is under way, seal, give everything back."""
         self._is_draining = True
-        self._collector.stop(0.5 if hurry.is_set() else DRAIN_SECONDS)
+        self._collector.stop(DRAIN_SECONDS)
         self._stopping.set()
-        for thread in self._threads:
-            thread.join(2 if hurry.is_set() else 30)
+        # Not the replay: it may take long, and `close` ends it.
+        for thread in [t for t in self._threads if t.name in ("settle", "upkeep")]:
+            thread.join(JOIN_SECONDS)
         self._web.stop()
         self._store.close()
 

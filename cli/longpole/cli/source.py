@@ -75,15 +75,19 @@ def opened(settings: Settings, files: Sequence[Path] = ()) -> Iterator[Source]:
 
 @contextmanager
 def _memory(files: Sequence[Path]) -> Iterator[Source]:
+    from longpole.analyzer.settle import settle_once
     from longpole.cli.telemetry_files import telemetry_in
     from longpole.dashboards.answers import Answers
     from longpole.storage.memory import MemoryStore
 
     clock = SystemClock()
-    store = MemoryStore(clock)
+    # Nothing more comes from a file, so its traces are quiet, and settled, at once.
+    store = MemoryStore(clock, settle_after_seconds=0.0, settle_at_most_seconds=0.0)
     for file in files:
         for telemetry in telemetry_in(file):
             store.submit(telemetry, clock.now_unix_nano()).result()
+    while settle_once(store, clock).traces:
+        pass
     try:
         yield LocalSource(Answers(store, clock))
     finally:

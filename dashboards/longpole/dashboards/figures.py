@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+_S = 10**9
+_DURATION_UNITS = (
+    (36_000 * _S, 3600 * _S, "h"),
+    (600 * _S, 60 * _S, "min"),
+    (_S, _S, "s"),
+    (10**6, 10**6, "ms"),
+    (10**3, 10**3, "µs"),
+)
+
 
 def duration(nanoseconds: int) -> str:
-    """`1.91 s`, `29.6 ms`, `410 µs`, `17 ns`; three significant digits."""
-    for limit, unit in ((60 * 10**9, "min"), (10**9, "s"), (10**6, "ms"), (10**3, "µs")):
-        scale = 10**9 * 60 if unit == "min" else limit
-        if abs(nanoseconds) >= limit:
+    """`1.91 s`, `29.6 ms`, `410 µs`, `17 ns`; three significant digits. Minutes and hours
+    only begin where seconds become hard to read."""
+    for least, scale, unit in _DURATION_UNITS:
+        if abs(nanoseconds) >= least:
             value = nanoseconds / scale
             digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
             shown = f"{value:.{digits}f}"

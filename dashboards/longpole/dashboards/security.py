@@ -37,12 +37,15 @@ HEADERS = (
 # Probes come from orchestrators that address a pod by whatever name; the answers say nothing.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_BODY_BYTES = 2**20
+_CLOSE = ((b"connection", b"close"),)
 ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 
 
 class WebGuard:
     """Answers 421 for a foreign Host, 403 for a foreign Origin on a request that changes
-    state, 401 without the token; adds the security headers to every response.
+    state, 401 without the token, 413 for a body that is no question;
+    adds the security headers to every response.
 
     A wildcard bind has no host name of its own, so there any IP address is a fine Host: DNS
     rebinding, which this check is against, needs a name.
@@ -98,6 +101,12 @@ class WebGuard:
             and not self._is_own(origin, hosts[0])
         ):
             return 403, "foreign_origin", "another site may not ask for that", ()
+        length = _header(headers, b"content-length")
+        if _header(headers, b"transfer-encoding") is not None or (
+            length is not None and (not length.isdigit() or int(length) > MOST_BODY_BYTES)
+        ):
+            # Questions are short. Uploads of unknown or large size are not read at all.
+            return 413, "too_large", f"a body has at most {MOST_BODY_BYTES:,} bytes", _CLOSE
         if self._token is not None and not self._is_authorised(headers):
             challenge = (
                 (b"www-authenticate", b'Bearer realm="longpole"'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -13,6 +13,8 @@ from longpole.cli.render.text import inert, shortened
 from longpole.dashboards.figures import share
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MOST_NAMES = 8
+INDENT = " " * 7
 COLOURS = ("blue", "green", "magenta", "yellow", "cyan", "red", "white")
 
 
@@ -37,14 +39,23 @@ class Ribbon:
             letter = LETTERS[index] if index < len(LETTERS) else "·"
             line.append(letter, f"reverse {COLOURS[index % len(COLOURS)]}")
         yield line
-        legend = Text("       ")
-        for index, (service, nanoseconds) in enumerate(self._held[:6]):
-            name = shortened(inert(service), 24)
-            legend.append(f"{LETTERS[index]} {name} {share(nanoseconds / self._total)}   ")
-        if len(self._held) > 6:
-            legend.append(f"and {len(self._held) - 6} more")
-        legend.rstrip()
-        yield legend
+        yield from self._legend(options.max_width)
+
+    def _legend(self, width: int) -> Iterator[Text]:
+        """Letters, names and shares; an entry is never broken over two lines."""
+        entries = [
+            f"{LETTERS[index]} {shortened(inert(service), 24)} {share(held / self._total)}"
+            for index, (service, held) in enumerate(self._held[:MOST_NAMES])
+        ]
+        if len(self._held) > MOST_NAMES:
+            entries.append(f"and {len(self._held) - MOST_NAMES} more")
+        line = ""
+        for entry in entries:
+            if line and len(INDENT) + len(line) + 3 + len(entry) > width:
+                yield Text(INDENT + line)
+                line = ""
+            line = f"{line}   {entry}" if line else entry
+        yield Text(INDENT + line)
 
     def _columns(self, width: int) -> list[str]:
         """The service that holds the most of each column's time."""

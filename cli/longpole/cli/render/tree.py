@@ -18,6 +18,7 @@ WHOLE_TREE = 60
 MOST_PATH_SPANS = 40
 MOST_ERRORS = 10
 DEEPEST_INDENT = 16
+KEPT_OF_A_RUN = 2
 
 
 def span_tree(spans: Sequence[Mapping[str, Any]], all_spans: bool) -> RenderableType:
@@ -43,11 +44,12 @@ def span_tree(spans: Sequence[Mapping[str, Any]], all_spans: bool) -> Renderable
 
 def chosen(spans: Sequence[Mapping[str, Any]]) -> list[int]:
     """Which rows to show: all of a short trace; else the spans with the most time on the path,
-    the first errors, and the ancestors of both."""
-    if len(spans) <= WHOLE_TREE:
-        return list(range(len(spans)))
+    the first errors, and the ancestors of both. Of a run of like siblings the first two."""
+    repeats = _repeats(spans)
+    if len(spans) - len(repeats) <= WHOLE_TREE:
+        return [index for index in range(len(spans)) if index not in repeats]
     by_time = sorted(
-        (i for i, span in enumerate(spans) if span["on_path"]),
+        (i for i, span in enumerate(spans) if span["on_path"] and i not in repeats),
         key=lambda i: -int(spans[i]["critical_ns"]),
     )
     wanted = {0, *by_time[:MOST_PATH_SPANS]}
@@ -68,6 +70,26 @@ def chosen(spans: Sequence[Mapping[str, Any]]) -> list[int]:
             context.add(at)
             at, steps = parents[at], steps + 1
     return sorted(context)
+
+
+def _repeats(spans: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Rows that only repeat the two above them: leaves of one name, one after another."""
+    repeats: set[int] = set()
+    begin = 0
+    for index in range(1, len(spans) + 1):
+        is_like = index < len(spans) and all(
+            spans[index][key] == spans[begin][key] for key in ("depth", "service", "operation")
+        )
+        if is_like:
+            continue
+        # The last of the run may have children: then it is no leaf and stays.
+        last = index - 1
+        has_children = index < len(spans) and spans[index]["depth"] > spans[last]["depth"]
+        run = range(begin + KEPT_OF_A_RUN, last if has_children else index)
+        if len(run) >= KEPT_OF_A_RUN:
+            repeats.update(i for i in run if spans[i]["status"] != "error")
+        begin = index
+    return repeats
 
 
 def _row(span: Mapping[str, Any], begin: int, total: int) -> tuple[RenderableType, ...]:
