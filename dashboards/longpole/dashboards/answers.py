@@ -32,6 +32,7 @@ from longpole.storage.ports import (
 
 SQL_MAX_ROWS = 1_000_000
 SQL_MAX_SECONDS = 600.0
+SQL_MAX_TEXT = 262_144
 
 
 class Readable(TraceReader, Exporter, SqlReader, Protocol):
@@ -100,8 +101,8 @@ class Answers:
             raise BadQuestion(f"max_rows: choose from 1 to {SQL_MAX_ROWS:,}")
         if not 0 < timeout_seconds <= SQL_MAX_SECONDS:
             raise BadQuestion(f"timeout_seconds: above 0, at most {SQL_MAX_SECONDS:.0f}")
-        if len(text) > parameters.MAX_TEXT:
-            raise BadQuestion(f"sql is longer than {parameters.MAX_TEXT:,} characters")
+        if len(text) > SQL_MAX_TEXT:
+            raise BadQuestion(f"sql is longer than {SQL_MAX_TEXT:,} characters")
         return sql_document(self.store.sql(text, max_rows, timeout_seconds))
 
     def export(self, asked: Parameters) -> exports.Export:

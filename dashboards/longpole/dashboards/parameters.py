@@ -27,7 +27,7 @@ FILTERS = frozenset(
 )  # fmt: skip
 PATH_OPTIONS = frozenset({"overflow", "eps", "tau"})
 MAX_LIMIT = 10_000
-MAX_TEXT = 65_536
+MAX_TEXT = 32_768
 _DURATION = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(ns|us|µs|ms|s|m|h|d)?")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
           "h": 3600 * 10**9, "d": 86400 * 10**9}  # fmt: skip
