@@ -67,11 +67,13 @@ def decode(signal: Signal, body: bytes) -> Telemetry:
     """The rows of an OTLP protobuf request. What strict parsing refuses but can be saved
     (bad UTF-8, deep nesting) is saved and counted. Raises `MalformedRequest`."""
     tally = Tally()
+    strict: bytes | None = body
     try:
         request = REQUESTS[signal].FromString(body)
     except DecodeError:
         request = REQUESTS[signal].FromString(mend(REQUESTS[signal], body, tally))
-    return _telemetry(signal, request, body, tally)
+        strict = None
+    return _telemetry(signal, request, strict, tally)
 
 
 def decode_json(signal: Signal, body: bytes) -> Telemetry:

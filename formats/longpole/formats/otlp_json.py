@@ -61,6 +61,7 @@ def request_of_tree(request_type: Any, tree: object, tally: Tally) -> Any:
 class _Reader:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
+        self._trail: list[str] = []  # the path of the message being read
 
     def message(self, message: Any, tree: object) -> None:
         if message.DESCRIPTOR is _ANY_VALUE:
@@ -73,10 +74,13 @@ class _Reader:
             field = fields.get(key)
             if field is None or content is None:
                 continue
+            self._trail.append(f".{key}")
             try:
                 self._field(message, field, content)
             except FieldFault as fault:
                 raise fault.under(f".{key}") from None
+            finally:
+                self._trail.pop()
 
     def _field(self, message: Any, field: FieldDescriptor, content: object) -> None:
         if not field.is_repeated:
@@ -100,6 +104,7 @@ class _Reader:
         for index, item in enumerate(content):
             if item is None:
                 continue
+            self._trail.append(f"[{index}]")
             try:
                 self.message(target.add(), item)
             except FieldFault as fault:
@@ -107,7 +112,9 @@ class _Reader:
                 if field.name not in _RECORDS:
                     raise
                 del target[-1]
-                self._reject(fault)
+                self._reject(fault.under("".join(self._trail[:-1])))
+            finally:
+                self._trail.pop()
 
     def _reject(self, fault: FieldFault) -> None:
         self._tally.reject("malformed_record", f"A record cannot be read and is not kept: {fault}.")
