@@ -15,6 +15,7 @@ from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import explain
+from longpole.analyzer.labels import Label
 from longpole.analyzer.path_aggregate import PathAggregate, merged
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.model.span import Span
@@ -81,6 +82,23 @@ def test_windows_nest_and_hold_their_segments(tree: Trace, options: PathOptions)
             assert low[index] <= low[child] <= high[child] <= high[index]
     for index in on_path - {e.root}:
         assert e.tree.parents[index] in on_path
+
+
+@settings(max_examples=600, deadline=None)
+@given(trees(), modes)
+def test_overlapped_segments_name_exactly_the_children_that_run(
+    tree: Trace, options: PathOptions
+) -> None:
+    e = explain(tree, options)
+    low, high = e.windows.starts, e.windows.ends
+    for s in e.segments:
+        start, end = s.start_unix_nano, s.end_unix_nano
+        running = [c for c in e.windows.blocking[s.span] if max(low[c], start) < min(high[c], end)]
+        assert list(s.covering) == running
+        assert s.covering_count == len(running)
+        assert (s.label is Label.SELF_OVERLAPPED) == bool(running)
+        for instant in range(start, end) if running else ():
+            assert any(low[c] <= instant < high[c] for c in running)
 
 
 @few

@@ -193,23 +193,28 @@ class _Sweep:
             count = len(self._running)
             covering = [child for _, child in self._running[:NAMED_COVERING]]
             while self._running and at < end:
-                at = min(end, self._running[0][0])
-                if at < end:
-                    for child in self._move_to(at):
-                        count += 1
-                        if len(covering) < NAMED_COVERING:
-                            covering.append(child)
+                until = min(end, self._running[0][0])
+                added = self._start(before=until)
+                if not added:  # nobody starts before the next one ends
+                    at = until
+                    added = self._move_to(at) if at < end else []
+                count += len(added)
+                covering.extend(added[: NAMED_COVERING - len(covering)])
             yield _Part(begin, at, tuple(sorted(covering)), count)
 
     def _move_to(self, at: int) -> list[int]:
         """Children that run at `at` are in the heap afterwards; the new ones are returned."""
+        added = [child for child in self._start(before=at + 1) if self._high[child] > at]
         while self._running and self._running[0][0] <= at:
             heappop(self._running)
+        return added
+
+    def _start(self, before: int) -> list[int]:
+        """Put the children that start before that instant into the heap and return them."""
         added: list[int] = []
-        while self._next < len(self._pending) and self._low[self._pending[self._next]] <= at:
+        while self._next < len(self._pending) and self._low[self._pending[self._next]] < before:
             child = self._pending[self._next]
             self._next += 1
-            if self._high[child] > at:
-                heappush(self._running, (self._high[child], child))
-                added.append(child)
+            heappush(self._running, (self._high[child], child))
+            added.append(child)
         return added

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from tests.analyzer.span_builders import span, trace
+
+from longpole.analyzer.explain import explain
+from longpole.analyzer.verdict import MOST_ENTRIES
+from longpole.analyzer.wording import duration_text, quoted, share_text
+from longpole.model.span import Span, SpanKind
+
+MS = 1_000_000
+CLIENT = SpanKind.CLIENT
+SERVER = SpanKind.SERVER
+
+
+def golden(spans: Iterable[Span]) -> list[str]:
+    """Place, share, confidence, why and what to do, four lines to an entry."""
+    return [
+        line
+        for entry in explain(trace(spans)).verdict
+        for line in (
+            f"{entry.service} › {entry.operation}: {share_text(entry.share)}, {entry.confidence}",
+            entry.reason,
+            entry.advice,
+        )
+    ]
+
+
+def query(span_id: int, start: int, end: int, text: str = "", *, error: bool = False) -> Span:
+    sent = {"db.system.name": "postgresql"} | ({"db.query.text": text} if text else {})
+    return span(
+        span_id, 1, start * MS, end * MS,
+        service="cart", name="SELECT cart_items", kind=CLIENT, error=error, attributes=sent,
+    )  # fmt: skip
+
+
+def root(end: int) -> Span:
+    return span(1, 0, 0, end * MS, service="cart", name="POST /price", kind=SERVER)
+
+
+def test_one_slow_query_is_named_with_its_text() -> None:
+    text = "SELECT *\n FROM carts WHERE id = 42 AND state IN ('a', 'b')"
+    assert golden([root(100), query(2, 10, 90, text)])[:3] == [
+        "cart › SELECT cart_items: 80 %, high",
+        "Waits for postgresql: 1 query took 80 ms: "
+        "SELECT * FROM carts WHERE id = ? AND state IN (?).",
+        "Read the plan of this query (EXPLAIN): add the index it lacks, fetch less, or cache the "
+        "answer. If the plan is good, look for locks and a full connection pool.",
+    ]
+
+
+def test_equal_queries_one_after_another_are_one_finding() -> None:
+    spans = [query(i, i * 10, i * 10 + 9, f"SELECT {i} FROM t") for i in range(2, 10)]
+    assert golden([root(100), *spans])[:3] == [
+        "cart › SELECT cart_items: 72 %, high",
+        "8 identical queries one after another (N+1), 9 ms each: SELECT ? FROM t.",
+        "Load them in one query (IN or JOIN) instead of one by one: up to −63 ms.",
+    ]
+
+
+def test_equal_calls_to_a_service_take_its_time_along() -> None:
+    spans: list[Span] = []
+    for i in range(6):
+        call, start = 10 + 2 * i, i * 15 * MS
+        url = {"http.request.method": "GET", "url.full": f"http://price/items/{i}"}
+        spans.append(span(call, 1, start, start + 14 * MS, name="GET", kind=CLIENT, attributes=url))
+        spans.append(
+            span(call + 1, call, start + MS, start + 13 * MS, service="price", kind=SERVER)
+        )
+    assert golden([root(100), *spans])[:3] == [
+        "a › GET: 84 %, high",
+        "6 identical calls to price one after another (N+1), 14 ms each.",
+        "Ask for all of them in one call, or make the calls in parallel: up to −70 ms.",
+    ]
+
+
+def test_waiting_for_a_callee_without_spans_says_so() -> None:
+    call = span(2, 1, 0, 90 * MS, name="charge", kind=CLIENT, attributes={"peer.service": "bank"})
+    assert golden([root(100), call])[:3] == [
+        "a › charge: 90 %, medium",
+        "Waits for bank in 1 call; no spans from there are in the trace, so what happened inside "
+        "is out of sight.",
+        "Instrument bank and pass the trace context on, or read its own logs and metrics for this "
+        "time.",
+    ]
+
+
+def test_time_between_caller_and_callee_names_the_edge() -> None:
+    call = span(2, 1, 0, 100 * MS, service="cart", name="GET", kind=CLIENT)
+    served = span(3, 2, 60 * MS, 80 * MS, service="auth", name="GET /me", kind=SERVER)
+    assert golden([root(100), call, served])[:3] == [
+        "cart › GET: 80 %, medium",
+        "Between cart and auth: 60 ms before the callee starts, 20 ms after it ends. Clocks that "
+        "differ between hosts look the same.",
+        "Check connection set-up, queues in front of auth, proxies and the size of what is sent; "
+        "then that both clocks are synchronised.",
+    ]
+
+
+def test_retries_count_the_failed_attempts_and_the_pauses() -> None:
+    def attempt(span_id: int, start: int, error: bool) -> Span:
+        return span(
+            span_id, 1, start * MS, (start + 20) * MS,
+            name="GET", kind=CLIENT, error=error,
+            attributes={"peer.service": "bank"} | ({"error.type": "timeout"} if error else {}),
+        )  # fmt: skip
+
+    attempts = [attempt(2, 0, True), attempt(3, 70, True), attempt(4, 170, False)]
+    assert golden([root(200), *attempts])[:3] == [
+        "a › GET: 85 %, high",
+        "3 attempts of GET, 2 failed: 40 ms in attempts that had to be repeated and 130 ms "
+        "waiting between attempts. 2 of 3 spans failed: timeout.",
+        "Find out why bank fails; then check how often and how fast callers retry.",
+    ]
+
+
+def test_overlapping_children_are_owned_up_to_with_low_confidence() -> None:
+    spans = [span(2, 1, 0, 80 * MS, name="a"), span(3, 1, 70 * MS, 100 * MS, name="b")]
+    assert golden([root(100), *spans])[:3] == [
+        "cart › POST /price: 70 %, low",
+        "POST /price runs beside its children a; span times cannot tell which of them held it up.",
+        "Put a span around what POST /price does itself meanwhile; shorten the longest of the "
+        "parallel children first.",
+    ]
+
+
+def test_own_time_without_children_asks_for_spans() -> None:
+    assert golden([root(100)]) == [
+        "cart › POST /price: 100 %, medium",
+        "1 span without children: own code, or calls that nobody instrumented.",
+        "Profile it, or add spans around its calls to see what it waits for.",
+    ]
+
+
+def test_missing_spans_lower_the_confidence_of_what_rests_on_their_absence() -> None:
+    place, reason, _ = golden([root(100), span(9, 77, 0, MS)])
+    assert place == "cart › POST /price: 100 %, low"
+    assert reason.endswith("Spans are missing from this trace, so it may look worse than it is.")
+
+
+def test_an_error_on_the_path_is_read_first() -> None:
+    failed = query(2, 0, 90, "SELECT 1", error=True)
+    _, reason, advice = golden([root(100), failed])[:3]
+    assert reason.endswith("1 of 1 span failed: no message was recorded.")
+    assert advice.startswith("Read the error first")
+
+
+def test_a_verdict_is_short_and_never_counts_time_twice() -> None:
+    spans = [span(i, 1, i * MS, (i + 1) * MS, name=f"step {i}") for i in range(2, 30)]
+    e = explain(trace([root(100), *spans]))
+    assert len(e.verdict) == MOST_ENTRIES
+    assert sum(entry.critical_ns for entry in e.verdict) <= e.duration_ns
+    assert e.verdict_line == "cart › POST /price 72 %: own time between child spans"
+
+
+def test_a_trace_without_duration_has_no_verdict() -> None:
+    e = explain(trace([span(1, 0, 5, 5)]))
+    assert e.verdict == ()
+    assert e.verdict_line == ""
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_000, "1 µs"),
+        (29_640_000, "29.6 ms"),
+        (999_600_000, "1 s"),
+        (1_420_000_000, "1.42 s"),
+        (90_000_000_000, "90 s"),
+    ],
+)
+def test_durations_keep_three_digits(ns: int, text: str) -> None:
+    assert duration_text(ns) == text
+
+
+def test_long_telemetry_is_cut_to_one_line() -> None:
+    assert quoted("a\n b\t" + "x" * 500) == "a b " + "x" * 95 + "…"
