@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -84,14 +83,22 @@ def _unwrapped(name: str, data: bytes) -> bytes | None:
         if data.startswith(_GZIP):
             return gzip.decompress(data)
         if data.startswith(_ZSTD):
-            reader = zstandard.ZstdDecompressor().stream_reader(
-                io.BytesIO(data), read_across_frames=True
-            )
-            with reader:
-                return reader.read()
+            return _zstd(data)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise MalformedRequest(f"{name} is damaged: {error}.") from None
     return None
+
+
+def _zstd(data: bytes) -> bytes:
+    """All frames. A stream reader would take a truncated one for the end of the file."""
+    parts: list[bytes] = []
+    while data:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(data))
+        if not frame.eof:
+            raise EOFError("the last frame is truncated")
+        data = frame.unused_data
+    return b"".join(parts)
 
 
 def _looks_like_text(data: bytes) -> bool:
