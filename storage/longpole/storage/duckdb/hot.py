@@ -73,7 +73,6 @@ class Generation:
         if self.first_row_ns is None:
             self.first_row_ns = monotonic_ns
         self.chunks[table_name] = coalesced((*self.chunks.get(table_name, ()), table))
-        self.byte_count += table.nbytes
         if table_name in TIME_COLUMN or table_name == "traces":
             self.rows += table.num_rows
         if table_name in TIME_COLUMN:
@@ -114,7 +113,10 @@ class Generation:
             if row_key not in seen:
                 seen.add(row_key)
                 keep.append(index)
-        return table if len(keep) == table.num_rows else table.take(np.array(keep, dtype=np.int64))
+        if len(keep) == table.num_rows:
+            return table
+        # The usual case is that nothing is new; `take` would build thirty empty columns.
+        return table.take(np.array(keep, dtype=np.int64)) if keep else table.slice(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,14 @@ class HotStore:
         self,
         sequence_number: int,
         tables: Mapping[str, pa.Table],
+        byte_count: int,
         monotonic_ns: int,
         *,
         is_replay: bool = False,
     ) -> dict[str, pa.Table]:
-        """Take the rows of one request; answers with the rows as stored (row ids shifted)."""
+        """Take the rows of one request of so many bytes (its body's length will do: counting
+        Arrow's buffers takes longer than storing a small request); answers with the rows as
+        stored, row ids shifted."""
         target = self.replayed if is_replay and self.replayed is not None else self.live
         base = pa.scalar(columns.row_id_base(sequence_number), pa.uint64())
         stored: dict[str, pa.Table] = {}
@@ -158,6 +163,7 @@ class HotStore:
         for name, table in stored.items():
             target.append(name, table, monotonic_ns)
         target.note_sequence(sequence_number)
+        target.byte_count += byte_count
         self._view = None
         return stored
 
@@ -165,6 +171,7 @@ class HotStore:
         """Take derived rows; they belong to no frame."""
         for name, table in tables.items():
             self.live.append(name, table, monotonic_ns)
+            self.live.byte_count += table.nbytes
         self._view = None
 
     def finish_replay(self) -> None:

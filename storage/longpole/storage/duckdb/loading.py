@@ -112,7 +112,9 @@ class Loading:
         for frame in frames:
             try:
                 telemetry = self._decoder(frame.signal, frame.body)
-                self._state.receive(frame.sequence_number, telemetry.tables, is_replay=True)
+                self._state.receive(
+                    frame.sequence_number, telemetry.tables, len(frame.body), is_replay=True
+                )
             except Exception as error:
                 self._findings.undecodable_frames += 1
                 self._findings.report(

@@ -39,7 +39,6 @@ class SegmentMerge:
         segments: Sequence[Segment],
         cursor: duckdb.DuckDBPyConnection,
         superseded: Mapping[int, int],
-        chunk_rows: int = CHUNK_ROWS,
     ) -> None:
         self.kind = segments[0].kind
         self.row_count = sum(segment.row_count for segment in segments)
@@ -47,7 +46,7 @@ class SegmentMerge:
         self._segments = segments
         self._cursor = cursor
         self._superseded = dict(superseded) if self.kind == "derived" else {}
-        self._chunk_rows = chunk_rows
+        self._chunk_rows = CHUNK_ROWS
         self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
         self.trace_ids = TraceIds(self.kind)
         self.attribute_columns = self._choose_columns()

@@ -75,12 +75,17 @@ class EngineState:
         self._held_from = 0
 
     def receive(
-        self, sequence_number: int, tables: Mapping[str, pa.Table], *, is_replay: bool = False
+        self,
+        sequence_number: int,
+        tables: Mapping[str, pa.Table],
+        byte_count: int,
+        *,
+        is_replay: bool = False,
     ) -> None:
         """Rows of a durable request become visible, and their traces pending."""
         now = self.clock.monotonic_ns()
         with self.lock:
-            stored = self.hot.append(sequence_number, tables, now, is_replay=is_replay)
+            stored = self.hot.append(sequence_number, tables, byte_count, now, is_replay=is_replay)
             for name, table in stored.items():
                 self.catalog.note(name, table)
             spans = stored.get("spans")

@@ -213,11 +213,11 @@ class DuckDBStore:
                     f"kept. Send fewer than {1 << ROWS_PER_REQUEST_BITS} records at once."
                 )
             )
-        tables = telemetry.tables
+        tables, byte_count = telemetry.tables, len(telemetry.body)
 
         def on_durable(sequence_number: int) -> None:
             try:
-                self._state.receive(sequence_number, tables)
+                self._state.receive(sequence_number, tables, byte_count)
             except BaseException:
                 # The frame stays in the journal, so nothing may be sealed past it.
                 self._state.hold_seals(sequence_number)
