@@ -99,6 +99,9 @@ class IntakeDesk:
     ) -> None:
         """Count a refusal; `counted` says that `take` already counted the request."""
         self.metrics.refusals.labels(transport, refused.refusal.code).inc()
+        if refused.refusal in (refusals.TOO_LARGE, refusals.NO_MESSAGE):
+            # What was read or unpacked up to the limit is garbage now.
+            self._release.after(self.settings.max_request_bytes)
         if not counted:
             label = signal.value if signal else "none"
             self.metrics.requests.labels(transport, label, outcome_of(refused)).inc()
@@ -108,7 +111,12 @@ class IntakeDesk:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # Else task, exception, traceback and this frame hold each other, and with them
+            # the body, until the collector of cycles comes by.
+            del task
 
     async def drained(self, grace_seconds: float) -> None:
         """Wait until all work is over, at most `grace_seconds`."""
@@ -136,6 +144,8 @@ class IntakeDesk:
             )
             return answer, not telemetry.rejected
         except Refused as refused:
+            # The decoder's exception behind it holds frames, and these the body.
+            refused.__context__ = None
             if refused.refusal.is_retryable and refused.retry_after_seconds is None:
                 refused.retry_after_seconds = self.settings.retry_after_seconds
             raise

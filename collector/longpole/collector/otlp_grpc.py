@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -69,13 +69,14 @@ class OtlpGrpc(grpc.GenericRpcHandler):  # type: ignore[misc]
         if signal is None:
             return None
 
-        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
-            return await self._export(signal, messages, context)
+        async def export(_: object, context: Any) -> bytes:
+            return await self._export(signal, context)
 
         return grpc.stream_unary_rpc_method_handler(export)
 
-    async def _export(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
+    async def _export(self, signal: Signal, context: Any) -> bytes:
         counted = False
+        parcel: Parcel | None = None
         lease = self._desk.lease()
         try:
             metadata = dict(context.invocation_metadata() or ())
@@ -83,11 +84,15 @@ class OtlpGrpc(grpc.GenericRpcHandler):  # type: ignore[misc]
             if self.is_draining:
                 raise Refused(refusals.DRAINING)
             async with self._receiving:
-                body = await self._receive(messages)
-                await lease.grow(len(body))
+                parcel = Parcel(_TRANSPORT, signal, await self._receive(context))
+                await lease.grow(len(parcel.body))
             counted = True
-            return await self._desk.take(Parcel(_TRANSPORT, signal, body), lease)
+            return await self._desk.take(parcel, lease)
         except Refused as refused:
+            # `abort` raises on top of this one and grpcio keeps what it raises for a while;
+            # neither may hold the body.
+            parcel = None
+            refused.__traceback__ = None
             lease.release()
             if refused.refusal.is_retryable and refused.retry_after_seconds is None:
                 refused.retry_after_seconds = self._settings.retry_after_seconds
@@ -103,13 +108,15 @@ class OtlpGrpc(grpc.GenericRpcHandler):  # type: ignore[misc]
             raise
         raise AssertionError("abort always raises")
 
-    async def _receive(self, messages: AsyncIterator[bytes]) -> bytes:
+    async def _receive(self, context: Any) -> bytes:
         """The message of the call. Waiting for it is bounded; without one (the sender
         closed, or the library refused a message over the limit) the call ends."""
         try:
             async with asyncio.timeout(self._settings.body_timeout_seconds):
-                async for body in messages:
-                    return body
+                # Not from the iterator, which holds on to what it gave out.
+                body = await context.read()
+                if body is not grpc.aio.EOF:
+                    return bytes(body)
         except TimeoutError:
             raise Refused(refusals.SLOW_BODY) from None
         raise Refused(refusals.NO_MESSAGE)
