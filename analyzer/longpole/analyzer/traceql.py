@@ -60,6 +60,7 @@ _COMPARISON = re.compile(r"!=|<=|>=|=~|!~|=|<|>")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)(?![A-Za-z])")
 _WORD_END = re.compile(r"(?![\w.])")
+_SEVERAL = "joining several { ... } is not supported yet: put the conditions into one"
 _LATER = {
     "||": "`||` is not supported yet: only conditions joined by && are",
     "|": "pipelines (`| ...`) are not supported yet: only one { ... } is",
@@ -68,7 +69,6 @@ _LATER = {
     ">": "structural operators are not supported yet: only one { ... } is",
     "<": "structural operators are not supported yet: only one { ... } is",
     "~": "structural operators are not supported yet: only one { ... } is",
-    "&&": "joining several { ... } is not supported yet: put the conditions into one",
     "(": "parentheses are not supported yet: join conditions with && only",
     "!": "`!` is not supported yet: use != or !~",
 }
@@ -163,6 +163,8 @@ class _Parser:
                 self._expect("&&", "expected && or }")
         self._blanks()
         if self.at < len(self.text):
+            if self.text.startswith("&&", self.at):
+                raise self._error(_SEVERAL)
             self._refuse_later()
             raise self._error("nothing may follow the closing }")
         return tuple(found)
@@ -331,8 +333,7 @@ class _Parser:
 
     def _refuse_later(self) -> None:
         for token, reason in _LATER.items():
-            inside = token == "&&" and self.text.rfind("}", 0, self.at) < 0
-            if self.text.startswith(token, self.at) and not inside:
+            if self.text.startswith(token, self.at):
                 raise self._error(reason)
 
     def _error(self, reason: str, position: int | None = None) -> QuerySyntaxError:
