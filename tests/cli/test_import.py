@@ -98,7 +98,7 @@ class Receiver(BaseHTTPRequestHandler):
     busy = 1
 
     def do_GET(self) -> None:
-        port = self.server.server_address[1]
+        port = self.server.server_port  # type: ignore[attr-defined]
         self._answer(200, json.dumps({"addresses": {"http": f"127.0.0.1:{port}"}}).encode())
 
     def do_POST(self) -> None:
