@@ -46,7 +46,6 @@ class Collector:
         metrics = CollectorMetrics(registry)
         self._desk = IntakeDesk(settings, intake, clock, metrics, self._pool)
         self._app = OtlpHttp(self._desk)
-        self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._addresses: dict[str, str] = {}
         self._ready = threading.Event()
@@ -73,12 +72,14 @@ class Collector:
         Raises `AddressInUse` or `InvalidAddress`; then nothing is left listening.
         """
         http_socket = binding.listen(self._settings.http_address, "--otlp-http")
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         self._thread.start()
         try:
             self._call(self._serve(http_socket))
         except BaseException:
             http_socket.close()
+            self._is_stopped = True
             self._end()
             raise
         self._ready.set()
