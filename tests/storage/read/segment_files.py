@@ -69,6 +69,7 @@ class HandMadeSource:
     superseded: list[Row] = field(default_factory=list)
     types: dict[tuple[str, str], str] = field(default_factory=dict)
     pending: set[int] = field(default_factory=set)
+    is_replayed: bool = True
 
     @property
     def snapshot(self) -> Snapshot:
@@ -78,8 +79,9 @@ class HandMadeSource:
         }
         superseded = pa.Table.from_pylist(self.superseded, schema=SUPERSEDED)
         return Snapshot(
-            tuple(self.segments), hot, superseded, dict(self.types), frozenset(self.pending)
-        )
+            tuple(self.segments), hot, superseded, dict(self.types), frozenset(self.pending),
+            self.is_replayed,
+        )  # fmt: skip
 
     @contextmanager
     def lease(self) -> Iterator[HandMadeLease]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import duckdb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_literal
@@ -11,6 +11,7 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampl
 )
 
 
+@settings(deadline=None)
 @given(KEYS)
 def test_a_quoted_literal_equals_its_text(text: str) -> None:
     with duckdb.connect() as connection:
@@ -18,6 +19,7 @@ def test_a_quoted_literal_equals_its_text(text: str) -> None:
     assert rows == [(text,)]
 
 
+@settings(deadline=None)
 @given(KEYS)
 def test_a_quoted_identifier_stays_one_name(name: str) -> None:
     with duckdb.connect() as connection:

@@ -51,7 +51,7 @@ def trace_hex(low: int) -> str:
 def source(tmp_path: Path) -> HandMadeSource:
     """Spans 1 and 2 in a segment with typed columns, 3 and 4 in one without, 5 and 6 hot."""
     source = HandMadeSource(tmp_path)
-    sides = {"resources": [RESOURCE], "scopes": [SCOPE]}
+    sides: dict[str, Any] = {"resources": [RESOURCE], "scopes": [SCOPE]}
     source.add_segment(
         typed=["http.route", "code", "flag", "mixed"],
         spans=[

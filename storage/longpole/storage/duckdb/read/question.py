@@ -25,6 +25,10 @@ ATTR_COLUMN = "longpole_attr_"
 _TABLE_FUNCTIONS = frozenset(
     {"unnest", "range", "generate_series", "json_each", "json_tree", "generate_subscripts"}
 )
+# How the columns are called that those functions give.
+_COLUMNS_OF_FUNCTIONS = _TABLE_FUNCTIONS | {
+    "key", "value", "type", "atom", "id", "parent", "fullkey", "path", "json", "rowid",
+}  # fmt: skip
 _FORBIDDEN_FUNCTIONS = frozenset(
     {
         "current_setting", "getenv", "getvariable", "which_secret", "write_log", "nextval",
@@ -129,6 +133,7 @@ def _walk(root: dict[str, Any], question: Question, ctes: set[str]) -> None:
                 _take_table(node, question, ctes)
             case "TABLE_FUNCTION":
                 _check_table_function(node)
+                question.inner_names |= _COLUMNS_OF_FUNCTIONS
             case "SHOW_REF":
                 _check_show(node)
                 question.has_star = True

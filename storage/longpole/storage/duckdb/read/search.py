@@ -34,6 +34,10 @@ _NEWEST_FIRST = [
 ]
 
 
+_NEWEST_FIRST_SQL = "start_unix_nano DESC, trace_hi, trace_lo"
+_BATCH = 256  # unsettled traces that are summed up at a time when there is a limit
+
+
 @dataclass(frozen=True, slots=True)
 class Matches:
     """Matching traces: rows of the settled ones, ids (hi, lo) of the others that may match
@@ -76,11 +80,19 @@ def all_matches(
 def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:
     """What the person who asked should know."""
     keys = snapshot.attribute_types
-    return unknown_key_notices(
+    unknown = unknown_key_notices(
         query,
         (key for scope, key in keys if scope == "span"),
         (key for scope, key in keys if scope == "resource"),
     )
+    return unknown + replay_notices(snapshot)
+
+
+def replay_notices(snapshot: Snapshot) -> tuple[str, ...]:
+    """A warning while the journal is still being read after a start."""
+    if snapshot.is_replayed:
+        return ()
+    return ("the journal is still being replayed: recent data may be missing here",)
 
 
 def _ids_by_part(
@@ -176,13 +188,16 @@ def matches_of(
     if not selects:
         return Matches(columns.TRACES.empty_table(), pending if ids is None else ids)
     union = " UNION ALL ".join(selects)
-    settled = arrow(connection, union).cast(columns.TRACES)
     if ids is None:
-        unsettled = pending
-    else:
-        connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
-        sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
-        unsettled = arrow(connection, sql).cast(_IDS)
+        # Every trace is settled or pending, so nothing beyond the limit need be looked at.
+        sql = f"SELECT * FROM ({union}) WHERE {condition}"
+        if query.limit is not None:
+            sql += f" ORDER BY {_NEWEST_FIRST_SQL} LIMIT {query.limit + 1}"
+        return Matches(arrow(connection, sql, parameters).cast(columns.TRACES), pending)
+    settled = arrow(connection, union).cast(columns.TRACES)
+    connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
+    sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
+    unsettled = arrow(connection, sql).cast(_IDS)
     if query.trace_conditions:
         connection.register("longpole_rows", settled)
         sql = f"SELECT * FROM longpole_rows WHERE {condition}"
@@ -200,8 +215,47 @@ def found_rows(
     settled = matches.settled.append_column(
         FOUND_TRACES.field("is_settled"), pa.array(np.ones(matches.settled.num_rows, np.bool_))
     )
-    plain = plain_rows(connection, snapshot, query, matches.unsettled)
-    return pa.concat_tables([settled.cast(FOUND_TRACES), plain]).sort_by(_NEWEST_FIRST)
+    rows = settled.cast(FOUND_TRACES).sort_by(_NEWEST_FIRST)
+    for ids, newest in _unsettled_batches(connection, snapshot, query, matches.unsettled):
+        is_full = query.limit is not None and rows.num_rows > query.limit
+        if is_full and newest is not None:
+            # No root starts after the newest span of its trace: the rest cannot come in.
+            last_start = rows.column("start_unix_nano")[query.limit].as_py()
+            if newest < last_start:
+                break
+        plain = plain_rows(connection, snapshot, query, ids)
+        rows = pa.concat_tables([rows, plain]).sort_by(_NEWEST_FIRST)
+    return rows
+
+
+def _unsettled_batches(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery, ids: pa.Table
+) -> Iterator[tuple[pa.Table, int | None]]:
+    """The ids as they are when they are few or all are wanted; else in batches, those with the
+    newest spans first, each with its newest span start."""
+    if query.limit is None or ids.num_rows <= _BATCH:
+        yield ids, None
+        return
+    connection.register(WANTED, ids)
+    parts = parts_of(snapshot, "spans")
+    union = " UNION ALL ".join(
+        f"SELECT trace_hi, trace_lo, start_unix_nano FROM {part.relation('spans')}"
+        for part in _holding(parts, ids)
+    )
+    ordered = arrow(
+        connection,
+        f"SELECT trace_hi, trace_lo, max(start_unix_nano) AS newest FROM ({union})"
+        f" JOIN {WANTED} USING (trace_hi, trace_lo) GROUP BY trace_hi, trace_lo"
+        " ORDER BY newest DESC",
+    )
+    for start in range(0, ordered.num_rows, _BATCH):
+        batch = ordered.slice(start, _BATCH)
+        yield batch.select(["trace_hi", "trace_lo"]), batch.column("newest")[0].as_py()
+
+
+def _holding(parts: list[Part], ids: pa.Table) -> list[Part]:
+    hi, lo = (ids.column(name).to_numpy() for name in ("trace_hi", "trace_lo"))
+    return [part for part in parts if part.may_hold(hi, lo)]
 
 
 def plain_rows(

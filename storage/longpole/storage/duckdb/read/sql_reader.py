@@ -13,6 +13,7 @@ from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_lit
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, register_hot
 from longpole.storage.duckdb.read.pinned import pinned_traces
 from longpole.storage.duckdb.read.question import VIEWS, Question, read_question, replace_attr_calls
+from longpole.storage.duckdb.read.search import replay_notices
 from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
@@ -69,7 +70,7 @@ def run_sql(
                 if timer.is_set():
                     raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
                 raise QueryRefused(_explained(reason, question)) from None
-        return SqlAnswer(rows, is_truncated, plan.notices)
+        return SqlAnswer(rows, is_truncated, plan.notices + replay_notices(lease.snapshot))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A view is never stored. It names only the attributes that the query names, and each part
 yields their values from wherever it keeps them: a typed column, the remainder lists of a
-segment, or the lists of a hot batch. See section "views" of the room's README.
+segment, or the lists of a hot batch.
 """
 
 from __future__ import annotations
