@@ -250,3 +250,41 @@ def test_a_merge_drops_superseded_rows_and_forgets_them(tmp_path: Path) -> None:
     again = opened(tmp_path, clock)
     assert visible(again) == shown
     again.close()
+
+
+def test_a_merge_that_holds_only_the_hidden_revision_forgets_the_entry(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path, clock, compact_files=2)
+    for number in range(3):
+        trace_ids = [1, 2] if number in (0, 2) else [9]
+        send(store, spans(trace_ids, seed=number))
+        clock.advance(6)
+        settle(store)
+        store.seal()
+    store.tick()
+    store.tick()  # the first two of each kind merge: revision 1 of 1 and 2 goes
+    assert visible(store) == [(1, 2), (2, 2), (9, 1)]
+    assert store.status().superseded_revisions == 0
+    assert store.status().settled_traces == 3
+    store.close()
+
+
+def test_a_trace_whose_derived_rows_were_lost_is_explained_again_visibly(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path, clock)
+    for number in range(2):
+        send(store, spans([1], seed=number))
+        clock.advance(6)
+        settle(store)
+    store.seal()
+    assert visible(store) == [(1, 2)]
+    store.close()
+    (derived,) = (tmp_path / "segments").glob("derived-*")
+    derived.write_bytes(b"damaged")
+    again = opened(tmp_path, clock)
+    assert visible(again) == []
+    send(again, spans([1], seed=9))
+    clock.advance(6)
+    assert settle(again) == [(1, 1)]
+    assert visible(again) == [(1, 1)]
+    again.close()

@@ -85,7 +85,7 @@ class Compactor:
                 fsync_directory(self._writer.directory)
                 self._attachments.attach(segment.alias, segment.path)
                 assert file.info is not None
-                forgotten = unneeded(self._state, gone) if group[0].kind == "derived" else {}
+                forgotten = self._unneeded(group)
                 commit(
                     self._manifest,
                     ManifestChange(
@@ -104,6 +104,11 @@ class Compactor:
             left = self._state.swap((segment,), gone, forgotten)
         self._leases.retire(left)
         self._at("merge retired")
+
+    def _unneeded(self, group: tuple[SegmentEntry, ...]) -> dict[int, int]:
+        if group[0].kind != "derived":
+            return {}
+        return unneeded(self._state, self._leases, [entry.segment_id for entry in group])
 
     def _write(self, merge: SegmentMerge, append: Callable[[str, pa.Table], None]) -> int:
         dropped = 0

@@ -17,6 +17,7 @@ from longpole.storage.duckdb.recovery import Findings, attach_segments
 from longpole.storage.duckdb.settings import StoreSettings
 from longpole.storage.duckdb.settlement import unexplained_rows
 from longpole.storage.duckdb.state import EngineState
+from longpole.storage.duckdb.superseded import unneeded
 from longpole.storage.journal import Frame, Journal, read_frames
 
 
@@ -58,7 +59,10 @@ class Loading:
                 return
             lost = self._attach()
             if lost:
-                self._manifest.commit(ManifestChange(removed=lost))
+                # A revision that went with its file must not hide the next one.
+                forgotten = unneeded(self._state, self._leases, ())
+                self._manifest.commit(ManifestChange(removed=lost, unsuperseded=forgotten))
+                self._state.swap((), (), forgotten)
             self._queue_unexplained()
             frames = journal.frames(self._manifest.sealed_through, journal.opened_through)
             for _ in self._replay(frames):

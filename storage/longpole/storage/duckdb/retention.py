@@ -59,7 +59,7 @@ class Retention:
         )
         if not doomed:
             return 0
-        forgotten = unneeded(self._state, doomed)
+        forgotten = unneeded(self._state, self._leases, doomed)
         self._manifest.commit(ManifestChange(removed=tuple(sorted(doomed)), unsuperseded=forgotten))
         self._leases.retire(self._state.swap((), doomed, forgotten))
         return len(doomed)

@@ -102,7 +102,8 @@ class DuckDBStore:
             manifest.sealed_through,
             manifest.settled_through,
         )
-        limit, threads = settings.memory_limit_bytes, settings.threads
+        # Reading and writing have an instance each, and share what may be used.
+        limit, threads = settings.memory_limit_bytes // 2, settings.threads
         self._attachments = Attachments(directory.tmp, limit, threads)
         self._writer = SegmentWriter(directory.segments, directory.tmp, limit, threads)
         self._leases = LeaseBook(
@@ -260,7 +261,7 @@ class DuckDBStore:
     def _reader(self) -> Reader:
         from longpole.storage.duckdb.read.reader import Reader
 
-        return Reader(self)
+        return Reader(self, self._settings.memory_limit_bytes // 2, self._settings.threads)
 
     def trace(self, trace_id: int) -> Trace | None:
         """See `ports.TraceReader`."""
