@@ -133,3 +133,18 @@ def test_groups_nested_without_end_are_malformed() -> None:
     with pytest.raises(otlp.MalformedRequest, match="nest"):
         otlp.decode(Signal.TRACES, body)
     assert time.process_time() - begin < 0.05
+
+
+def test_a_wrapping_of_nonsense_is_an_empty_value() -> None:
+    for nonsense in (b"\xff", b"\x0a\x01\xff", b""):
+        told = otlp.decode(Signal.TRACES, body_of(attribute(b"k", field(7680, nonsense))))
+        assert spans_of(told.tables)[0].attributes == {"k": None}
+        assert told.problems == ()
+
+
+def test_one_bad_string_among_many_spans_stays_cheap() -> None:
+    body = body_of(*[field(5, b"good")] * 5_000, field(5, b"\xff"))
+    begin = time.process_time()
+    told = otlp.decode(Signal.TRACES, body)
+    assert (told.accepted, told.rejected) == (5_001, 0)
+    assert time.process_time() - begin < 1

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 
 import orjson
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
@@ -54,7 +55,7 @@ def unwrap(value: AnyValue) -> AnyValue | None:
         return None
     try:
         parsed = AnyValue.FromString(inner)
-    except Exception:  # upb's DecodeError, and ValueError for strings that are no UTF-8
+    except DecodeError:
         return None
     return parsed if parsed.WhichOneof("value") is not None else None
 
