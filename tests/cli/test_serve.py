@@ -135,6 +135,23 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     assert "Traceback" not in server.log_text
 
 
+def test_a_second_signal_does_not_wait_for_a_slow_sender(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    try:
+        host, _, port = server.http.rpartition(":")
+        with socket.create_connection((host, int(port))) as slow:
+            head = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+            slow.sendall(f"{head}Content-Length: 100\r\n\r\nhalf".encode())
+            eventually(lambda: httpx.get(f"http://{server.web}/readyz?full").status_code == 200)
+            server.process.send_signal(signal.SIGTERM)
+            eventually(lambda: httpx.get(f"http://{server.web}/readyz").status_code == 503)
+            assert server.process.poll() is None
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(5) == 0
+    finally:
+        server.kill()
+
+
 def test_settings_are_refused_before_anything_is_bound(tmp_path: Path) -> None:
     config = tmp_path / "longpole.toml"
     config.write_text('weeb = "127.0.0.1:0"\n')

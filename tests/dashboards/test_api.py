@@ -32,6 +32,7 @@ def web() -> Web:
     [
         (f"/api/v1/traces/{HEX}", "trace"),
         (f"/api/v1/traces/{HEX.upper()}?spans=1&overflow=clip&eps=5&tau=0", "trace"),
+        (f"/api/v1/traces/{HEX}?spans=tree", "trace"),
         ("/api/v1/traces", "traces"),
         ("/api/v1/traces?q={ status = error }&limit=1&min_duration=1ms", "traces"),
         ("/api/v1/critical-path", "critical-path"),

@@ -56,16 +56,19 @@ class Answers:
         return traces_report(self.store, parameters.query(asked, self.clock))
 
     def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
-        """The report of one trace; `spans=1` adds every span in tree order."""
+        """The report of one trace; `spans=1` adds every span in tree order, `spans=tree` the
+        same without attributes and events, which is all that a page or a terminal shows."""
         parameters.only(asked, PATH_OPTIONS, frozenset({"spans"}))
         options = parameters.path_options(asked)
-        include_spans = parameters.flag(asked, "spans")
+        is_tree = parameters.first(asked, "spans") == "tree"
+        include_spans = is_tree or parameters.flag(asked, "spans")
         identity = parse_trace_id(trace_id)
         trace = self.store.trace(identity)
         if trace is None:
             raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
         logs = self.store.logs_of_trace(identity)
-        return trace_report(explain(trace, options), trace, logs, include_spans=include_spans)
+        sent = None if is_tree else trace
+        return trace_report(explain(trace, options), sent, logs, include_spans=include_spans)
 
     def critical_path(self, asked: Parameters) -> dict[str, Any]:
         """Where the time of every matching trace went."""

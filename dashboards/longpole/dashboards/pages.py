@@ -51,7 +51,7 @@ def page_router(answers: Answers) -> APIRouter:
     @router.get("/traces/{trace_id}")
     def trace(trace_id: str, request: Request) -> Response:
         options = {k: v for k, v in asked(request).items() if k in PATH_OPTIONS}
-        report = answers.trace(trace_id, {**options, "spans": ["1"]})
+        report = answers.trace(trace_id, {**options, "spans": ["tree"]})
         return HTMLResponse(trace_page(report))
 
     return router

@@ -59,7 +59,7 @@ def command(
     from longpole.cli.source import opened
 
     if spans or not as_json:
-        options["spans"] = ["1"]
+        options["spans"] = ["1" if as_json else "tree"]
     with opened(settings, [Path(file) for file in files]) as source:
         ids = [trace_id] if trace_id is not None else all_traces(source)
         for number, identity in enumerate(ids):
