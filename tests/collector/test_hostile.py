@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -106,6 +107,7 @@ def export_grpc(served: Victim, body: bytes) -> tuple[int, str]:
 
 def zeros(encoding: str, size: int) -> bytes:
     """`size` zero bytes, compressed without ever being in memory."""
+    packer: Any
     if encoding == "zstd":
         packer = zstandard.ZstdCompressor(write_content_size=False).compressobj()
     elif encoding == "gzip":

@@ -56,7 +56,7 @@ def test_a_text_that_is_no_address_is_refused(text: str) -> None:
 def test_a_taken_port_is_named_with_its_flag(setting: str, flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(AddressInUse) as refusal, serve(**{setting: address}):
+        with pytest.raises(AddressInUse) as refusal, serve(None, **{setting: address}):
             pass
     assert address in str(refusal.value)
     assert flag in str(refusal.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 import threading
@@ -29,7 +30,7 @@ def body() -> bytes:
 
 
 def trailers(error: grpc.RpcError) -> dict[str, bytes]:
-    return dict(error.trailing_metadata() or ())  # type: ignore[attr-defined]
+    return dict(error.trailing_metadata() or ())
 
 
 @pytest.mark.parametrize("signal", list(Signal))
@@ -328,7 +329,8 @@ def test_G020_health_is_served_and_reflection_is_not(server: Served) -> None:
     for method in METHOD_OF.values():
         assert health_of(server, method.split("/")[1]) == serving
     for method in ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/no/such"):
-        error = refused(lambda m=method: server.channel.unary_unary(m)(b"", timeout=10))
+        call = server.channel.unary_unary(method)
+        error = refused(functools.partial(call, b"", timeout=10))
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
