@@ -310,3 +310,21 @@ def test_the_journal_starts_without_heavy_imports() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_file_that_cannot_be_deleted_is_reported_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with opened(tmp_path) as journal:
+        put_now(journal, b"a")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", refuse)
+            journal.release(1)
+        assert [p.code for p in journal.problems()] == ["journal_release_failed"]
+        assert journal.byte_count > 0
+        journal.release(1)
+        assert journal.byte_count == 0
+        assert not list((tmp_path / "journal").iterdir())
