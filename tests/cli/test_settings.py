@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from longpole.cli.reference_pages import PAGES
-from longpole.cli.settings import SETTINGS, SettingRefused, resolve
+from longpole.cli.settings import SETTINGS, SettingRefused, resolve, unknown_variables
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -127,3 +127,8 @@ def test_settings_have_unique_names_and_a_help() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_the_generated_pages_are_up_to_date(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == PAGES[name](), "run `make docs`"
+
+
+def test_a_variable_that_nobody_reads_is_noticed() -> None:
+    env = {"LONGPOLE_DATADIR": "x", "LONGPOLE_DATA_DIR": "x", "LONGPOLE_CONFIG": "", "HOME": "/"}
+    assert unknown_variables(env) == ["LONGPOLE_DATADIR"]

@@ -242,6 +242,12 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and that no setting reads: most likely typos."""
+    known = {setting.variable for setting in SETTINGS} | {CONFIG_VARIABLE}
+    return sorted(name for name in env if name.startswith("LONGPOLE_") and name not in known)
+
+
 def resolve(flags: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
     """Combine the four sources.
 

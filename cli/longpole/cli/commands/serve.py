@@ -13,6 +13,7 @@ import click
 
 from longpole.cli.exit_codes import Exit
 from longpole.cli.options import resolved, server_options
+from longpole.cli.settings import environment, unknown_variables
 
 
 @click.command("serve")
@@ -27,6 +28,10 @@ def command(**given: Any) -> None:
     from longpole.cli.log_output import log_to_stderr
 
     log_to_stderr(settings.log_level, sys.stderr.isatty())
+    from loguru import logger
+
+    for name in unknown_variables(environment()):
+        logger.warning("no setting reads the variable {}", name)
     stop, hurry = threading.Event(), threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
