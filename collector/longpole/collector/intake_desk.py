@@ -99,7 +99,7 @@ class IntakeDesk:
     ) -> None:
         """Count a refusal; `counted` says that `take` already counted the request."""
         self.metrics.refusals.labels(transport, refused.refusal.code).inc()
-        if refused.refusal in (refusals.TOO_LARGE, refusals.NO_MESSAGE):
+        if refused.refusal in (refusals.TOO_LARGE, refusals.NO_MESSAGE, refusals.BUSY):
             # What was read or unpacked up to the limit is garbage now.
             self._release.after(self.settings.max_request_bytes)
         if not counted:

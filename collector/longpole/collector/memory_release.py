@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 from concurrent.futures import Executor
 
 import pyarrow as pa
@@ -40,6 +41,9 @@ class MemoryRelease:
 
 def release() -> None:
     """Return unused memory of Arrow's pool and of the C library's heap, where it can."""
+    # A refusal that crossed several tasks leaves exceptions, frames and futures that hold
+    # each other, and one of the frames holds the body.
+    gc.collect()
     pa.default_memory_pool().release_unused()
     # Another C library gives back on its own terms.
     with contextlib.suppress(AttributeError, OSError):

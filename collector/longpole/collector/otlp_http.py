@@ -29,6 +29,7 @@ _TRANSPORT = "http"
 _PROTOBUF = "application/x-protobuf"
 _JSON = "application/json"
 _COMPRESS_FROM_BYTES = 1024
+_BIG_BYTES = 1 << 20
 _COLLECTOR_HINT = (
     "this port takes OTLP; put an OpenTelemetry Collector with the `{0}` receiver in front, "
     "and its otlp exporter will send here"
@@ -123,8 +124,9 @@ class OtlpHttp:
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise Refused(refusals.TOO_LARGE, f"{int(declared[:20])} bytes, the limit is {limit}")
+        whole = min(int(declared[:20]), limit) if declared.isdigit() else limit
         pieces: list[bytes] = []
-        size = 0
+        size = reserved = 0
         try:
             async with asyncio.timeout(self._settings.body_timeout_seconds):
                 while True:
@@ -135,12 +137,18 @@ class OtlpHttp:
                     size += len(piece)
                     if size > limit:
                         raise Refused(refusals.TOO_LARGE, f"the limit is {limit} bytes")
-                    await lease.grow(len(piece))
+                    if size > reserved:
+                        # Big bodies that each grow bit by bit would all stop half-way, so
+                        # one that turns out to be big takes all it may need at once.
+                        wanted = size if size <= _BIG_BYTES else whole
+                        await lease.grow(max(wanted, size) - reserved)
+                        reserved = max(wanted, size)
                     pieces.append(piece)
                     if not message.get("more_body"):
                         break
         except TimeoutError:
             raise Refused(refusals.SLOW_BODY) from None
+        lease.shrink(reserved - size)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _succeed(
