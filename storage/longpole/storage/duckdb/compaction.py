@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import pyarrow as pa
-
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.catalog import widest
 from longpole.storage.duckdb.duplicates import without_duplicates
@@ -19,7 +17,7 @@ from longpole.storage.duckdb.manifest import Manifest, ManifestChange, SegmentEn
 from longpole.storage.duckdb.merge import SegmentMerge
 from longpole.storage.duckdb.sealer import commit, fsync_directory
 from longpole.storage.duckdb.segment_info import SegmentInfo, read_info
-from longpole.storage.duckdb.segment_writer import SegmentWriter, sort_rows
+from longpole.storage.duckdb.segment_writer import SegmentFile, SegmentWriter
 from longpole.storage.duckdb.settings import StoreSettings
 from longpole.storage.duckdb.state import EngineState
 from longpole.storage.duckdb.superseded import unneeded
@@ -77,7 +75,7 @@ class Compactor:
             )
             self._at("merge started")
             try:
-                dropped = self._write(merge, file.append)
+                dropped = self._write(merge, file)
                 file.finish(_merged_info(segment_id, infos, merge))
                 self._at("merge written")
                 segment = file.publish()
@@ -110,7 +108,7 @@ class Compactor:
             return {}
         return unneeded(self._state, self._leases, [entry.segment_id for entry in group])
 
-    def _write(self, merge: SegmentMerge, append: Callable[[str, pa.Table], None]) -> int:
+    def _write(self, merge: SegmentMerge, file: SegmentFile) -> int:
         dropped = 0
         for tables in merge.chunks():
             if "spans" in tables:
@@ -118,9 +116,9 @@ class Compactor:
                     tables, repeats = without_duplicates(tables, cursor)
                 dropped += repeats
             for name, table in tables.items():
-                table = sort_rows(name, table)
+                table = file.prepared(name, table)
                 merge.note(name, table)
-                append(name, table)
+                file.append(name, table)
         return dropped
 
 

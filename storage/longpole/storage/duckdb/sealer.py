@@ -28,7 +28,6 @@ from longpole.storage.duckdb.segment_writer import (
     SegmentWriter,
     TraceIds,
     attribute_types,
-    sort_rows,
     time_bounds,
 )
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
@@ -113,7 +112,7 @@ class Sealer:
             files.append(file)
             ids_written = TraceIds(kind)
             for name, table in tables.items():
-                table = sort_rows(name, table)
+                table = file.prepared(name, table)
                 ids_written.note(name, table)
                 file.append(name, table)
             first = frozen.generation.first_sequence or self._state.sealed_through
