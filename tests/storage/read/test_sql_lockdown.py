@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -84,7 +85,7 @@ ATTACKS = [
     "",
     ";",
     "SELECT 1 \0",
-    "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+    "SELECT " + "(" * 5000 + "1",
     "SELECT attr(name) FROM spans",
     "SELECT attr('a', 'b') FROM spans",
     "SELECT attr('a') FROM traces",
@@ -162,6 +163,12 @@ def test_a_slow_question_is_stopped(source: HandMadeSource) -> None:
     with pytest.raises(QueryTimedOut):
         ask(source, "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 3", seconds=0.3)
     assert time.monotonic() - start < 10
+
+
+def test_deep_nesting_ends_in_an_answer_or_a_refusal(source: HandMadeSource) -> None:
+    for deep in ("(" * 5000 + "1" + ")" * 5000, "-" + " -" * 5000 + "1", "[" * 900 + "]" * 900):
+        with contextlib.suppress(QueryRefused):
+            assert ask(source, f"SELECT {deep}").rows.num_rows == 1
 
 
 def test_the_memory_of_one_question_is_bounded(source: HandMadeSource) -> None:

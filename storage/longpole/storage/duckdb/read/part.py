@@ -68,6 +68,11 @@ def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
 
 def register_hot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     """Make the hot tables and the superseded revisions known under their internal names."""
+    import duckdb  # late: a server accepts data before it has paid for this import
+
+    if duckdb.__version__.startswith("1."):
+        # DuckDB 1.5 hands the few ids of a join to Arrow as signed integers and overflows.
+        connection.execute("SET dynamic_or_filter_threshold = 0")
     for name, table in snapshot.hot.items():
         connection.register(HOT_PREFIX + name, table)
     connection.register(SUPERSEDED, snapshot.superseded)
