@@ -27,10 +27,13 @@ FILTERS = frozenset(
 )  # fmt: skip
 PATH_OPTIONS = frozenset({"overflow", "eps", "tau"})
 MAX_LIMIT = 10_000
+_LONGEST_NS = 2**62
 MAX_TEXT = 32_768
 _DURATION = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(ns|us|µs|ms|s|m|h|d)?")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
           "h": 3600 * 10**9, "d": 86400 * 10**9}  # fmt: skip
+# By the number of digits: Unix seconds, milliseconds, microseconds, nanoseconds.
+_SCALES = ((11, 10**9), (14, 10**6), (17, 10**3), (19, 1))
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -70,7 +73,10 @@ def duration_ns(text: str, name: str) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None or match[2] is None:
         raise BadQuestion(f"{name}: {text[:80]!r} is no duration; write 1.5s, 200ms, 10us or 2h")
-    return round(float(match[1]) * _UNITS[match[2]])
+    nanoseconds = round(float(match[1]) * _UNITS[match[2]])
+    if nanoseconds > _LONGEST_NS:
+        raise BadQuestion(f"{name}: {text[:80]!r} is longer than any trace")
+    return nanoseconds
 
 
 def whole(text: str, name: str, least: int, most: int) -> int:
@@ -85,10 +91,10 @@ def moment(text: str, name: str) -> int:
     Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their length."""
     text = text.strip()
     if re.fullmatch(r"[0-9]{1,19}", text):
-        scale = {True: 1}.get(len(text) > 17) or (
-            10**9 if len(text) <= 11 else 10**6 if len(text) <= 14 else 10**3
-        )
-        return int(text) * scale
+        at_ns = int(text) * next(scale for digits, scale in _SCALES if len(text) <= digits)
+        if at_ns > TimeRange().end_unix_nano:
+            raise BadQuestion(f"{name}: {text} lies after the year 2262")
+        return at_ns
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -96,7 +102,9 @@ def moment(text: str, name: str) -> int:
             f"{name}: {text[:80]!r} is no time; write 2026-01-31T12:00:00Z or Unix seconds"
         ) from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    unix_nano = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    everything = TimeRange()
+    return max(everything.start_unix_nano, min(unix_nano, everything.end_unix_nano))
 
 
 def query(parameters: Parameters, clock: Clock, default_limit: int | None = 20) -> TraceQuery:
