@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
@@ -341,16 +342,19 @@ class DuckDBStore:
         self._is_closed = True
         self._is_closing.set()
         self._loading.wait()
-        with self._chores.lock:
+        with self._chores.lock, ExitStack() as stack:
+            # Whatever fails on a full disk, everything is given back.
+            stack.callback(self._directory.unlock)
+            stack.callback(self._manifest.close)
+            stack.callback(self._attachments.close)
+            stack.callback(self._writer.close)
             if self._journal is not None:
                 self._journal.close()
                 if self._state.is_replayed:
                     self._chores.seal_at_close()
-                self._manifest.commit(ManifestChange(request_hashes=self._journal.recent_hashes()))
-            self._writer.close()
-            self._attachments.close()
-            self._manifest.close()
-        self._directory.unlock()
+                hashes = self._journal.recent_hashes()
+                with suppress(sqlite3.Error):  # the frames that are left name theirs
+                    self._manifest.commit(ManifestChange(request_hashes=hashes))
 
     def _seal_hot(self) -> int:
         journal = self._journal
