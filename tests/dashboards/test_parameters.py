@@ -49,7 +49,15 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_attributes_compare_by_the_type_they_are_written_in() -> None:
     pairs = ["a=1", "b=1.5", "c=true", 'd="1"', "e=x=y", "f=-3", "g="]
     found = query({"attr": pairs}, ManualClock()).conditions
-    values = {"a": 1, "b": 1.5, "c": True, "d": "1", "e": "x=y", "f": -3, "g": ""}
+    values: dict[str, str | int | float | bool] = {
+        "a": 1,
+        "b": 1.5,
+        "c": True,
+        "d": "1",
+        "e": "x=y",
+        "f": -3,
+        "g": "",
+    }
     assert found == tuple(
         Condition(Field.ANY_ATTRIBUTE, Comparison.EQ, value, key) for key, value in values.items()
     )
