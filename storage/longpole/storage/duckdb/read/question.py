@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,10 @@ VIEWS = (
     "findings",
     "red",
 )
+MAX_TEXT = 100_000
+MAX_DEPTH = 100
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_BRACKETS = re.compile(r"[()\[\]{}]")
 ATTR_COLUMN = "longpole_attr_"
 # Everything else reaches for files, settings or the catalog.
 _TABLE_FUNCTIONS = frozenset(
@@ -60,6 +65,20 @@ class Question:
     def views(self) -> tuple[str, ...]:
         """The views in the order in which they appear, each once."""
         return tuple(dict.fromkeys(self.table_uses))
+
+
+def refuse_monstrous(text: str) -> None:
+    """Raises `QueryRefused` for a text that the parser would chew on for seconds, during
+    which nothing can stop it: DuckDB 2.0 takes 16 s to refuse 5,000 open brackets."""
+    if len(text) > MAX_TEXT:
+        raise QueryRefused(f"the SQL is longer than {MAX_TEXT} characters")
+    if "\0" in text:
+        raise QueryRefused("the SQL holds a NUL byte")
+    depth = 0
+    for bracket in _BRACKETS.findall(_QUOTED.sub("", text)):
+        depth += 1 if bracket in "([{" else -1
+        if depth > MAX_DEPTH:
+            raise QueryRefused(f"the SQL nests brackets deeper than {MAX_DEPTH}")
 
 
 def read_question(serialized: str) -> Question:

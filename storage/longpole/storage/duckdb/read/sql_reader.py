@@ -12,7 +12,13 @@ import pyarrow as pa
 from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_literal
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, register_hot
 from longpole.storage.duckdb.read.pinned import pinned_traces
-from longpole.storage.duckdb.read.question import VIEWS, Question, read_question, replace_attr_calls
+from longpole.storage.duckdb.read.question import (
+    VIEWS,
+    Question,
+    read_question,
+    refuse_monstrous,
+    replace_attr_calls,
+)
 from longpole.storage.duckdb.read.search import replay_notices
 from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
@@ -89,8 +95,7 @@ def _private_instance(memory_limit: int, threads: int) -> Iterator[duckdb.DuckDB
 
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Question:
-    if "\0" in text:
-        raise QueryRefused("the SQL holds a NUL byte")
+    refuse_monstrous(text)
     return read_question(str(_one(connection, "SELECT json_serialize_sql(?)", text)))
 
 
