@@ -107,6 +107,7 @@ def test_a_closed_store_refuses_and_gives_the_directory_back(tmp_path: Path) -> 
         opened(tmp_path)
     store.close()
     store.close()
+    assert store.status().hot_rows == 0
     with pytest.raises(StorageUnavailable):
         store.submit(spans([1]), START).result(5)
     opened(tmp_path).close()

@@ -92,6 +92,7 @@ class DuckDBStore:
         self._findings = findings
         self._is_closing = threading.Event()
         self._is_closed = False
+        self._duplicate_spans = 0
         self._state = EngineState(
             clock,
             SettleQueue(
@@ -318,6 +319,8 @@ class DuckDBStore:
     def status(self) -> StoreStatus:
         """See `ports.Upkeep`."""
         journal = self._journal
+        if not self._is_closed:  # a page may still ask while the store goes down
+            self._duplicate_spans = self._manifest.number("duplicate_spans")
         losses = {} if journal is None else dict(journal.losses())
         for reason, number in self._findings.losses().items():
             losses[reason] = losses.get(reason, 0) + number
@@ -326,7 +329,7 @@ class DuckDBStore:
             self._state,
             journal_bytes=journal.byte_count if journal is not None else 0,
             repeated_requests=journal.repeated_requests if journal is not None else 0,
-            duplicate_spans_dropped=self._manifest.number("duplicate_spans"),
+            duplicate_spans_dropped=self._duplicate_spans,
             losses=losses,
             problems=(
                 *self._findings.problems,
