@@ -24,15 +24,16 @@ from longpole.storage.journal import read_frames
 
 MERGED_FILES = 3
 SETTINGS = {
-    "LONGPOLE_SEAL_ROWS": "400",
-    "LONGPOLE_SEAL_AFTER": "0.5",
+    "LONGPOLE_SEAL_ROWS": "1000",
+    "LONGPOLE_SEAL_AFTER": "1",
     "LONGPOLE_COMPACT_FILES": str(MERGED_FILES),
     "LONGPOLE_SETTLE_AFTER": "0.5",
 }
 MOMENTS = ("seal", "replay", "merge", "any")
 PATIENCE_SECONDS = 12.0
 READY_SECONDS = 60.0
-LOOKED_UP = 500
+SETTLED_SECONDS = 300.0
+LOOKED_UP = 300
 
 
 @pytest.mark.timeout(180)
@@ -178,7 +179,7 @@ def compare(server: ServerProcess, ledger: Ledger, chance: random.Random) -> Non
             found = [span["span_id"] for span in answer.json()["spans"]]
             assert sorted(found) == sorted(acknowledged[trace_id])
     assert not [p for p in server.get("/api/v1/status")["problems"] if p["severity"] == "loss"]
-    eventually(lambda: server.get("/api/v1/status")["pending_traces"] == 0, READY_SECONDS)
+    eventually(lambda: server.get("/api/v1/status")["pending_traces"] == 0, SETTLED_SECONDS)
     assert server.sql("SELECT count(*), sum(span_count) FROM traces") == [
         [len(acknowledged), total]
     ], "every trace is explained once"
