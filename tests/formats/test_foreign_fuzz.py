@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from longpole.formats import files, jaeger, otlp, zipkin
@@ -50,6 +50,7 @@ def test_any_json_is_read_or_refused_cleanly(tree: Any) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(names, leaves, max_size=8), st.dictionaries(names, trees, max_size=5))
+@example({"flags": False}, {})
 def test_a_span_of_any_fields_is_kept_or_counted(fields: dict[str, Any], odd: Any) -> None:
     span = {"traceID": "1", "spanID": "2", "traceId": "1", "id": "2", **fields, **odd}
     for told in (

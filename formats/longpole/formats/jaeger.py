@@ -99,7 +99,7 @@ def _span(
         status_code=status,
         status_message=_taken(attributes, "otel.status_description"),
         trace_state=_taken(attributes, "w3c.tracestate"),
-        flags=flags if isinstance(flags, int) and 0 <= flags < 2**32 else 0,
+        flags=flags if type(flags) is int and 0 <= flags < 2**32 else 0,
         events=tuple(
             _event(log, index) for index, log in enumerate(foreign.items(span.get("logs"), "logs"))
         ),
