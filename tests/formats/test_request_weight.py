@@ -1,53 +1,79 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from longpole.formats import request_weight
+from longpole.formats import any_value, request_weight
 from longpole.formats.request_weight import RequestTooHeavy
-from longpole.model.signals import Signal
 
 
-def spans(count: int) -> bytes:
+def one_span(**fields: Any) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
-    scope = request.resource_spans.add().scope_spans.add()
-    for _ in range(count):
-        scope.spans.add(name="x")
-    return request.SerializeToString()
+    request.resource_spans.add().scope_spans.add().spans.add(**fields)
+    return request
 
 
-def test_as_many_records_as_allowed_pass() -> None:
-    # The resource and the scope count too.
-    request_weight.check(Signal.TRACES, spans(18), max_records=20)
-    with pytest.raises(RequestTooHeavy, match="more than 20 records"):
-        request_weight.check(Signal.TRACES, spans(19), max_records=20)
+def check(request: Any, **limits: int) -> None:
+    request_weight.check(type(request), request.SerializeToString(), **limits)
 
 
-def test_metric_points_are_counted_at_their_depth() -> None:
+def test_every_field_is_counted() -> None:
+    # Resource, scope, span, name.
+    check(one_span(name="x"), max_fields=4)
+    with pytest.raises(RequestTooHeavy, match="more than 3 attributes"):
+        check(one_span(name="x"), max_fields=3)
+
+
+def test_the_numbers_of_a_packed_list_are_counted() -> None:
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add()
-    for _ in range(30):
-        metric.sum.data_points.add(as_int=1)
-    body = request.SerializeToString()
-    request_weight.check(Signal.METRICS, body, max_records=34)
+    metric.histogram.data_points.add(bucket_counts=[0] * 100, explicit_bounds=[0.0] * 100)
+    check(request, max_fields=207)
     with pytest.raises(RequestTooHeavy):
-        request_weight.check(Signal.METRICS, body, max_records=33)
+        check(request, max_fields=206)
 
 
-@pytest.mark.parametrize("part", [b"\x4a\x00", b"\x4a\x02\x0a\x00"])
-def test_millions_of_empty_attributes_are_refused(part: bytes) -> None:
-    with pytest.raises(RequestTooHeavy, match="nearly empty"):
-        request_weight.check(Signal.TRACES, part * 5_000, max_parts=4_000)
+def test_wrapped_values_are_looked_into() -> None:
+    inner = AnyValue()
+    for _ in range(50):
+        inner.array_value.values.add()
+    request = one_span()
+    value = request.resource_spans[0].scope_spans[0].spans[0].attributes.add().value
+    value.MergeFromString(any_value.wrap_bytes(inner.SerializeToString()))
+    with pytest.raises(RequestTooHeavy):
+        check(request, max_fields=50)
+
+
+@pytest.mark.parametrize(("text", "factor"), [("a", 1), ("é", 2), ("😀", 4)])
+def test_text_weighs_what_it_takes_in_memory(text: str, factor: int) -> None:
+    request = one_span(name="n" * 100_000 + text)
+    size = 100_000 + len(text.encode())
+    check(request, max_text_bytes=factor * size)
+    with pytest.raises(RequestTooHeavy, match="value length limit"):
+        check(request, max_text_bytes=factor * size - 1)
 
 
 def test_a_broken_body_is_left_to_the_decoder() -> None:
-    request_weight.check(Signal.TRACES, spans(50)[:-1] + b"\xff" * 50, max_records=100)
+    body = one_span(name="x" * 50).SerializeToString()
+    request_weight.check(ExportTraceServiceRequest, body[:-1])
 
 
-def test_json_is_weighed_by_its_brackets() -> None:
-    request_weight.check_json(b"{" * 5 + b"[" * 5, max_objects=10)
+def test_json_is_weighed_by_its_brackets_and_commas() -> None:
+    request_weight.check_json(b"{" * 5 + b"[" * 5, max_objects=10, max_values=10)
     with pytest.raises(RequestTooHeavy):
         request_weight.check_json(b"{" * 5 + b"[" * 6, max_objects=10)
+    with pytest.raises(RequestTooHeavy):
+        request_weight.check_json(b"[1,2,3,4,5,6]", max_values=5)
+
+
+@pytest.mark.parametrize("text", [b"{[,{[,", rb"\",{[,", rb"\\\",[", rb"\\\\", rb"\u0022,[{"])
+def test_what_stands_in_json_strings_weighs_nothing(text: bytes) -> None:
+    request_weight.check_json(b'{"%b":["%b","%b"]}' % (text, text, text), 2, 3)
+    with pytest.raises(RequestTooHeavy):
+        request_weight.check_json(b'{"%b":["%b",["%b"]]}' % (text, text, text), 2, 3)

@@ -19,7 +19,9 @@ from longpole.collector.memory_release import MemoryRelease
 from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.refusals import Refused
 from longpole.collector.settings import CollectorSettings
-from longpole.formats import otlp, request_weight
+from longpole.formats import bounded_decoding
+from longpole.formats.malformed import MalformedRequest
+from longpole.formats.request_weight import RequestTooHeavy
 from longpole.model.clock import Clock
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
@@ -183,12 +185,12 @@ class IntakeDesk:
             await lease.grow(len(body) - len(parcel.body))
             label = (parcel.transport, parcel.signal.value)
             self.metrics.decoded_bytes.labels(*label).inc(len(body))
-            decode = _decode_json if parcel.is_json else _decode_protobuf
+            decode = bounded_decoding.decode_json if parcel.is_json else bounded_decoding.decode
             try:
                 telemetry = await loop.run_in_executor(self._pool, decode, parcel.signal, body)
-            except request_weight.RequestTooHeavy as error:
+            except RequestTooHeavy as error:
                 raise Refused(refusals.TOO_LARGE, str(error)) from None
-            except otlp.MalformedRequest as error:
+            except MalformedRequest as error:
                 raise Refused(refusals.MALFORMED, str(error)) from None
         return telemetry, len(body)
 
@@ -215,16 +217,6 @@ class IntakeDesk:
             self.metrics.records.labels(signal, "rejected").inc(telemetry.rejected)
         for problem in telemetry.problems:
             self.metrics.problems.labels(signal, problem.code).inc(problem.count)
-
-
-def _decode_protobuf(signal: Signal, body: bytes) -> Telemetry:
-    request_weight.check(signal, body)
-    return otlp.decode(signal, body)
-
-
-def _decode_json(signal: Signal, body: bytes) -> Telemetry:
-    request_weight.check_json(body)
-    return otlp.decode_json(signal, body)
 
 
 def outcome_of(refused: Refused) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longpole.model.problem import Problem, Severity
 
-_EXAMPLES_KEPT = 5
+EXAMPLES_KEPT = 5
 
 
 class Tally:
@@ -29,7 +29,7 @@ class Tally:
         self._texts.setdefault(code, (text, severity))
         self._counts[code] = self._counts.get(code, 0) + count
         examples = self._span_ids.setdefault(code, [])
-        if span_id and len(examples) < _EXAMPLES_KEPT:
+        if span_id and len(examples) < EXAMPLES_KEPT:
             examples.append(span_id)
 
     def problems(self) -> tuple[Problem, ...]:
