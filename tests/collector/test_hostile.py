@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ import httpx
 import psutil
 import pytest
 import zstandard
-from tests.collector import messages
-from tests.collector.serving import JSON, METHOD_OF, PROTOBUF, TRACES
+from tests.collector import bombs, messages
+from tests.collector.serving import JSON, METHOD_OF, METRICS, PROTOBUF, TRACES
+
+from longpole.model.signals import Signal
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -51,11 +54,13 @@ class Victim:
             self.peak = max(self.peak, self.rss())
             time.sleep(0.005)
 
-    def post(self, body: bytes, content_type: str, encoding: str = "") -> tuple[int, str]:
+    def post(
+        self, body: bytes, content_type: str, encoding: str = "", path: str = "/v1/traces"
+    ) -> tuple[int, str]:
         headers = {"content-type": content_type}
         if encoding:
             headers["content-encoding"] = encoding
-        answer = httpx.post(self.url + "/v1/traces", content=body, headers=headers, timeout=100)
+        answer = httpx.post(self.url + path, content=body, headers=headers, timeout=100)
         return answer.status_code, answer.text
 
     def wait_until_small(self) -> int:
@@ -93,13 +98,13 @@ def victim() -> Iterator[Victim]:
         process.stdout.close()
 
 
-def export_grpc(served: Victim, body: bytes) -> tuple[int, str]:
+def export_grpc(served: Victim, body: bytes, signal: Signal = TRACES) -> tuple[int, str]:
     with grpc.insecure_channel(
         served.grpc,
         options=[("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)],
     ) as channel:
         try:
-            channel.unary_unary(METHOD_OF[TRACES])(body, timeout=100)
+            channel.unary_unary(METHOD_OF[signal])(body, timeout=100)
         except grpc.RpcError as error:
             return int(error.code().value[0]), str(error.details())
     return 0, ""
@@ -174,6 +179,25 @@ GIANTS: dict[str, tuple[Send, int]] = {
 }
 
 
+@lru_cache(maxsize=1)  # twenty threads send the same bytes
+def bomb(name: str) -> bytes:
+    return BOMBS[name][0]()
+
+
+BOMBS = bombs.PROTOBUF_BOMBS | bombs.METRIC_BOMBS | bombs.JSON_BOMBS
+QUICK_BOMBS = ["attributes of one span", "minimal spans", "a wrapped array", "json: short texts"]
+
+
+def throw(served: Victim, name: str) -> tuple[int, str]:
+    if name in bombs.METRIC_BOMBS:
+        return served.post(bomb(name), PROTOBUF, path="/v1/metrics")
+    return served.post(bomb(name), JSON if name in bombs.JSON_BOMBS else PROTOBUF)
+
+
+def throw_over_grpc(served: Victim, name: str) -> tuple[int, str]:
+    return export_grpc(served, bomb(name), METRICS if name in bombs.METRIC_BOMBS else TRACES)
+
+
 def test_nonsense_gets_its_status_and_a_clear_message() -> None:
     with victim() as served:
         for name, (send, code, words) in NONSENSE.items():
@@ -195,15 +219,46 @@ def test_a_giant_request_is_bounded_in_memory_and_time() -> None:
         assert served.post(b"{}", JSON)[0] == 200
 
 
+def explode(name: str, send: Callable[[Victim, str], tuple[int, str]], code: int) -> None:
+    bomb(name)
+    with victim() as served:
+        answer = send(served, name)
+        assert answer[0] == code, answer
+        assert served.peak < 600 * MIB, served.peak // MIB
+        assert served.wait_until_small() <= served.start + 50 * MIB
+
+
+@pytest.mark.parametrize("name", QUICK_BOMBS)
+def test_a_request_that_unfolds_is_refused_before_it_takes_memory(name: str) -> None:
+    explode(name, throw, 413)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("name", [name for name in BOMBS if name not in QUICK_BOMBS])
+def test_any_structure_of_a_request_is_bounded_in_memory(name: str) -> None:
+    explode(name, throw, BOMBS[name][1])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("name", [*bombs.PROTOBUF_BOMBS, *bombs.METRIC_BOMBS])
+def test_any_structure_is_bounded_over_grpc(name: str) -> None:
+    explode(name, throw_over_grpc, {200: 0, 413: 8}[BOMBS[name][1]])
+
+
 @pytest.mark.full
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", [*GIANTS, "gzip to 10 GiB", "zstd to 10 GiB"])
+@pytest.mark.parametrize("kind", [*GIANTS, *BOMBS, "gzip to 10 GiB", "zstd to 10 GiB"])
 def test_twenty_giants_at_once_stay_under_one_and_a_half_gib(kind: str) -> None:
     if kind.endswith("to 10 GiB"):
         encoding = kind.split()[0]
-        bomb = zeros(encoding, 10 * GIB)
-        send: Send = lambda v: v.post(bomb, PROTOBUF, encoding)  # noqa: E731
+        packed = zeros(encoding, 10 * GIB)
+        send: Send = lambda v: v.post(packed, PROTOBUF, encoding)  # noqa: E731
         code = 413
+    elif kind in BOMBS:
+        bomb(kind)
+        send, code = lambda v: throw(v, kind), BOMBS[kind][1]
     else:
         send, code = GIANTS[kind]
     with victim() as served:

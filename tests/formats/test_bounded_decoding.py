@@ -5,18 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.formats.comparison import check_body, identical
 from tests.formats.requests import log_requests, metric_requests, trace_requests
 
 from longpole.formats import bounded_decoding, otlp
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.otlp_json import json_of_request
-from longpole.formats.request_slices import slices
-from longpole.formats.request_weight import RequestTooHeavy
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 

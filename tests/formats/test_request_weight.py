@@ -64,16 +64,33 @@ def test_a_broken_body_is_left_to_the_decoder() -> None:
     request_weight.check(ExportTraceServiceRequest, body[:-1])
 
 
-def test_json_is_weighed_by_its_brackets_and_commas() -> None:
-    request_weight.check_json(b"{" * 5 + b"[" * 5, max_objects=10, max_values=10)
-    with pytest.raises(RequestTooHeavy):
-        request_weight.check_json(b"{" * 5 + b"[" * 6, max_objects=10)
-    with pytest.raises(RequestTooHeavy):
-        request_weight.check_json(b"[1,2,3,4,5,6]", max_values=5)
+def test_json_is_weighed_by_its_brackets_commas_and_text() -> None:
+    body = b'{"a":[1,2,3,{}]}'
+    weight = 3 * 200 + 3 * 100 + len(body)
+    request_weight.check_json(body, weight)
+    with pytest.raises(RequestTooHeavy, match="send protobuf"):
+        request_weight.check_json(body, weight - 1)
 
 
-@pytest.mark.parametrize("text", [b"{[,{[,", rb"\",{[,", rb"\\\",[", rb"\\\\", rb"\u0022,[{"])
-def test_what_stands_in_json_strings_weighs_nothing(text: bytes) -> None:
-    request_weight.check_json(b'{"%b":["%b","%b"]}' % (text, text, text), 2, 3)
+@pytest.mark.parametrize("text", [b"{[,{[,", rb"\",{[,", rb"\\\",[", rb"\\\\", rb"\t,[{"])
+def test_what_stands_in_json_strings_is_only_text(text: bytes) -> None:
+    body = b'{"%b":["%b","%b"]}' % (text, text, text)
+    weight = 2 * 200 + 100 + len(body)
+    request_weight.check_json(body, weight)
     with pytest.raises(RequestTooHeavy):
-        request_weight.check_json(b'{"%b":["%b",["%b"]]}' % (text, text, text), 2, 3)
+        request_weight.check_json(body, weight - 1)
+
+
+@pytest.mark.parametrize("text", ["é", "я", "😀", r"\n\u044f", r"\\\ud83d\ude00"])
+def test_one_wide_character_makes_its_whole_string_wide(text: str) -> None:
+    wide = ("n" * 1000 + text).encode()
+    body = b'["%b","%b",{"%b":"y"}]' % (b"x" * 1000, wide, b"z" * 1000)
+    light, heavy = 2 * 200 + 2 * 100 + len(body) + 4000, 600 + len(body) + 4100
+    request_weight.check_json(body, heavy)
+    with pytest.raises(RequestTooHeavy):
+        request_weight.check_json(body, light)
+
+
+def test_escapes_within_ascii_make_no_string_wide() -> None:
+    body = rb'["\n\t\\u00e9\"",1]'
+    request_weight.check_json(body, 200 + 100 + len(body))

@@ -6,6 +6,7 @@ slices, and only the Arrow columns of all of them are ever in memory together.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,8 +24,13 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL, Telemetry
 
 MAX_TABLE_BYTES = 192 << 20
+# A span or point of nothing but ids and a time takes seven times its bytes as a row.
+_ROWS_PER_BYTE = 8
+_ROOM_FOR_ALL = 16 << 20
 # Saving a part copies what surrounds it at each level; see `salvage`.
 MAX_SALVAGED_BYTES = 4 << 20
+# A byte that is no UTF-8 becomes three.
+MAX_ALTERED_BYTES = 96 << 20
 _ONE_CHUNK_BYTES = 32 << 20
 _KEYS = {"resources": "resource_id", "scopes": "scope_id", "metric_series": "series_id"}
 
@@ -40,8 +46,9 @@ def decode(
     `RequestTooHeavy` is the kind that another batch size helps against."""
     if len(body) <= slice_bytes:
         return otlp.decode(signal, body)
-    joined = _Joined(signal, max_table_bytes)
+    joined = _Joined(signal, min(max_table_bytes, _ROOM_FOR_ALL + _ROWS_PER_BYTE * len(body)))
     altered: dict[int, bytes] = {}
+    altered_bytes = 0
     for index, piece in enumerate(slices(signal, body, slice_bytes)):
         if len(piece) > 2 * slice_bytes:
             if piece == body:
@@ -50,12 +57,20 @@ def decode(
         part = otlp.decode(signal, piece)
         if part.body != piece:
             altered[index] = part.body
+            altered_bytes += len(part.body)
+            if altered_bytes > MAX_ALTERED_BYTES:
+                raise RequestTooHeavy(
+                    f"Repairing the request would take more than {MAX_ALTERED_BYTES >> 20} MiB; "
+                    "nothing was kept. Lower the sender's batch size."
+                )
         joined.add(part)
         del piece, part
     if altered:
         # Cutting again is cheaper than keeping all slices for the rare request that is odd.
-        pieces = enumerate(slices(signal, body, slice_bytes))
-        body = b"".join([altered.pop(index, piece) for index, piece in pieces])
+        whole = io.BytesIO()
+        for index, piece in enumerate(slices(signal, body, slice_bytes)):
+            whole.write(altered.pop(index, piece))
+        body = whole.getvalue()
     return joined.telemetry(body)
 
 

@@ -7,6 +7,7 @@ string, so a limit on body size alone lets 64 MiB become many gigabytes.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,15 @@ from longpole.formats.malformed import MalformedRequest
 
 MAX_FIELDS = 600_000  # a span of a thousand attributes has 4,000
 MAX_TEXT_BYTES = 160 << 20
-MAX_JSON_VALUES = 2_000_000
-MAX_JSON_OBJECTS = 1_000_000
+MAX_JSON_MEMORY = 244 << 20
 
 _ANY_VALUE = AnyValue.DESCRIPTOR
 _CONTAINERS = frozenset({ArrayValue.DESCRIPTOR.full_name, KeyValueList.DESCRIPTOR.full_name})
 _LONG = 64 << 10
-_NESTED_TEXT = 6  # JSON writes a control character as \u0001
+# Values inside of values are kept as JSON, which writes a control character as \u0001 and
+# bytes as base64, of which there are two copies for a while.
+_NESTED_TEXT = 6
+_BYTES = 3
 _FIXED = {
     FieldDescriptor.TYPE_DOUBLE: 8,
     FieldDescriptor.TYPE_FIXED64: 8,
@@ -34,6 +37,13 @@ _FIXED = {
     FieldDescriptor.TYPE_SFIXED32: 4,
 }
 _CHUNK = 1 << 20
+# What the parsed tree takes, measured: a small dict, a key or value beside others.
+_PER_OBJECT = 200
+_PER_COMMA = 100
+# One character beyond ASCII costs its whole string up to four bytes a character, and a copy
+# as UTF-8.
+_PER_WIDE_BYTE = 4
+_WIDE = re.compile(rb"[\x80-\xff]")
 
 
 class RequestTooHeavy(MalformedRequest):
@@ -86,12 +96,15 @@ class _Scale:
                         open_parts.append((_ANY_VALUE, content, stop, True))
                 elif field.message_type is not None:
                     open_parts.append((field.message_type, content, stop, is_nested))
-                elif stop - content > _LONG and field.type in (
-                    FieldDescriptor.TYPE_STRING,
-                    FieldDescriptor.TYPE_BYTES,
-                ):
-                    self._read(body[content:stop], is_nested)
-                elif field.is_repeated and field.type != FieldDescriptor.TYPE_STRING:
+                elif field.type == FieldDescriptor.TYPE_BYTES:
+                    self._read(_BYTES * (stop - content))
+                elif field.type == FieldDescriptor.TYPE_STRING:
+                    size = stop - content
+                    if is_nested:
+                        self._read(_NESTED_TEXT * size)
+                    else:
+                        self._read(size * (_width(body[content:stop]) if size > _LONG else 1))
+                elif field.is_repeated:
                     self._count((stop - content) // _FIXED.get(field.type, 1))
 
     def _count(self, fields: int) -> None:
@@ -102,14 +115,8 @@ class _Scale:
                 "parts; nothing was kept. Set the attribute and event limits of the sender's SDK."
             )
 
-    def _read(self, text: bytes, is_nested: bool) -> None:
-        if is_nested:
-            factor = _NESTED_TEXT
-        elif text.isascii():
-            factor = 1
-        else:
-            factor = 4 if int(np.frombuffer(text, dtype=np.uint8).max()) >= 0xF0 else 2
-        self._text_bytes += factor * len(text)
+    def _read(self, text_bytes: int) -> None:
+        self._text_bytes += text_bytes
         if self._text_bytes > self._max_text_bytes:
             raise RequestTooHeavy(
                 "The texts of one record take more than "
@@ -118,28 +125,55 @@ class _Scale:
             )
 
 
-def check_json(
-    body: bytes,
-    max_objects: int = MAX_JSON_OBJECTS,
-    max_values: int = MAX_JSON_VALUES,
-) -> None:
-    """The same for a JSON body, by its brackets and commas outside of strings."""
+def _width(text: bytes) -> int:
+    """How many bytes Python takes for each character of a text, most of which are one byte."""
+    if text.isascii():
+        return 1
+    return 4 if int(np.frombuffer(text, dtype=np.uint8).max()) >= 0xF0 else 2
+
+
+def check_json(body: bytes, max_memory: int = MAX_JSON_MEMORY) -> None:
+    """Raises `RequestTooHeavy` for a JSON body whose tree is estimated to take more than
+    `max_memory` bytes. JSON has to be read whole, so the limit is tighter than for protobuf.
+    """
     brackets = body.count(b"{") + body.count(b"[")
     commas = body.count(b",")
-    if brackets > max_objects or brackets + commas > max_values:
-        brackets, commas = _structure(body)
-    if brackets > max_objects or brackets + commas > max_values:
+    text = len(body)
+    if text + _widening(body) + _PER_OBJECT * brackets + _PER_COMMA * commas <= max_memory:
+        return
+    # A backslash stands only in strings: without pairs of them, one before a quote escapes it.
+    body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets, commas = _structure(body)
+    weight = text + _PER_OBJECT * brackets + _PER_COMMA * commas
+    if weight <= max_memory:  # else there may be too many strings to look at each
+        weight += _PER_WIDE_BYTE * _wide_bytes(body.replace(b"\\u", b"\xff"))
+    if weight > max_memory:
         raise RequestTooHeavy(
-            f"The request holds more than {max_objects} JSON objects and arrays, or more than "
-            f"{max_values} values; nothing was kept. Lower the sender's batch size, or send "
-            "protobuf."
+            f"The request would take more than {max_memory >> 20} MiB of memory as JSON: it has "
+            f"{brackets} objects and arrays; nothing was kept. Lower the sender's batch size, or "
+            "send protobuf."
         )
 
 
+def _widening(body: bytes) -> int:
+    """The most that characters beyond one byte may add to the memory of all strings."""
+    return 0 if body.isascii() and b"\\u" not in body else _PER_WIDE_BYTE * len(body)
+
+
+def _wide_bytes(body: bytes) -> int:
+    """The size of all strings that hold a byte beyond ASCII."""
+    found = at = 0
+    while (wide := _WIDE.search(body, at)) is not None:
+        end = body.find(b'"', wide.end())
+        end = len(body) if end < 0 else end
+        found += end - body.rfind(b'"', at, wide.start())
+        at = end
+    return found
+
+
 def _structure(body: bytes) -> tuple[int, int]:
-    """Opening brackets and commas outside of strings."""
-    # A backslash stands only in strings: without pairs of them, one before a quote escapes it.
-    whole = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), dtype=np.uint8)
+    """Opening brackets and commas outside of strings that hold no escaped quote."""
+    whole = np.frombuffer(body, dtype=np.uint8)
     brackets = commas = 0
     is_inside = 0
     for start in range(0, len(whole), _CHUNK):
