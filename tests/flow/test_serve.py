@@ -34,6 +34,8 @@ def test_a_fresh_server_accepts_answers_and_stops_cleanly(tmp_path: Path) -> Non
         assert (answer.status_code, answer.content) == (200, b"")
         assert eventually(lambda: server.get("/api/v1/traces")["traces"])
         assert httpx.get(f"http://{server.web}/readyz").status_code == 200
+        page = httpx.head(f"http://{server.web}/traces/{ids[0][0]}")
+        assert (page.status_code, page.content) == (200, b"")
         assert eventually(lambda: httpx.get(f"http://{server.web}/readyz?full").status_code == 200)
         assert server.stop() == 0
     # Without a server the same question is answered from the directory.
@@ -151,8 +153,8 @@ def test_data_is_accepted_within_a_second_of_the_start(tmp_path: Path) -> None:
             )
             assert answer.status_code in (200, 503), answer.text
         server.kill()  # so that replay has work to do at the next start
-    times = sorted(accepted_after_seconds(full) for _ in range(3))
-    print(f"1 GiB directory: accepted after {times[0]:.3f} s, median {times[1]:.3f} s")
+    times = sorted(accepted_after_seconds(full) for _ in range(5))
+    print(f"1 GiB directory: accepted after {times[0]:.3f} s, median {times[2]:.3f} s")
     assert times[0] < 1.0
 
 

@@ -75,6 +75,9 @@ class WebGuard:
 
         refusal = self._refusal(scope)
         if refusal is None:
+            if scope["method"] == "HEAD":
+                # The server keeps its own scope and leaves out the body.
+                scope = {**scope, "method": "GET"}
             await self._app(scope, receive, guarded)
             return
         status, code, text, extra = refusal
