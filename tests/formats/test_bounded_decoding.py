@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from tests.formats.comparison import check_body, identical
 from tests.formats.requests import log_requests, metric_requests, trace_requests
 
@@ -123,7 +124,7 @@ def test_no_slice_is_larger_than_asked_when_records_are_small() -> None:
 def test_the_points_of_one_metric_are_cut_apart() -> None:
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m", unit="s")
-    metric.sum.aggregation_temporality = 2
+    metric.sum.aggregation_temporality = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
     metric.sum.is_monotonic = True
     for number in range(2000):
         point = metric.sum.data_points.add(time_unix_nano=1, as_int=number)

@@ -85,7 +85,7 @@ def test_what_stands_in_json_strings_is_only_text(text: bytes) -> None:
 def test_one_wide_character_makes_its_whole_string_wide(text: str) -> None:
     wide = ("n" * 1000 + text).encode()
     body = b'["%b","%b",{"%b":"y"}]' % (b"x" * 1000, wide, b"z" * 1000)
-    light, heavy = 2 * 200 + 2 * 100 + len(body) + 4000, 600 + len(body) + 4100
+    light, heavy = 2 * 200 + 2 * 100 + len(body) + 5000, 600 + len(body) + 5200
     request_weight.check_json(body, heavy)
     with pytest.raises(RequestTooHeavy):
         request_weight.check_json(body, light)

@@ -19,7 +19,7 @@ from longpole.formats.malformed import MalformedRequest
 
 MAX_FIELDS = 600_000  # a span of a thousand attributes has 4,000
 MAX_TEXT_BYTES = 160 << 20
-MAX_JSON_MEMORY = 244 << 20
+MAX_JSON_MEMORY = 280 << 20
 
 _ANY_VALUE = AnyValue.DESCRIPTOR
 _CONTAINERS = frozenset({ArrayValue.DESCRIPTOR.full_name, KeyValueList.DESCRIPTOR.full_name})
@@ -42,7 +42,7 @@ _PER_OBJECT = 200
 _PER_COMMA = 100
 # One character beyond ASCII costs its whole string up to four bytes a character, and a copy
 # as UTF-8.
-_PER_WIDE_BYTE = 4
+_PER_WIDE_BYTE = 5
 _WIDE = re.compile(rb"[\x80-\xff]")
 
 
