@@ -197,6 +197,23 @@ class StoreConformance:
         exported = [s for chunk in store.export(Signal.TRACES) for s in spans_of(chunk.tables)]
         assert contents(exported) == contents(kept)
 
+    def test_a_copy_among_spans_without_links_settles_and_is_counted(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        submit_spans(store, span(1, 1))
+        store = disturb()
+        submit_spans(store, span(1, 1), span(1, 2, 1))
+        assert found(store) == [1]
+        assert store.path_totals(TraceQuery(), []).unsettled == (HIGH | 1,)
+        whole = settle(store, clock)
+        assert [(t.revision, t.duplicates) for t in whole.traces] == [(1, 1)]
+        assert (whole.spans.num_rows, whole.links.num_rows) == (2, 0)
+        store = disturb()
+        assert store.pending_traces() == 0
+        row = store.find_traces(TraceQuery()).traces.to_pylist()[0]
+        assert (row["is_settled"], row["span_count"]) == (True, 2)
+        assert store.path_totals(TraceQuery(), []).coverage.used == 1
+
     # Whole traces
 
     def test_whole_traces_are_sorted_columns_with_attributes_as_text(

@@ -146,7 +146,7 @@ class SegmentMerge:
         keep = [
             revision > self._superseded.get(join_trace_id(hi, lo), 0) for hi, lo, revision in ids
         ]
-        return table if all(keep) else table.filter(pa.array(keep))
+        return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
 
 
 def _once(table: pa.Table, id_column: str) -> pa.Table:

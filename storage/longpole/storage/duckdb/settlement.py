@@ -172,7 +172,8 @@ def _rows_of(rows: DerivedRows, only: list[TraceState] | None) -> dict[str, pa.T
                 table.column("trace_lo").to_pylist(),
                 strict=True,
             )
-            table = table.filter(pa.array([join_trace_id(hi, lo) in wanted for hi, lo in ids]))
+            is_kept = [join_trace_id(hi, lo) in wanted for hi, lo in ids]
+            table = table.filter(pa.array(is_kept, pa.bool_()))
         tables[name] = table
     return tables
 

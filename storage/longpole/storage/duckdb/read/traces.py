@@ -100,7 +100,9 @@ def read_whole_traces(
     table = pa.concat_tables(links) if links else LINKS.empty_table()
     if copies.any():
         kept = set(spans.column("row_id").to_pylist())
-        table = table.filter(pa.array([row in kept for row in table.column("row_id").to_pylist()]))
+        is_kept = [row in kept for row in table.column("row_id").to_pylist()]
+        # The type is named because Arrow gives an empty list the type null.
+        table = table.filter(pa.array(is_kept, pa.bool_()))
     return WholeTraces(spans, table.sort_by("row_id"), tuple(states))
 
 
