@@ -160,8 +160,6 @@ def test_a_field_of_wrong_type_rejects_its_span_and_names_the_path(
         (b'{"resourceSpans":{}}', r"resourceSpans should be an array"),
         (b'{"resourceSpans":[{"resource":7}]}', r"resourceSpans\[0\].resource should be an object"),
         (b'{"resourceSpans":[NaN]}', "not JSON"),
-        (b'{"a":"\\ud800"}', "not JSON"),
-        (b'{"a":"\xff"}', "not JSON"),
         ('{"a":1}'.encode("utf-16"), "UTF-16"),
         ('{"a":1}'.encode("utf-16-le"), "UTF-16"),
     ],

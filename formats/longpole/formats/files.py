@@ -12,8 +12,8 @@ import pyarrow as pa
 import zstandard
 
 from longpole.formats import jaeger, otlp, zipkin
+from longpole.formats.json_text import parse_json
 from longpole.formats.malformed import MalformedRequest
-from longpole.formats.otlp_json import parse_json
 from longpole.model.problem import LongpoleError
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from longpole.formats import any_value, foreign
 from longpole.formats.json_fields import FieldFault, double, integer, raw_bytes
+from longpole.formats.json_text import parse_json
 from longpole.formats.malformed import MalformedRequest
-from longpole.formats.otlp_json import parse_json
 from longpole.formats.rows import spans_of
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.span import (

@@ -24,6 +24,7 @@ from longpole.formats.json_fields import (
     raw_bytes,
     scalar,
 )
+from longpole.formats.json_text import parse_json
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.tally import Tally
 
@@ -32,20 +33,10 @@ _RECORDS = frozenset({"spans", "log_records", "data_points"})
 _INT64 = (-(2**63), 2**63 - 1)
 
 
-def parse_json(body: bytes) -> Any:
-    """JSON as Python values. Raises `MalformedRequest` with the place of the fault."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in body[:4]:
-        raise MalformedRequest("The JSON is UTF-16 or UTF-32 text; send UTF-8.")
-    try:
-        return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise MalformedRequest(f"The body is not JSON: {error}.") from None
-
-
 def request_of_json(request_type: Any, body: bytes, tally: Tally) -> Any:
     """The request message of a JSON body; records with an unusable field are counted in the
     tally and left out. Raises `MalformedRequest`."""
-    return request_of_tree(request_type, parse_json(body), tally)
+    return request_of_tree(request_type, parse_json(body, tally), tally)
 
 
 def request_of_tree(request_type: Any, tree: object, tally: Tally) -> Any:

@@ -121,8 +121,8 @@ def test_J010_null_is_absent(server: Served) -> None:
     ("body", "codes"),
     [
         (b'{"resourceSpans":[],"resourceSpans":[]}', {200}),
-        (json_with_value('{"stringValue":"\\ud800"}'), {200, 400}),
-        (b"\xef\xbb\xbf{}", {200, 400}),
+        (json_with_value('{"stringValue":"\\ud800"}'), {200}),
+        (b"\xef\xbb\xbf{}", {200}),
         ("{}".encode("utf-16"), {400}),
     ],
 )
