@@ -34,6 +34,7 @@ _DECODING_BYTES = 64 << 20
 # What compressed bytes turn into is unknown until they are unpacked; up to here is tried
 # without reserving room for the largest allowed body.
 _SMALL_BYTES = 1 << 20
+_REPEAT_LOG_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class IntakeDesk:
         self._decoding = ByteBudget(max(_DECODING_BYTES, settings.max_request_bytes), wait)
         self._release = MemoryRelease(pool)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._told_refusal_ns = 0  # 0: not yet
+        self._unsaid_refusals = 0
         metrics.watch_in_flight(lambda: float(self._in_flight.used))
 
     def lease(self) -> Lease:
@@ -204,10 +207,19 @@ class IntakeDesk:
         except Overloaded as error:
             raise Refused(refusals.OVERLOADED, str(error), error.retry_after_seconds) from None
         except StorageUnavailable as error:
-            logger.warning("storage refused a request: {}", error)
+            self._tell_refusal(str(error))
             raise Refused(
                 refusals.STORAGE_UNAVAILABLE, str(error), error.retry_after_seconds
             ) from None
+
+    def _tell_refusal(self, reason: str) -> None:
+        """Log that storage refuses, but not once for each request: a full disk lasts."""
+        now = self.clock.monotonic_ns()
+        self._unsaid_refusals += 1
+        if self._told_refusal_ns and now - self._told_refusal_ns < _REPEAT_LOG_NS:
+            return
+        logger.warning("storage refused {} request(s): {}", self._unsaid_refusals, reason)
+        self._told_refusal_ns, self._unsaid_refusals = now or 1, 0
 
     def _count(self, telemetry: Telemetry, receipt: Receipt) -> None:
         signal = telemetry.signal.value
