@@ -70,6 +70,7 @@ class HandMadeSource:
     types: dict[tuple[str, str], str] = field(default_factory=dict)
     pending: set[int] = field(default_factory=set)
     is_replayed: bool = True
+    losses: tuple[str, ...] = ()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -80,7 +81,7 @@ class HandMadeSource:
         superseded = pa.Table.from_pylist(self.superseded, schema=SUPERSEDED)
         return Snapshot(
             tuple(self.segments), hot, superseded, dict(self.types), frozenset(self.pending),
-            self.is_replayed,
+            self.is_replayed, self.losses,
         )  # fmt: skip
 
     @contextmanager

@@ -84,3 +84,12 @@ def test_an_answer_during_replay_says_so(tmp_path: Path) -> None:
     assert "replayed" in Reader(source).find_traces(TraceQuery()).notices[0]
     assert "replayed" in Reader(source).sql("SELECT 1").notices[0]
     assert "replayed" in Reader(source).path_totals(TraceQuery(), []).notices[0]
+
+
+def test_every_answer_says_what_was_lost(tmp_path: Path) -> None:
+    source = with_segments(tmp_path, [span(1, 1, 100)])
+    source.losses = ("segment 7 is gone: 300 spans are missing",)
+    assert Reader(source).find_traces(TraceQuery()).notices == source.losses
+    assert Reader(source).sql("SELECT 1").notices == source.losses
+    assert Reader(source).sql("SHOW TABLES").notices == source.losses
+    assert Reader(source).path_totals(TraceQuery(), []).notices == source.losses

@@ -57,7 +57,9 @@ class Snapshot:
     Arrow table (maybe empty). `superseded` has columns trace_hi, trace_lo, revision: derived
     rows of that trace with that revision or a lower one are hidden. `attribute_types` maps
     (`span` | `resource` | `log`, key) to the key's one SQL type: BIGINT, DOUBLE, VARCHAR or
-    BOOLEAN. `pending` are the trace ids that hold spans no derived row accounts for.
+    BOOLEAN. `pending` are the trace ids that hold spans no derived row accounts for. `losses`
+    are sentences about data that was once accepted and is missing here (a lost segment, a
+    damaged journal), for whoever reads an answer.
     """
 
     segments: tuple[Segment, ...]
@@ -66,6 +68,7 @@ class Snapshot:
     attribute_types: Mapping[tuple[str, str], str]
     pending: frozenset[int] = field(default_factory=frozenset)
     is_replayed: bool = True
+    losses: tuple[str, ...] = ()
 
     def segments_of(self, kind: str) -> tuple[Segment, ...]:
         """The segments of one kind, newest records first."""

@@ -85,14 +85,16 @@ def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:
         (key for scope, key in keys if scope == "span"),
         (key for scope, key in keys if scope == "resource"),
     )
-    return unknown + replay_notices(snapshot)
+    return unknown + state_notices(snapshot)
 
 
-def replay_notices(snapshot: Snapshot) -> tuple[str, ...]:
-    """A warning while the journal is still being read after a start."""
+def state_notices(snapshot: Snapshot) -> tuple[str, ...]:
+    """Warnings about data that is not in the answer: the journal is still being read after a
+    start, or something was lost."""
     if snapshot.is_replayed:
-        return ()
-    return ("the journal is still being replayed: recent data may be missing here",)
+        return snapshot.losses
+    replay = "the journal is still being replayed: recent data may be missing here"
+    return (replay, *snapshot.losses)
 
 
 def _ids_by_part(

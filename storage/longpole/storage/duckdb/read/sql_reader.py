@@ -19,7 +19,7 @@ from longpole.storage.duckdb.read.question import (
     refuse_monstrous,
     replace_attr_calls,
 )
-from longpole.storage.duckdb.read.search import replay_notices
+from longpole.storage.duckdb.read.search import state_notices
 from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
@@ -50,7 +50,9 @@ def run_sql(
 
     stripped = text.strip().rstrip(";").strip()
     if stripped.lower() in ("show tables", "show views", "show all tables"):
-        return SqlAnswer(pa.table({"name": pa.array(VIEWS)}))
+        with source.lease() as lease:
+            notices = state_notices(lease.snapshot)
+        return SqlAnswer(pa.table({"name": pa.array(VIEWS)}), notices=notices)
     with source.lease() as lease, _private_instance(memory_limit_bytes, threads) as connection:
         question = _read(connection, text)
         plan = plan_views(question, lease.snapshot.attribute_types)
@@ -76,7 +78,7 @@ def run_sql(
                 if timer.is_set():
                     raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
                 raise QueryRefused(_explained(reason, question)) from None
-        return SqlAnswer(rows, is_truncated, plan.notices + replay_notices(lease.snapshot))
+        return SqlAnswer(rows, is_truncated, plan.notices + state_notices(lease.snapshot))
 
 
 @contextmanager
