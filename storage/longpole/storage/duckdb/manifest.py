@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,10 @@ class Manifest:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            # The write-ahead log is a second file that can be lost on its own: it is folded
+            # in at once. A reader in another process may hold it up until the next commit.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Give the file back."""
@@ -245,6 +250,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
             f"BEGIN; {_SCHEMA.read_text()} "
             f"INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION}); COMMIT;"
         )
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _trace_bytes(trace_id: int) -> bytes:

@@ -1,7 +1,8 @@
 """Recovery: makes a data directory whole before it is used.
 
 unfinished *.tmp             deleted
-finished, not in manifest    quarantine/, reported
+finished, not in manifest    quarantine/ when its rows are elsewhere, reported; otherwise the
+                             manifest is damaged
 in manifest, not there       dropped from the manifest, reported as a loss
 manifest damaged or lost     rebuilt from every segment's `segment_info`
 """
@@ -26,6 +27,8 @@ from longpole.storage.duckdb.manifest import (
 )
 from longpole.storage.duckdb.segment_info import SegmentInfo, read_info, read_segment
 from longpole.storage.duckdb.snapshot import Segment
+from longpole.storage.duckdb.unnamed import reasons_to_set_aside
+from longpole.storage.journal import JournalFrames, journal_frames
 
 _SEGMENT_FILE = re.compile(r"(spans|logs|metrics|derived)-(\d+)\.duckdb")
 _HEADER_BYTES = 512
@@ -69,7 +72,13 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
         # SQLite would take a file without a header for a new, empty database.
         if paths.manifest_path.stat().st_size < _HEADER_BYTES and _segment_files(paths):
             raise ManifestDamaged(f"the manifest {paths.manifest_path.name} is empty")
-        return Manifest.open(paths.manifest_path)
+        manifest = Manifest.open(paths.manifest_path)
+        try:
+            _refuse_an_older_one(paths, manifest)
+        except BaseException:
+            manifest.close()
+            raise
+        return manifest
     except ManifestDamaged as error:
         kept = _set_aside_manifest(paths)
         findings.report(
@@ -81,22 +90,38 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
 
 
 def clean_segments(paths: DataDir, manifest: Manifest, findings: Findings) -> None:
-    """Delete unfinished files, set unnamed ones aside."""
+    """Delete unfinished files, set unnamed ones aside and say where their rows are."""
     named = {entry.file_name for entry in manifest.segments()}
     for path in sorted(paths.segments.iterdir()):
-        if path.name in named or not path.is_file():
-            continue
-        if path.name.endswith((".tmp", ".tmp.wal", ".duckdb.wal")):
+        if path.name not in named and path.name.endswith((".tmp", ".tmp.wal", ".duckdb.wal")):
             path.unlink()
-            continue
+    for path, reason in reasons_to_set_aside(paths, manifest, _unnamed(paths, manifest)).items():
         kept = set_aside(path, paths.quarantine)
         findings.report(
             "unnamed_segment",
-            f"{path.name} was finished but never entered in the manifest (a crash between the "
-            f"two); its rows are in the journal or in other segments. It was moved to "
-            f"quarantine/{kept.name}.",
-            Severity.INFO,
+            f"{path.name} is not in the manifest"
+            + (f": {reason}" if reason else ", and where its rows are is not known")
+            + f". It was moved to quarantine/{kept.name}.",
+            Severity.INFO if reason else Severity.LOSS,
         )
+
+
+def _refuse_an_older_one(paths: DataDir, manifest: Manifest) -> None:
+    """Raise `ManifestDamaged` when files hold the only copy of rows the manifest is silent of:
+    then it is what was left after its write-ahead log was lost or cut."""
+    reasons = reasons_to_set_aside(paths, manifest, _unnamed(paths, manifest))
+    orphans = sorted(path.name for path, reason in reasons.items() if reason is None)
+    if orphans:
+        raise ManifestDamaged(
+            f"the manifest {paths.manifest_path.name} is older than the segments: it does not "
+            f"know {', '.join(orphans[:3])}{' and others' if orphans[3:] else ''}, whose rows "
+            "are nowhere else"
+        )
+
+
+def _unnamed(paths: DataDir, manifest: Manifest) -> list[Path]:
+    named = {entry.file_name for entry in manifest.segments()}
+    return [path for path in _segment_files(paths) if path.name not in named]
 
 
 def next_segment_id(paths: DataDir, manifest: Manifest) -> int:
@@ -194,7 +219,7 @@ def _rebuild(paths: DataDir, findings: Findings) -> None:
                 f"it was moved to quarantine/{kept.name}.",
                 Severity.LOSS,
             )
-    current, sealed_through = complete_segments(infos)
+    current, sealed_through = complete_segments(infos, journal_frames(paths.journal, 0))
     catalog = Catalog({}, ())
     for info in current:
         for (scope, key), sql_type in info.attribute_types.items():
@@ -230,17 +255,24 @@ def _rebuild(paths: DataDir, findings: Findings) -> None:
     os.rename(draft, paths.manifest_path)
 
 
-def complete_segments(infos: dict[int, SegmentInfo]) -> tuple[list[SegmentInfo], int]:
+def complete_segments(
+    infos: dict[int, SegmentInfo], frames: JournalFrames
+) -> tuple[list[SegmentInfo], int]:
     """The segments that count, and up to where everything is sealed.
 
-    A segment whose rows are in a later one does not count. The last seal counts only when
-    all its files are there: otherwise it never finished, and the journal has its frames. An
+    A segment whose rows are in a later one does not count. The last seal may lack files
+    because it never finished: then the journal has its frames, and it does not count. An
     older seal may lack files that have expired since.
     """
     replaced = {gone for info in infos.values() for gone in info.replaced}
     here = set(infos) | replaced
     current = [info for key, info in sorted(infos.items()) if key not in replaced]
-    whole = [info for info in current if here.issuperset(info.siblings)]
+    whole = [
+        info
+        for info in current
+        if here.issuperset(info.siblings)
+        or not frames.hold(info.first_sequence, info.last_sequence)
+    ]
     sealed_through = max((info.last_sequence for info in whole), default=0)
     counted = [i for i in current if i in whole or i.last_sequence <= sealed_through]
     return counted, sealed_through
