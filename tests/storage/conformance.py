@@ -26,6 +26,7 @@ from tests.storage.span_examples import (
     submit_spans,
 )
 
+from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.ids import trace_id_hex
@@ -146,6 +147,34 @@ class StoreConformance:
         trace = store.trace(HIGH | 1)
         assert trace is not None
         assert contents(trace.spans) == contents([span(1, 1), span(1, 2, 1)])
+
+    @pytest.mark.parametrize(
+        ("start", "end", "duration_ns"),
+        [
+            ((1 << 63) - 500, -(1 << 63) + 500, 1_000),  # unsigned times around 2^63
+            (-(1 << 63) + 500, (1 << 63) - 500, -1_000),
+            ((1 << 63) - 2, 0, -(1 << 63) + 2),
+            (0, (1 << 63) - 1, (1 << 63) - 1),
+            (-1, -1, 0),
+        ],
+    )
+    def test_extreme_times_are_answered_in_64_bits(
+        self, store: Store, clock: ManualClock, disturb: Disturb,
+        start: int, end: int, duration_ns: int,
+    ) -> None:  # fmt: skip
+        odd = span(1, 1, start_unix_nano=start, end_unix_nano=end)
+        submit_spans(store, odd)
+        store = disturb()
+        trace = store.trace(odd.trace_id)
+        assert trace is not None
+        assert contents(trace.spans) == contents([odd])
+        whole = store.whole_traces([odd.trace_id], ())
+        assert whole.spans["duration_ns"].to_pylist() == [duration_ns]
+        answer = store.find_traces(TraceQuery()).traces.to_pylist()
+        assert [row["duration_ns"] for row in answer] == [duration_ns]
+        clock.advance(6)
+        assert settle_once(store, clock).traces == 1
+        assert store.pending_traces() == 0
 
     def test_log_records_of_a_trace_come_by_time(self, store: Store, disturb: Disturb) -> None:
         logs = [

@@ -123,8 +123,10 @@ class Span:
 
     @property
     def duration_ns(self) -> int:
-        """End minus start; negative when the sender's clock went backwards."""
-        return self.end_unix_nano - self.start_unix_nano
+        """End minus start in signed 64 bits, as the column `duration_ns` holds it: negative
+        when the sender's clock went backwards, and still right between times that were
+        unsigned and lie on both sides of 2^63."""
+        return (self.end_unix_nano - self.start_unix_nano + 2**63) % 2**64 - 2**63
 
     @property
     def is_error(self) -> bool:
