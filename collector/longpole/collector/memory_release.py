@@ -16,6 +16,7 @@ import pyarrow as pa
 
 BIG_BYTES = 4 << 20
 _PAUSE_SECONDS = 1.0
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 class MemoryRelease:
@@ -48,3 +49,14 @@ def release() -> None:
     # Another C library gives back on its own terms.
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def use_one_heap() -> None:
+    """Have the C library serve all threads from one heap, of those that start from now on.
+
+    It makes a heap per thread otherwise, and what a big request leaves in those of the
+    decoder threads is not given back, some 100 MiB. Python's lock keeps threads from
+    contending for the one.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

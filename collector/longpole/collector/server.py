@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from longpole.collector import binding
 from longpole.collector.http_protocol import protocol_class
 from longpole.collector.intake_desk import IntakeDesk
+from longpole.collector.memory_release import use_one_heap
 from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.otlp_grpc import GrpcListener
 from longpole.collector.otlp_http import OtlpHttp
@@ -42,6 +43,7 @@ class Collector:
         registry: CollectorRegistry,
     ) -> None:
         self._settings = settings
+        use_one_heap()
         self._pool = ThreadPoolExecutor(_DECODER_THREADS, thread_name_prefix="decode")
         metrics = CollectorMetrics(registry)
         self._desk = IntakeDesk(settings, intake, clock, metrics, self._pool)
