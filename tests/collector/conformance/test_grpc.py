@@ -242,8 +242,13 @@ def pings(server: Served, count: int, pause: float) -> bytes:
                 assert piece, f"closed after ping {number}: {kinds!r}"
                 data += piece
                 while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
-                    kinds += data[3:4] if data[3] != 6 or data[4] & 1 else b""
-                    data = data[9 + int.from_bytes(data[:3], "big") :]
+                    kind, is_answer = data[3], data[4] & 1
+                    content = data[9 : 9 + int.from_bytes(data[:3], "big")]
+                    data = data[9 + len(content) :]
+                    if is_answer or kind not in (4, 6):
+                        kinds += bytes([kind])
+                    else:  # the server's settings and pings want an answer, like any client's
+                        c.sendall(h2_frame(kind, 1, 0, content if kind == 6 else b""))
             time.sleep(pause)
     return kinds
 
