@@ -24,13 +24,13 @@ def files(path: Path) -> set[str]:
 
 def test_segments_older_than_the_limit_expire() -> None:
     entries = [segment(1, 100), segment(2, 200), segment(3, 300)]
-    assert expired(entries, 200, 10**9) == {1}
+    assert expired(entries, 200, 10**9) == {1: "age"}
 
 
 def test_the_oldest_segments_make_room_for_the_rest() -> None:
     entries = [segment(n, n, byte_count=10) for n in (1, 2, 3, 4)]
-    assert expired(entries, 0, 25) == {1, 2}
-    assert expired(entries, 0, 40) == set()
+    assert expired(entries, 0, 25) == {1: "size", 2: "size"}
+    assert expired(entries, 0, 40) == {}
 
 
 def test_expired_data_is_gone_from_disk_and_answers(tmp_path: Path) -> None:

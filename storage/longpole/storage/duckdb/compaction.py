@@ -62,6 +62,12 @@ class Compactor:
             self._merge(group)
         return len(group)
 
+    def rewrite(self, segment_id: int) -> None:
+        """Write one segment again without the rows that are hidden."""
+        group = tuple(e for e in self._manifest.segments() if e.segment_id == segment_id)
+        if group:
+            self._merge(group)
+
     def _merge(self, group: tuple[SegmentEntry, ...]) -> None:
         gone = [entry.segment_id for entry in group]
         with self._leases.lease() as lease:

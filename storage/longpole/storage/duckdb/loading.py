@@ -111,6 +111,7 @@ class Loading:
         with self._state.lock:
             for trace_id, first, last in waiting:
                 self._state.queue.note(trace_id, first, last, now)
+        self._state.reopen(self._manifest.reopened())
 
     def _replay(self, frames: Iterable[Frame]) -> Iterable[Frame]:
         for frame in frames:

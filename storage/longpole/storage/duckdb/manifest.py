@@ -66,7 +66,9 @@ class ManifestChange:
     """One transaction. None leaves a number as it is; `request_hashes` replaces the list.
 
     `superseded` maps a trace id to the revision up to which its derived rows are hidden;
-    `unsuperseded` are entries whose hidden rows are gone from every file.
+    `unsuperseded` are entries whose hidden rows are gone from every file. `reopened` maps a
+    trace that lost spans to the row ids it has left; `explained` are those settled since.
+    `counts` are added to the numbers of `meta`.
     """
 
     added: tuple[SegmentEntry, ...] = ()
@@ -77,6 +79,9 @@ class ManifestChange:
     duplicate_spans: int = 0
     superseded: Mapping[int, int] = field(default_factory=dict)
     unsuperseded: Mapping[int, int] = field(default_factory=dict)
+    reopened: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    explained: Iterable[int] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
     request_hashes: Iterable[tuple[bytes, int, int]] | None = None
     attribute_keys: Mapping[tuple[str, str], str] = field(default_factory=dict)
     services: Iterable[ServiceEntry] = ()
@@ -142,6 +147,18 @@ class Manifest:
         rows = self._rows("SELECT trace_id, revision FROM superseded")
         return {int.from_bytes(trace_id, "big"): revision for trace_id, revision in rows}
 
+    def reopened(self) -> dict[int, tuple[int, int]]:
+        """Traces that lost spans to retention, to the first and last row id they have left."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name='reopened'"):
+            return {}  # an older version wrote it, and we only read
+        rows = self._rows("SELECT * FROM reopened")
+        return {int.from_bytes(trace_id, "big"): (low, high) for trace_id, low, high in rows}
+
+    def counts(self, prefix: str) -> dict[str, int]:
+        """The numbers of `meta` whose names begin like this."""
+        rows = self._rows("SELECT key, value FROM meta WHERE key GLOB ? || '*'", (prefix,))
+        return {key: int(value) for key, value in rows}
+
     def request_hashes(self) -> list[tuple[bytes, int, int]]:
         """(hash, sequence number, arrival) of requests whose frames may be gone."""
         return [(h, s, a) for h, s, a in self._rows("SELECT * FROM request_hashes")]
@@ -201,12 +218,19 @@ class Manifest:
                     "SET value=max(value, excluded.value)",
                     (key, value),
                 )
-        if change.duplicate_spans:
-            db.execute(
-                "INSERT INTO meta VALUES ('duplicate_spans',?) ON CONFLICT(key) DO UPDATE "
-                "SET value=value+excluded.value",
-                (change.duplicate_spans,),
-            )
+        counts = {"duplicate_spans": change.duplicate_spans, **change.counts}
+        db.executemany(
+            "INSERT INTO meta VALUES (?,?) ON CONFLICT(key) DO UPDATE "
+            "SET value=value+excluded.value",
+            [(key, number) for key, number in counts.items() if number],
+        )
+        db.executemany(
+            "INSERT OR REPLACE INTO reopened VALUES (?,?,?)",
+            [(_trace_bytes(t), *rows) for t, rows in change.reopened.items()],
+        )
+        db.executemany(
+            "DELETE FROM reopened WHERE trace_id=?", [(_trace_bytes(t),) for t in change.explained]
+        )
         db.executemany(
             "INSERT INTO superseded VALUES (?,?) ON CONFLICT(trace_id) DO UPDATE "
             "SET revision=max(revision, excluded.revision)",
@@ -245,12 +269,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     is_new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if is_new:
-        connection.executescript(
-            f"BEGIN; {_SCHEMA.read_text()} "
-            f"INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION}); COMMIT;"
-        )
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if not is_new:
+        # Of another version nothing is touched; ours may lack a table that came later.
+        version = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name='reopened'").fetchone()
+        if version != (SCHEMA_VERSION,) or known:
+            return
+    stamp = f"INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION});" if is_new else ""
+    connection.executescript(f"BEGIN; {_SCHEMA.read_text()} {stamp} COMMIT;")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _trace_bytes(trace_id: int) -> bytes:

@@ -21,6 +21,12 @@ CREATE TABLE IF NOT EXISTS superseded (
   revision INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS reopened (
+  trace_id     BLOB PRIMARY KEY,
+  first_row_id INTEGER NOT NULL,
+  last_row_id  INTEGER NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS request_hashes (
   request_hash      BLOB NOT NULL,
   sequence_number   INTEGER NOT NULL,

@@ -154,6 +154,7 @@ class Sealer:
             next_segment_id=max(ids.values(), default=0) + 1,
             duplicate_spans=duplicates,
             superseded=frozen.superseded,
+            explained=frozen.explained,
             request_hashes=hashes,
             attribute_keys=frozen.attribute_keys,
             services=frozen.services,

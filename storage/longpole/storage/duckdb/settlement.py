@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -43,10 +44,13 @@ class Settlement:
             # Marked before the spans are read: a span that slips in between is either part
             # of what was read or comes after its last row id.
             for trace_id in due:
-                state.queue.handed_out(trace_id)
+                state.handed_out(trace_id)
         whole = self._reader.whole_traces(due, attributes)
-        found = {own.trace_id: own.revision for own in whole.traces}
         with state.lock:
+            whole = replace(
+                whole, traces=tuple(_above(own, state.superseded) for own in whole.traces)
+            )
+            found = {own.trace_id: own.revision for own in whole.traces}
             for trace_id in due:
                 if trace_id in found:
                     state.queue.name_revision(trace_id, found[trace_id])
@@ -78,6 +82,8 @@ class Settlement:
             return entry is not None and entry.handed_revision == own.revision
 
     def _is_fresh(self, own: TraceState, held: dict[int, int]) -> bool:
+        if self._state.is_outdated(own.trace_id):
+            return False  # it counts spans that retention took meanwhile
         if self._is_answer(own):
             return True
         known = self._state.hot_revision(own.trace_id)
@@ -96,6 +102,13 @@ class Settlement:
         with self._leases.lease() as lease:
             found = sealed_settlements(lease.snapshot, lease.cursor, trace_ids)
         return {trace_id: revision for trace_id, (revision, _) in found.items()}
+
+
+def _above(own: TraceState, superseded: Mapping[int, int]) -> TraceState:
+    """A trace that retention took and that comes back goes on counting its revisions, as
+    long as the old ones are hidden."""
+    hidden = superseded.get(own.trace_id, 0)
+    return own if own.revision > hidden else replace(own, revision=hidden + 1)
 
 
 def sealed_settlements(

@@ -41,6 +41,7 @@ class Frozen:
     through_sequence: int | None
     settled_through: int
     superseded: Mapping[int, int]
+    explained: tuple[int, ...]
     attribute_keys: Mapping[tuple[str, str], str]
     services: tuple[ServiceEntry, ...]
 
@@ -73,6 +74,9 @@ class EngineState:
         self._superseded_table: pa.Table | None = None
         self._frozen: Frozen | None = None
         self._held_from = 0
+        self._reopened: set[int] = set()
+        self._outdated: set[int] = set()
+        self.losses: tuple[str, ...] = ()
 
     def receive(
         self,
@@ -149,11 +153,15 @@ class EngineState:
                 self._frozen_revisions, self._live_revisions = self._live_revisions, {}
             keys, services = self.catalog.changes()
             superseded = {} if is_partial else dict(self._unsaved_superseded)
+            explained = (
+                () if is_partial else tuple(t for t in self._reopened if t not in self.queue)
+            )
             self._frozen = Frozen(
                 generation,
                 through,
                 max(settled, self.settled_through),
                 superseded,
+                explained,
                 keys,
                 services,
             )
@@ -170,6 +178,7 @@ class EngineState:
             for trace_id, revision in frozen.superseded.items():
                 if self._unsaved_superseded.get(trace_id) == revision:
                     del self._unsaved_superseded[trace_id]
+            self._reopened.difference_update(t for t in frozen.explained if t not in self.queue)
             self.catalog.saved(frozen.attribute_keys, frozen.services)
             self._frozen_revisions = {}
 
@@ -190,6 +199,42 @@ class EngineState:
                     self._superseded_table = None
         return left
 
+    def reopen(self, traces: Mapping[int, tuple[int, int]]) -> None:
+        """These traces lost spans: the ones that are left have to be explained anew."""
+        now = self.clock.monotonic_ns()
+        with self.lock:
+            for trace_id, (first, last) in traces.items():
+                entry = self.queue.get(trace_id)
+                if entry is not None and entry.is_handed_out:
+                    self._outdated.add(trace_id)
+                self.queue.note(trace_id, first, last, now)
+                self._reopened.add(trace_id)
+
+    def handed_out(self, trace_id: int) -> None:
+        """The spans that are there now are given out for analysis."""
+        with self.lock:
+            self._outdated.discard(trace_id)
+            self.queue.handed_out(trace_id)
+
+    def is_outdated(self, trace_id: int) -> bool:
+        """Whether the trace lost spans after it was given out."""
+        return trace_id in self._outdated
+
+    def expire(
+        self,
+        removed: Iterable[int],
+        hidden: Mapping[int, int],
+        reopened: Mapping[int, tuple[int, int]],
+        unsuperseded: Mapping[int, int],
+    ) -> tuple[Segment, ...]:
+        """Segments leave, with the derived rows of what was in them; answers with the former."""
+        with self.lock:
+            for trace_id, revision in hidden.items():
+                self.superseded[trace_id] = max(self.superseded.get(trace_id, 0), revision)
+                self._superseded_table = None
+            self.reopen(reopened)
+            return self.swap((), removed, unsuperseded)
+
     def snapshot(self) -> Snapshot:
         """Everything readable now."""
         with self.lock:
@@ -202,6 +247,7 @@ class EngineState:
                 attribute_types=self.catalog.attribute_types(),
                 pending=self.queue.trace_ids(),
                 is_replayed=self.is_replayed,
+                losses=self.losses,
             )
 
 

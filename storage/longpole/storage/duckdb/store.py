@@ -93,6 +93,7 @@ class DuckDBStore:
         self._is_closing = threading.Event()
         self._is_closed = False
         self._duplicate_spans = 0
+        self._expired: Mapping[str, int] = {}
         self._state = EngineState(
             clock,
             SettleQueue(
@@ -120,7 +121,9 @@ class DuckDBStore:
             settings, self._state, manifest, self._writer, self._attachments, self._leases,
             new_segment_id, at,
         )  # fmt: skip
-        retention = Retention(settings, self._state, manifest, self._leases, clock)
+        retention = Retention(
+            settings, self._state, manifest, self._leases, clock, compactor.rewrite
+        )
         self._chores = Chores(
             settings, self._state, clock, self._leases, self._seal_hot, compactor, retention
         )
@@ -321,9 +324,11 @@ class DuckDBStore:
         journal = self._journal
         if not self._is_closed:  # a page may still ask while the store goes down
             self._duplicate_spans = self._manifest.number("duplicate_spans")
+            self._expired = self._manifest.counts("expired_by_")
         losses = {} if journal is None else dict(journal.losses())
         for reason, number in self._findings.losses().items():
             losses[reason] = losses.get(reason, 0) + number
+        losses.update(self._expired)
         return store_status(
             self._settings,
             self._state,
