@@ -38,7 +38,8 @@ _FORBIDDEN_FUNCTIONS = frozenset(
     {
         "current_setting", "getenv", "getvariable", "which_secret", "write_log", "nextval",
         "currval", "in_search_path", "current_schemas", "txid_current",
-        "json_execute_serialized_sql", "sleep", "sleep_ms",
+        "json_execute_serialized_sql", "json_serialize_sql", "json_deserialize_sql",
+        "json_serialize_plan", "parse_duckdb_log_message", "sleep", "sleep_ms",
     }
 )  # fmt: skip
 _CATALOG_PREFIXES = ("duckdb_", "pragma_", "pg_", "sqlite_", "longpole_", "seg_", "information_")

@@ -20,6 +20,7 @@ from longpole.storage.duckdb.read.question import (
     replace_attr_calls,
 )
 from longpole.storage.duckdb.read.search import state_notices
+from longpole.storage.duckdb.read.value_size import refuse_huge_values
 from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
@@ -27,6 +28,8 @@ from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
 if TYPE_CHECKING:
     import duckdb
 
+MAX_ANSWER_BYTES = 64 << 20
+_BATCH_ROWS = 2048  # as many as DuckDB handles at a time: large values must not pile up
 _INTERRUPT_AGAIN_SECONDS = 0.05
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -68,7 +71,7 @@ def run_sql(
             connection.execute(lock)
         with _time_limit(connection, timeout_seconds) as timer:
             try:
-                rows, is_truncated = _fetch(connection, text, max_rows)
+                rows, is_truncated, cut = _fetch(connection, text, max_rows)
             except duckdb.InterruptException:
                 raise QueryTimedOut(
                     f"the query was stopped after {timeout_seconds:g} s: narrow it down in time,"
@@ -78,7 +81,7 @@ def run_sql(
                 if timer.is_set():
                     raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
                 raise QueryRefused(_explained(reason, question)) from None
-        return SqlAnswer(rows, is_truncated, plan.notices + state_notices(lease.snapshot))
+        return SqlAnswer(rows, is_truncated, cut + plan.notices + state_notices(lease.snapshot))
 
 
 @contextmanager
@@ -98,7 +101,9 @@ def _private_instance(memory_limit: int, threads: int) -> Iterator[duckdb.DuckDB
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Question:
     refuse_monstrous(text)
-    return read_question(str(_one(connection, "SELECT json_serialize_sql(?)", text)))
+    question = read_question(str(_one(connection, "SELECT json_serialize_sql(?)", text)))
+    refuse_huge_values(question.tree)
+    return question
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str, argument: str) -> object:
@@ -123,18 +128,37 @@ def _attach(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, question:
 
 def _fetch(
     connection: duckdb.DuckDBPyConnection, text: str, max_rows: int
-) -> tuple[pa.Table, bool]:
-    """At most `max_rows` rows, read batch by batch so that a big answer is never whole."""
-    reader = connection.sql(text).to_arrow_reader(min(max_rows + 1, 100_000))
+) -> tuple[pa.Table, bool, tuple[str, ...]]:
+    """At most `max_rows` rows and `MAX_ANSWER_BYTES`, read batch by batch so that a big
+    answer is never whole; whether there are more, and a notice when the bytes were it."""
+    reader = connection.sql(text).to_arrow_reader(min(max_rows + 1, _BATCH_ROWS))
     batches: list[pa.RecordBatch] = []
-    count = 0
+    count = room = 0
+    left = MAX_ANSWER_BYTES
     for batch in reader:
-        batches.append(batch)
-        count += batch.num_rows
-        if count > max_rows:
+        room = _fitting(batch, left)
+        batches.append(batch.slice(0, room))
+        count += room
+        left -= batch.nbytes
+        if room < batch.num_rows or count > max_rows:
             break
     table = pa.Table.from_batches(batches, reader.schema)
-    return table.slice(0, max_rows), count > max_rows
+    if batches and room < batch.num_rows and count <= max_rows:
+        megabytes = MAX_ANSWER_BYTES >> 20
+        notice = f"an answer has at most {megabytes} MiB: only the first {count:,} rows are shown"
+        return table, True, (notice,)
+    return table.slice(0, max_rows), count > max_rows, ()
+
+
+def _fitting(batch: pa.RecordBatch, size: int) -> int:
+    """How many of the first rows have at most that many bytes."""
+    if batch.nbytes <= size:
+        return int(batch.num_rows)
+    low, high = 0, batch.num_rows
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if batch.slice(0, middle).nbytes <= size else (low, middle)
+    return int(low)
 
 
 @contextmanager
@@ -161,7 +185,8 @@ def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterat
 
 
 def _explained(reason: duckdb.Error, question: Question) -> str:
-    message = str(reason)
+    # An internal error of DuckDB carries a stack trace with paths of this machine.
+    message = str(reason).partition("Stack Trace:")[0].rstrip()
     dotted = [f"{q}.{n}" for q, n in question.names if q and q.lower() not in question.tables]
     if dotted and "Binder Error" in message:
         message += f'\nAn attribute key stands in double quotes: "{dotted[0]}"'
