@@ -179,3 +179,73 @@ def test_durations_keep_three_digits(ns: int, text: str) -> None:
 
 def test_long_telemetry_is_cut_to_one_line() -> None:
     assert quoted("a\n b\t" + "x" * 500) == "a b " + "x" * 95 + "…"
+
+
+def paid(child: tuple[float, float], *, error: bool = False, **hosts: str) -> list[Span]:
+    """A gateway that waits one second for payment, whose server span has these times in ms."""
+    start, end = (round(t * MS) for t in child)
+    call = span(
+        2, 1, 10 * MS, 1010 * MS, service="gateway", name="POST /pay", kind=CLIENT, error=error,
+        attributes={"server.address": "payment"} | ({"host.name": hosts["a"]} if hosts else {}),
+    )  # fmt: skip
+    served = span(
+        3, 2, start, end, service="payment", name="POST /pay", kind=SERVER,
+        attributes={"host.name": hosts["b"]} if hosts else {},
+    )  # fmt: skip
+    select = span(
+        4, 3, start + 5 * MS, end - 10 * MS, service="payment", name="SELECT accounts", kind=CLIENT
+    )
+    return [root(1020), call, served, select]
+
+
+def test_a_callee_that_ran_on_after_a_timeout_is_named_with_its_slowest_part() -> None:
+    assert golden(paid((15, 5000), error=True))[:3] == [
+        "gateway › POST /pay: 98 %, high",
+        "The caller gave up after 1 s; payment ran 4.99 s, mostly in SELECT accounts. 1 of 1 span "
+        "failed: no message was recorded.",
+        "Read the error first, it may explain the time. Find out why SELECT accounts takes so "
+        "long, and compare the caller's timeout with what payment needs; pass the deadline on, so "
+        "that payment stops when nobody waits any more.",
+    ]
+    assert golden(paid((15, 5000)))[0].endswith("medium")
+
+
+def test_a_callee_outside_its_call_makes_the_clocks_suspect() -> None:
+    spans = paid((-1985, -1000), a="web-1", b="pay-2")
+    assert golden(spans)[:3] == [
+        "gateway › POST /pay: 98 %, low",
+        "Waits for payment, whose span of this call lies 1.01 s before it starts: probably the "
+        "clocks of gateway and payment differ (hosts web-1 and pay-2); otherwise nobody waited "
+        "for it.",
+        "Synchronise the clocks of the hosts of gateway and payment (NTP or chrony); until then "
+        "the 985 ms of payment cannot be placed in this call.",
+    ]
+    assert "1.01 s after it ends" in golden(paid((2020, 3000)))[1]
+
+
+def test_a_callee_whose_span_has_no_duration_is_not_called_missing() -> None:
+    _, reason, advice = golden(paid((500, 500))[:3])[:3]
+    assert reason.startswith("Waits for payment, whose span has no duration")
+    assert "Instrument" not in advice
+
+
+def test_a_publisher_waits_for_the_broker_and_never_for_the_consumer() -> None:
+    publish = span(
+        2, 1, 0, 90 * MS, name="orders publish", kind=SpanKind.PRODUCER,
+        attributes={"messaging.system": "kafka"},
+    )  # fmt: skip
+    consume = span(3, 2, 400 * MS, 5400 * MS, service="billing", kind=SpanKind.CONSUMER)
+    place, reason, advice = golden([root(100), publish, consume])[:3]
+    assert place == "a › orders publish: 90 %, medium"
+    assert reason == (
+        "Waits for kafka in 1 call; billing works on the message on its own, and nobody here "
+        "waits for that."
+    )
+    assert advice.startswith("Look at kafka itself")
+    assert golden([root(100), publish])[1:3] == ["Waits for kafka in 1 call.", advice]
+
+
+def test_a_late_child_of_the_caller_itself_does_not_stand_for_the_callee() -> None:
+    call = span(2, 1, 0, 90 * MS, name="charge", kind=CLIENT, attributes={"peer.service": "bank"})
+    read = span(3, 2, 95 * MS, 99 * MS, name="read body")
+    assert "no spans from there" in golden([root(100), call, read])[1]

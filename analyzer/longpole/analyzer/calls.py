@@ -13,6 +13,7 @@ from longpole.model.span import SpanKind, StatusCode
 DB_SYSTEM = ("db.system.name", "db.system")
 QUERY_TEXT = ("db.query.text", "db.statement")
 MESSAGING_SYSTEM = ("messaging.system",)
+HOST = ("host.name",)
 RESEND_COUNT = ("http.request.resend_count",)
 _PEER = (
     "peer.service",

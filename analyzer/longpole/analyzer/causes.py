@@ -7,8 +7,16 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import TypeAlias
 
-from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, call_key, normalised_query, retries
-from longpole.analyzer.critical_path import RawPath, Windows
+from longpole.analyzer.calls import (
+    DB_SYSTEM,
+    MESSAGING_SYSTEM,
+    QUERY_TEXT,
+    call_key,
+    normalised_query,
+    retries,
+)
+from longpole.analyzer.critical_path import DetachReason, RawPath, Windows
+from longpole.analyzer.detached_callee import detached_callee
 from longpole.analyzer.labels import Label, PathSegments
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
@@ -28,6 +36,9 @@ class CauseKind(StrEnum):
     REPEATED_CALL = "repeated_call"  # the same call again and again (N+1)
     DATABASE = "database"
     UNINSTRUMENTED_CALL = "uninstrumented_call"
+    GAVE_UP = "gave_up"  # the callee ran on after its caller had stopped waiting
+    UNFITTING_CALLEE = "unfitting_callee"  # the callee's span lies beside the call, not in it
+    PUBLISH = "publish"  # a message broker took, or gave, a message
     NETWORK = "network"
     OVERLAPPED = "overlapped"
     BETWEEN_CHILDREN = "between_children"  # own time of a span that has children
@@ -42,6 +53,9 @@ CauseKey: TypeAlias = tuple[str, str, str, str]
 # Plain texts: an enum's hash is computed in Python, once for every span.
 _DATABASE_CALL = CauseKind.DATABASE.value
 _UNINSTRUMENTED_CALL = CauseKind.UNINSTRUMENTED_CALL.value
+_GAVE_UP = CauseKind.GAVE_UP.value
+_UNFITTING_CALLEE = CauseKind.UNFITTING_CALLEE.value
+_PUBLISH = CauseKind.PUBLISH.value
 _NO_CHILDREN = CauseKind.NO_CHILDREN.value
 _BETWEEN_CHILDREN = CauseKind.BETWEEN_CHILDREN.value
 
@@ -101,7 +115,7 @@ def leading_causes(
             if label is own_time or label is waiting:
                 key = own_key.get(index)
                 if key is None:
-                    key = own_key[index] = _own_time(spans, tree, index, label, peer)
+                    key = own_key[index] = _own_time(spans, tree, found, index, label, peer)
             else:
                 key = pauses.get((index, start, end)) or _edge(spans, index, label, peer)
         keys.append(key)
@@ -124,17 +138,35 @@ def leading_causes(
 
 
 def _own_time(
-    spans: PathSpans, tree: SpanTree, index: int, label: Label, peer: str | None
+    spans: PathSpans, tree: SpanTree, found: Windows, index: int, label: Label, peer: str | None
 ) -> CauseKey:
     service, operation = spans.services[index], spans.names[index]
+    if label is Label.NET_WAIT:
+        kind, callee = _wait(spans, tree, found, index)
+        if kind != _DATABASE_CALL:
+            return (kind, service, operation, callee or peer or "")
     if label is Label.NET_WAIT or not tree.children[index]:
         database = spans.text(index, _DATABASE)
         if database is not None:
             return (_DATABASE_CALL, service, operation, normalised_query(database))
-        if label is Label.NET_WAIT:
-            return (_UNINSTRUMENTED_CALL, service, operation, peer or "")
         return (_NO_CHILDREN, service, operation, "")
     return (_BETWEEN_CHILDREN, service, operation, "")
+
+
+def _wait(spans: PathSpans, tree: SpanTree, found: Windows, index: int) -> tuple[str, str | None]:
+    """What a call waits for that no running child explains, and the callee if its spans say."""
+    if spans.kinds[index] == SpanKind.PRODUCER:
+        return _PUBLISH, None
+    callee = detached_callee(spans, tree, found, index) if tree.children[index] else None
+    if callee is not None:
+        is_outlived = callee.reason is DetachReason.OUTLIVES_PARENT
+        kind = _GAVE_UP if is_outlived else _UNFITTING_CALLEE
+        return kind, spans.services[callee.span]
+    if spans.text(index, _DATABASE) is not None:
+        return _DATABASE_CALL, None
+    if spans.text(index, MESSAGING_SYSTEM) is not None:
+        return _PUBLISH, None
+    return _UNINSTRUMENTED_CALL, None
 
 
 def _edge(spans: PathSpans, index: int, label: Label, peer: str | None) -> CauseKey:

@@ -40,6 +40,7 @@ ANALYSIS_ATTRIBUTES: tuple[str, ...] = (
     "url.path",
     "http.target",
     "error.type",
+    "host.name",
 )
 
 # The first non-empty of several attributes of a row, as text (of each key the span's, else the
