@@ -94,6 +94,35 @@ def test_a_bad_span_costs_only_itself(change: dict[str, Any], code: str) -> None
     assert [p.code for p in told.problems] == [code]
 
 
+def test_a_shared_half_without_a_time_runs_while_its_client_half_does() -> None:
+    spans = orjson.loads(FIXTURE.read_bytes())[:2]
+    for name in ("timestamp", "duration"):
+        spans[1].pop(name, None)
+    spans[1]["shared"] = True
+    for order in (spans, spans[::-1], [[spans[1]], [spans[0]]]):
+        told = zipkin.decode(orjson.dumps(order))
+        client, server = sorted(spans_of(told.tables), key=lambda span: -span.kind)
+        assert (client.kind, server.kind) == (SpanKind.CLIENT, SpanKind.SERVER)
+        assert (server.start_unix_nano, server.end_unix_nano) == (START, START + 250_000_000)
+        assert told.problems == ()
+    spans[1]["duration"] = 7
+    server = spans_of(zipkin.decode(orjson.dumps(spans)).tables)[1]
+    assert (server.start_unix_nano, server.duration_ns) == (START, 7000)
+
+
+def test_a_span_that_never_says_when_it_ran_is_a_problem() -> None:
+    spans = orjson.loads(FIXTURE.read_bytes())[:2]
+    spans[1].pop("timestamp")
+    for shared in (False, True, "yes", None):
+        # Not shared, or with nobody to share it with: no time can be inherited.
+        spans[1] |= {"shared": shared, "id": "77"}
+        told = zipkin.decode(orjson.dumps(spans))
+        assert (told.accepted, told.rejected) == (2, 0)
+        assert [(p.code, p.count, p.span_ids) for p in told.problems] == [
+            ("span_without_time", 1, (0x77,))
+        ]
+
+
 @pytest.mark.parametrize("body", [b"5", b"[", b'"text"'])
 def test_what_is_no_zipkin_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedRequest):

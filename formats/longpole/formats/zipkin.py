@@ -1,23 +1,28 @@
 """Zipkin v2 JSON: an array of spans with string tags and times in microseconds.
 
 Zipkin lets client and server share one span id; both halves are kept under it, and tree
-repair tells them apart by their kinds.
+repair tells them apart by their kinds. The server's half may come without a time of its own;
+then it gets that of the client's half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from longpole.formats import foreign
 from longpole.formats.json_text import parse_json
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.rows import spans_of
+from longpole.formats.tally import EXAMPLES_KEPT
 from longpole.model.ids import span_id_hex, trace_id_hex
+from longpole.model.problem import Problem, Severity
 from longpole.model.span import (
     UNKNOWN_SERVICE,
     AttributeValue,
@@ -47,22 +52,90 @@ def decode_tree(tree: object) -> Telemetry:
     spans = [tree] if isinstance(tree, dict) else tree
     if not isinstance(spans, list):
         raise MalformedRequest("The Zipkin JSON cannot be read: it is no array of spans.")
-    return foreign.telemetry_of(_records(spans))
+    telemetry = foreign.telemetry_of(_records(spans))
+    return replace(telemetry, problems=(*telemetry.problems, *_timeless(telemetry)))
+
+
+def _timeless(telemetry: Telemetry) -> tuple[Problem, ...]:
+    """The spans that say nowhere when they ran."""
+    rows = telemetry.tables["spans"]
+    found = rows.filter(pc.equal(rows["start_unix_nano"], 0))
+    if not found.num_rows:
+        return ()
+    return (
+        Problem(
+            "span_without_time",
+            "Spans without a timestamp are kept at the beginning of 1970, since nothing says "
+            "when they ran.",
+            Severity.WARNING,
+            found.num_rows,
+            tuple(found["span_id"].slice(0, EXAMPLES_KEPT).to_pylist()),
+        ),
+    )
 
 
 def _records(spans: list[Any]) -> Iterator[tuple[str, Callable[[], Span]]]:
     # Equal resources should be one object: rows are grouped by them.
     resources: dict[tuple[Any, ...], Resource] = {}
+    places = list(_places(spans))
+    halves = _client_halves(item for _, item in places)
+    for path, item in places:
+        yield path, partial(_span, item, resources, halves)
+
+
+def _places(spans: list[Any]) -> Iterator[tuple[str, object]]:
     for index, item in enumerate(spans):
         if isinstance(item, list):
-            for inner, span in enumerate(item):
-                yield f"[{index}][{inner}]", partial(_span, span, resources)
+            yield from ((f"[{index}][{inner}]", span) for inner, span in enumerate(item))
         else:
-            yield f"[{index}]", partial(_span, item, resources)
+            yield f"[{index}]", item
 
 
-def _span(content: object, resources: dict[tuple[Any, ...], Resource]) -> Span:
+_Ids = tuple[int, int]
+
+
+def _client_halves(spans: Iterable[object]) -> Mapping[_Ids, Mapping[str, Any]]:
+    """The spans that began what a shared half without a time belongs to, by their ids. Empty
+    when nothing needs them, which is nearly always."""
+    known = [span for span in spans if isinstance(span, dict)]
+    wanted = {_ids(span) for span in known if _needs_time(span)}
+    if not wanted:
+        return {}
+    return {
+        ids: span
+        for span in known
+        if not span.get("shared")
+        and _is_number(span.get("timestamp"))
+        and (ids := _ids(span)) in wanted
+    }
+
+
+def _needs_time(span: Mapping[str, Any]) -> bool:
+    return span.get("shared") is True and span.get("timestamp") in (None, 0)
+
+
+def _is_number(content: object) -> bool:
+    return isinstance(content, int | float) and not isinstance(content, bool)
+
+
+def _ids(span: Mapping[str, Any]) -> _Ids:
+    return (
+        foreign.hex_number(span.get("traceId"), 32),
+        foreign.hex_number(span.get("id"), 16),
+    )
+
+
+def _span(
+    content: object,
+    resources: dict[tuple[Any, ...], Resource],
+    halves: Mapping[_Ids, Mapping[str, Any]],
+) -> Span:
     span = foreign.fields(content)
+    if halves and _needs_time(span) and (half := halves.get(_ids(span))) is not None:
+        # Its own duration, if it has one, is better than the caller's.
+        span = {**span, "timestamp": half["timestamp"]}
+        if span.get("duration") is None and _is_number(half.get("duration")):
+            span["duration"] = half["duration"]
     attributes: dict[str, AttributeValue] = {}
     for key, value in foreign.fields(span.get("tags"), "tags").items():
         attributes[key] = value if isinstance(value, str) else foreign.plain_text(value)
