@@ -46,6 +46,31 @@ CASES = {
 }
 
 
+def pretty(*texts: bytes) -> bytes:
+    return b"\n".join(orjson.dumps(orjson.loads(t), option=orjson.OPT_INDENT_2) for t in texts)
+
+
+CASES |= {
+    "pretty.json": (
+        pretty(TRACES, LOGS, METRICS),
+        [(Signal.TRACES, 2), (Signal.LOGS, 2), (Signal.METRICS, 5)],
+    ),
+    "batches.json": (
+        orjson.dumps({"batches": orjson.loads(TRACES)["resourceSpans"]}),
+        [(Signal.TRACES, 2)],
+    ),
+    "tempo.json": (
+        orjson.dumps({"trace": {"batches": orjson.loads(TRACES)["resourceSpans"]}}),
+        [(Signal.TRACES, 2)],
+    ),
+    "data.json": (b'{"data":' + TRACES + b"}", [(Signal.TRACES, 2)]),
+    "results.jsonl": (
+        b"\n".join(b'{"result":' + orjson.dumps(orjson.loads(TRACES)) + b"}" for _ in "ab"),
+        [(Signal.TRACES, 2), (Signal.TRACES, 2)],
+    ),
+}
+
+
 def plain(data: bytes) -> bytes:
     return data
 
@@ -69,6 +94,29 @@ def test_every_format_is_recognised_by_its_content(name: str, wrap: object) -> N
 def test_what_nobody_understands_says_what_is_understood(data: bytes) -> None:
     with pytest.raises(files.UnknownFormat, match=r"odd\.bin.*Jaeger JSON and Zipkin v2 JSON"):
         list(files.read("odd.bin", data))
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (b'{"hello": 1, "world": 2}', "an object with hello, world"),
+        (b'[{"hello": 1}]', "an array, first an object with hello"),
+        (b'{"' + b"k" * 5000 + b'": 1}', "an object with " + "k" * 40 + "…)"),
+        (b'{"trace": {"trace": {"x": 1}}}', "an object with x"),
+        (b"[3]", "an array, first no object or array"),
+    ],
+)
+def test_json_of_no_known_kind_says_what_was_seen(data: bytes, seen: str) -> None:
+    with pytest.raises((files.UnknownFormat, MalformedRequest)) as caught:
+        list(files.read("odd", data))
+    assert seen in str(caught.value)
+
+
+def test_a_broken_object_after_others_is_named() -> None:
+    told = files.read("x.json", pretty(TRACES, LOGS) + b"\n{\n  broken\n}\n")
+    assert [next(told).accepted, next(told).accepted] == [2, 2]
+    with pytest.raises(MalformedRequest, match=r"x\.json, object 3"):
+        next(told)
 
 
 def test_a_broken_line_is_named() -> None:

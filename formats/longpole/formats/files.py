@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from longpole.model.telemetry import Telemetry
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _WRAPPINGS = 3
+_OUTERMOST_END = re.compile(rb"^[}\]][ \t\r]*$", re.MULTILINE)
 _KEYS = {
     "resourceSpans": Signal.TRACES,
     "resource_spans": Signal.TRACES,
@@ -28,8 +31,13 @@ _KEYS = {
     "resourceMetrics": Signal.METRICS,
     "resource_metrics": Signal.METRICS,
 }
+# Backends that answer with OTLP wrap it up or call it otherwise.
+_ENVELOPES = ("trace", "data", "result")
+_MOST_ENVELOPES = 3
+_MOST_KEYS, _LONGEST_KEY = 5, 40
+_ALIASES = {"batches": "resourceSpans"}
 _UNDERSTOOD = (
-    "OTLP JSON (one object or one per line), OTLP protobuf, Jaeger JSON and Zipkin v2 JSON are "
+    "OTLP JSON (one object or several), OTLP protobuf, Jaeger JSON and Zipkin v2 JSON are "
     "understood, also inside gzip or zstd"
 )
 
@@ -110,21 +118,43 @@ def _read_json(name: str, data: bytes) -> Iterator[Telemetry]:
     try:
         whole = parse_json(data)
     except MalformedRequest as fault:
-        first, _, rest = data.partition(b"\n")
-        if not rest.strip():
+        if _is_json(data.partition(b"\n")[0]):
+            for number, line in enumerate(data.splitlines(), 1):
+                if line.strip():
+                    yield from _read_part(f"{name}, line {number}", line)
+            return
+        objects = _one_after_another(data)
+        if len(objects) < 2 or not _is_json(objects[0]):
             raise UnknownFormat(f"{name}: {fault} {_UNDERSTOOD}.") from None
-        try:
-            parse_json(first)
-        except MalformedRequest:
-            raise UnknownFormat(f"{name}: {fault} {_UNDERSTOOD}.") from None
-        for number, line in enumerate(data.splitlines(), 1):
-            if line.strip():
-                yield from _read_line(f"{name}, line {number}", line)
+        for number, part in enumerate(objects, 1):
+            yield from _read_part(f"{name}, object {number}", part)
         return
     yield from _read_tree(name, whole)
 
 
-def _read_line(name: str, line: bytes) -> Iterator[Telemetry]:
+def _is_json(text: bytes) -> bool:
+    try:
+        parse_json(text)
+    except MalformedRequest:
+        return False
+    return True
+
+
+def _one_after_another(data: bytes) -> list[bytes]:
+    """Cuts JSON texts that follow each other, as `jq` prints them: after each line that ends
+    an object or array of the outermost level, which pretty-printers do not indent. What is
+    printed otherwise stays one piece."""
+    parts: list[bytes] = []
+    begin = 0
+    for found in _OUTERMOST_END.finditer(data):
+        parts.append(data[begin : found.end()])
+        begin = found.end()
+    if data[begin:].strip():
+        parts.append(data[begin:])
+    return parts
+
+
+def _read_part(name: str, line: bytes) -> Iterator[Telemetry]:
     try:
         tree = parse_json(line)
     except MalformedRequest as fault:
@@ -132,7 +162,23 @@ def _read_line(name: str, line: bytes) -> Iterator[Telemetry]:
     yield from _read_tree(name, tree)
 
 
+def _unveiled(tree: Any) -> Any:
+    """What an envelope holds, under OTLP's own names; anything else as it is."""
+    for _ in range(_MOST_ENVELOPES):
+        if not isinstance(tree, dict) or _KEYS.keys() & tree.keys():
+            return tree
+        for alias, key in _ALIASES.items():
+            if isinstance(tree.get(alias), list):
+                return {key: tree[alias]}
+        inner = next((tree[key] for key in _ENVELOPES if isinstance(tree.get(key), dict)), None)
+        if inner is None:
+            return tree
+        tree = inner
+    return tree
+
+
 def _read_tree(name: str, tree: Any) -> Iterator[Telemetry]:
+    tree = _unveiled(tree)
     try:
         if isinstance(tree, dict):
             signals = {signal for key, signal in _KEYS.items() if key in tree}
@@ -161,7 +207,18 @@ def _read_tree(name: str, tree: Any) -> Iterator[Telemetry]:
             return
     except MalformedRequest as fault:
         raise MalformedRequest(f"{name}: {fault}") from None
-    raise UnknownFormat(f"{name} is JSON of no known kind; {_UNDERSTOOD}.")
+    raise UnknownFormat(f"{name} is JSON of no known kind ({_seen(tree)}); {_UNDERSTOOD}.")
+
+
+def _seen(tree: Any) -> str:
+    """What somebody who wonders why should be told about the JSON."""
+    if isinstance(tree, dict):
+        keys = [key if len(key) <= _LONGEST_KEY else key[:_LONGEST_KEY] + "…" for key in tree]
+        more = ", …" if len(keys) > _MOST_KEYS else ""
+        return f"an object with {', '.join(keys[:_MOST_KEYS])}{more}"
+    if isinstance(tree, list):
+        return f"an array, first {_seen(tree[0])}" if tree else "an empty array"
+    return "no object or array"
 
 
 def _read_request(name: str, tree: Any) -> Iterator[Telemetry]:
@@ -205,6 +262,6 @@ def _likelihood(name: str, telemetry: Telemetry) -> float:
             )
         ]
         score += sum(plausible) / len(plausible) - 1.0
-    if telemetry.signal.value.rstrip("s") in name.lower():
+    if telemetry.signal.value.rstrip("s") in PurePath(name).name.lower():
         score += 0.25
     return score
