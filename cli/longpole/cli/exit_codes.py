@@ -31,6 +31,21 @@ MEANINGS = {
 }
 
 
+_BAD_NEWS = "longpole.bad_news"
+
+
+def end_with_bad_news() -> None:
+    """Let the command answer, and end with `Exit.BAD_NEWS` when it did."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_BAD_NEWS] = True
+
+
+def is_bad_news(context: click.Context) -> bool:
+    """Whether the command that ran in this context asked for that."""
+    return bool(context.meta.get(_BAD_NEWS))
+
+
 class Failure(click.ClickException):
     """Base of what ends a command early; the message is one line for a person."""
 

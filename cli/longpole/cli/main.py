@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Any
 
 import click
 
-from longpole.cli.exit_codes import Exit
+from longpole.cli.exit_codes import Exit, is_bad_news
 from longpole.model.problem import LongpoleError
 
 # Command, module in `commands`, and the line that `longpole --help` prints. The help must not
@@ -38,6 +40,19 @@ class CommandGroup(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader (`head`, a pager) has seen enough, which is no failure. What Python
+            # would still flush at its end goes nowhere, so that it does not complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(Exit.DONE)
+        if is_bad_news(ctx):
+            ctx.exit(Exit.BAD_NEWS)
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

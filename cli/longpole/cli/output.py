@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longpole.cli.render.text import inert
+from longpole.cli.settings import environment
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -27,7 +28,7 @@ def print_note(text: str) -> None:
 
 
 def print_text(content: RenderableType) -> None:
-    """A report. Without a terminal: no colour, and a fixed width."""
+    """A report. Without a terminal: no colour, `COLUMNS` wide or else `PIPED_WIDTH`."""
     screen = console()
     if screen.is_terminal:
         screen.print(content)
@@ -39,11 +40,17 @@ def print_text(content: RenderableType) -> None:
         click.echo(line.rstrip())
 
 
+def piped_width(columns: str) -> int:
+    """The width that `COLUMNS` asks for, when it is a number of use."""
+    asked = int(columns) if columns.isascii() and columns.isdigit() and len(columns) < 6 else 0
+    return max(NARROWEST, asked) if asked else PIPED_WIDTH
+
+
 def console() -> Console:
     """Where reports go; its width is at least `NARROWEST`."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    width = None if sys.stdout.isatty() else piped_width(environment().get("COLUMNS", ""))
     made = Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
     if made.width < NARROWEST:
         made.width = NARROWEST

@@ -1,0 +1,41 @@
+"""Reports in pipes: as wide as asked, and no fuss when the reader goes away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tests.cli.command import CHECKOUT, ENV, run
+
+from longpole.cli.output import NARROWEST, PIPED_WIDTH, piped_width
+
+
+@pytest.mark.parametrize("arguments", [["trace", "--spans"], ["export"], ["trace", "--json"]])
+def test_a_reader_that_goes_away_is_no_failure(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)  # nobody will ever read, so the first write finds a broken pipe
+    command = [sys.executable, "-m", "longpole.cli", *arguments, "--from", str(CHECKOUT)]
+    with os.fdopen(write, "wb") as out:
+        done = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, env={**os.environ, **ENV}, timeout=60
+        )
+    assert done.returncode == 0, done.stderr
+    assert b"Error" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("", PIPED_WIDTH), ("80", 80), ("160", 160), ("1", NARROWEST), ("0", PIPED_WIDTH),
+     ("wide", PIPED_WIDTH), ("-5", PIPED_WIDTH), ("9" * 30, PIPED_WIDTH), ("²", PIPED_WIDTH)],
+)  # fmt: skip
+def test_columns_sets_the_width_of_a_piped_report(columns: str, width: int) -> None:
+    assert piped_width(columns) == width
+
+
+def test_a_piped_report_fills_the_width_of_columns() -> None:
+    for columns in ("60", "140"):
+        report = run("trace", "--from", CHECKOUT, COLUMNS=columns).stdout
+        assert max(map(len, report.splitlines())) == int(columns)
