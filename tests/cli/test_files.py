@@ -121,3 +121,25 @@ def test_filters_choose_traces() -> None:
     ):
         (document,) = documents("traces", "--from", CHECKOUT, *filters)
         assert len(document["traces"]) == found, filters
+
+
+def test_an_empty_directory_holds_no_data(tmp_path: Path) -> None:
+    result = run("traces", "--data-dir", tmp_path)
+    assert result.exit_code == 3
+    assert f"there is no data in {tmp_path}" in result.stderr
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs"])
+def test_the_export_of_an_unknown_trace_writes_nothing(tmp_path: Path, signal: str) -> None:
+    target = tmp_path / "out.json"
+    asked = ("export", "--from", CHECKOUT, "--signal", signal, "--trace", "f" * 32)
+    to_file = run(*asked, "-o", target)
+    assert (to_file.exit_code, list(tmp_path.iterdir())) == (3, [])
+    assert "f" * 32 in to_file.stderr
+    assert run(*asked).stdout_bytes == b""
+
+
+def test_the_export_of_one_trace_holds_it(tmp_path: Path) -> None:
+    result = run("export", "--from", CHECKOUT, "--trace", CHECKOUT_ID)
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)["resourceSpans"]) > 1

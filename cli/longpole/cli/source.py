@@ -13,15 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from longpole.cli.exit_codes import NoAnswer, NotFound, Refused
-from longpole.cli.question import Asked, Source, unknown
+from longpole.cli.exit_codes import NoAnswer, NotFound
+from longpole.cli.question import Source
 from longpole.cli.settings import Settings
 from longpole.model.clock import SystemClock
-
-if TYPE_CHECKING:
-    from longpole.dashboards.answers import Answers
 
 
 def web_address(settings: Settings) -> str | None:
@@ -43,11 +39,24 @@ def web_address(settings: Settings) -> str | None:
     return "http://" + address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 
 
+def holds_data(directory: Path) -> bool:
+    """Whether a store ever kept anything there; an empty directory is not at fault."""
+    from longpole.storage.data_dir import DataDir
+
+    at = DataDir(directory)
+    return any(part.exists() for part in (at.manifest_path, at.journal, at.segments))
+
+
 @contextmanager
-def opened(settings: Settings, files: Sequence[Path] = ()) -> Iterator[Source]:
-    """The source that these settings choose, closed at the end."""
+def opened(
+    settings: Settings, files: Sequence[Path] = (), is_single_traces: bool = False
+) -> Iterator[Source]:
+    """The source that these settings choose, closed at the end. `is_single_traces`: only
+    `trace` matters, so files need not be explained as a whole."""
     if files:
-        with _memory(files) as source:
+        from longpole.cli.file_source import opened_files
+
+        with opened_files(files, is_single_traces) as source:
             yield source
         return
     url = web_address(settings)
@@ -57,11 +66,12 @@ def opened(settings: Settings, files: Sequence[Path] = ()) -> Iterator[Source]:
         with HttpSource(url, settings.auth_token()) as remote:
             yield remote
         return
-    if not settings.data_dir.is_dir():
+    if not holds_data(settings.data_dir):
         raise NotFound(
             f"there is no data in {settings.data_dir} and no server was named: start "
             "`longpole serve`, or give --data-dir, --url or --from"
         )
+    from longpole.cli.local_source import LocalSource
     from longpole.cli.wiring import open_read_only
     from longpole.dashboards.answers import Answers
 
@@ -71,74 +81,3 @@ def opened(settings: Settings, files: Sequence[Path] = ()) -> Iterator[Source]:
         yield LocalSource(Answers(store, clock))
     finally:
         store.close()
-
-
-@contextmanager
-def _memory(files: Sequence[Path]) -> Iterator[Source]:
-    from longpole.analyzer.settle import settle_once
-    from longpole.cli.telemetry_files import telemetry_in
-    from longpole.dashboards.answers import Answers
-    from longpole.storage.memory import MemoryStore
-
-    clock = SystemClock()
-    # Nothing more comes from a file, so its traces are quiet, and settled, at once.
-    store = MemoryStore(clock, settle_after_seconds=0.0, settle_at_most_seconds=0.0)
-    for file in files:
-        for telemetry in telemetry_in(file):
-            store.submit(telemetry, clock.now_unix_nano()).result()
-    while settle_once(store, clock).traces:
-        pass
-    try:
-        yield LocalSource(Answers(store, clock))
-    finally:
-        store.close()
-
-
-class LocalSource:
-    """Asks a store in this process."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-
-    def traces(self, asked: Asked) -> dict[str, Any]:
-        with _as_failures():
-            return self._answers.traces(asked)
-
-    def trace(self, trace_id: str, asked: Asked) -> dict[str, Any]:
-        with _as_failures():
-            return self._answers.trace(trace_id, asked)
-
-    def critical_path(self, asked: Asked) -> dict[str, Any]:
-        with _as_failures():
-            return self._answers.critical_path(asked)
-
-    def services(self, asked: Asked) -> dict[str, Any]:
-        with _as_failures():
-            return self._answers.services(asked)
-
-    def status(self) -> dict[str, Any]:
-        return self._answers.status()
-
-    def sql(self, text: str, max_rows: int, timeout_seconds: float) -> dict[str, Any]:
-        with _as_failures():
-            return self._answers.sql(text, max_rows, timeout_seconds)
-
-    @contextmanager
-    def export(self, asked: Asked) -> Iterator[Iterator[bytes]]:
-        with _as_failures():
-            yield self._answers.export(asked).chunks
-
-    def page_url(self, trace_id: str) -> str:
-        return ""
-
-
-@contextmanager
-def _as_failures() -> Iterator[None]:
-    from longpole.dashboards import errors
-
-    try:
-        yield
-    except errors.UnknownTrace as error:
-        raise NotFound(unknown(str(error), error.reasons)) from None
-    except errors.ANSWERED as error:
-        raise Refused(str(error)) from None

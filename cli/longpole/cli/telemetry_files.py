@@ -24,9 +24,15 @@ def content_of(file: Path) -> bytes:
         raise Refused(f"{file} cannot be read: {error.strerror}") from None
 
 
-def telemetry_in(file: Path) -> Iterator[Telemetry]:
-    """What the file holds. Raises `Refused` for one in no known format."""
+def named(file: Path) -> str:
+    """The file as messages call it."""
+    return "standard input" if str(file) == "-" else str(file)
+
+
+def telemetry_in(file: Path, content: bytes) -> Iterator[Telemetry]:
+    """What the content of a file holds. Raises `Refused`, with the file's name, for one in no
+    known format."""
     try:
-        yield from files.read(file.name, content_of(file))
+        yield from files.read(named(file), content)
     except LongpoleError as error:
-        raise Refused(f"{file}: {error}") from None
+        raise Refused(str(error)) from None

@@ -162,6 +162,17 @@ class MemoryStore:
         trace.through = state.through_row_id
         trace.derived = rows
 
+    def leave_unexplained(self) -> None:
+        """Count every trace as settled without derived rows: for whoever asks for single
+        traces, which are explained when they are asked for."""
+        with self._lock:
+            for trace in self._traces.values():
+                if trace.unexplained:
+                    trace.revision += 1
+                    trace.through = max(row_id for row_id, _ in trace.arrivals)
+                    trace.first_through = trace.first_through or trace.through
+                    trace.derived = {}
+
     def pending_traces(self) -> int:
         with self._lock:
             return sum(bool(trace.unexplained) for trace in self._traces.values())

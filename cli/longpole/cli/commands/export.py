@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
-from longpole.cli.exit_codes import Refused
+from longpole.cli.exit_codes import NotFound, Refused
 from longpole.cli.filters import asked_filters, filter_options, from_option
 from longpole.cli.options import client_options, resolved
 
@@ -61,10 +62,11 @@ def command(
         asked["trace"] = [trace_id]
     if limit is not None:
         asked["limit"] = [str(limit)]
-    with (
-        opened(settings, [Path(file) for file in files]) as source,
-        source.export(asked) as chunks,
-    ):
+    with ExitStack() as stack:
+        source = stack.enter_context(opened(settings, [Path(file) for file in files]))
+        if trace_id is not None and not source.traces({"trace": [trace_id]})["traces"]:
+            raise NotFound(f"there is no trace {trace_id}; nothing was written")
+        chunks = stack.enter_context(source.export(asked))
         if output is None:
             written = _copy(chunks, sys.stdout.buffer.write)
             sys.stdout.buffer.flush()

@@ -14,7 +14,8 @@ from longpole.cli.filters import json_option
 from longpole.cli.options import client_options, resolved
 
 if TYPE_CHECKING:
-    from longpole.cli.destination import Destination
+    from longpole.cli.destination import Destination, Fate
+    from longpole.cli.request_pieces import Piece
     from longpole.model.telemetry import Telemetry
 
 
@@ -55,7 +56,8 @@ class Tally:
     def __init__(self, files: int) -> None:
         self._files = files
         self._imported: Counter[str] = Counter()
-        self._rejected = self._unknown = 0
+        self._rejected = self._unknown = self._repeated = 0
+        self._is_told_repeats = True
         self._reasons: Counter[str] = Counter()
 
     def decoded(self, telemetry: Telemetry) -> None:
@@ -64,19 +66,24 @@ class Tally:
         for problem in telemetry.problems:
             self._reasons[problem.message] += problem.count
 
-    def took(self, signal: str, imported: int, rejected: int, unknown: int, reason: str) -> None:
+    def took(self, piece: Piece, fate: Fate) -> None:
         """The fate of one piece."""
-        self._imported[signal] += imported
-        self._rejected += rejected
-        self._unknown += unknown
-        if reason:
-            self._reasons[reason] += rejected + unknown
+        self._imported[piece.signal.value] += fate.imported
+        self._rejected += fate.rejected
+        self._unknown += fate.unknown
+        if fate.repeated is None:
+            self._is_told_repeats = False
+        else:
+            self._repeated += fate.repeated
+        if fate.reason:
+            self._reasons[fate.reason] += fate.rejected + fate.unknown
 
     def document(self) -> dict[str, Any]:
         """The JSON of the command."""
         return {
             "files": self._files,
             "imported": {name: self._imported[name] for name in ("traces", "logs", "metrics")},
+            "repeated": self._repeated if self._is_told_repeats else None,
             "rejected": self._rejected,
             "unknown": self._unknown,
             "reasons": [
@@ -86,24 +93,16 @@ class Tally:
 
 
 def _import_file(file: Path, destination: Destination, tally: Tally) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from longpole.cli.render.text import inert
+    from longpole.cli.progress import progress
     from longpole.cli.request_pieces import pieces
-    from longpole.cli.telemetry_files import telemetry_in
+    from longpole.cli.telemetry_files import content_of, named, telemetry_in
 
-    everything = list(telemetry_in(file))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    screen = Console(stderr=True, markup=False, highlight=False)
-    with Progress(*columns, console=screen, disable=not sys.stderr.isatty()) as progress:
-        total = sum(telemetry.accepted for telemetry in everything)
-        task = progress.add_task(inert(file.name), total=total)
+    everything = list(telemetry_in(file, content_of(file)))
+    total = sum(telemetry.accepted for telemetry in everything)
+    with progress(named(file), total) as advance:
         for telemetry in everything:
             tally.decoded(telemetry)
             for piece in pieces(telemetry):
                 fate = destination.take(piece)
-                tally.took(
-                    piece.signal.value, fate.imported, fate.rejected, fate.unknown, fate.reason
-                )
-                progress.advance(task, piece.records)
+                tally.took(piece, fate)
+                advance(piece.records)

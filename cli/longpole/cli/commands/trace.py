@@ -60,7 +60,7 @@ def command(
 
     if spans or not as_json:
         options["spans"] = ["1" if as_json else "tree"]
-    with opened(settings, [Path(file) for file in files]) as source:
+    with opened(settings, [Path(file) for file in files], is_single_traces=True) as source:
         ids = [trace_id] if trace_id is not None else all_traces(source)
         for number, identity in enumerate(ids):
             report = source.trace(identity, options)

@@ -1,0 +1,60 @@
+"""Answers from a store in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from longpole.cli.exit_codes import NotFound, Refused
+from longpole.cli.question import Asked, unknown
+from longpole.dashboards import errors
+from longpole.dashboards.answers import Answers
+
+
+class LocalSource:
+    """Asks a store in this process."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def traces(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.traces(asked)
+
+    def trace(self, trace_id: str, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.trace(trace_id, asked)
+
+    def critical_path(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.critical_path(asked)
+
+    def services(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.services(asked)
+
+    def status(self) -> dict[str, Any]:
+        return self._answers.status()
+
+    def sql(self, text: str, max_rows: int, timeout_seconds: float) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.sql(text, max_rows, timeout_seconds)
+
+    @contextmanager
+    def export(self, asked: Asked) -> Iterator[Iterator[bytes]]:
+        with _as_failures():
+            yield self._answers.export(asked).chunks
+
+    def page_url(self, trace_id: str) -> str:
+        return ""
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except errors.UnknownTrace as error:
+        raise NotFound(unknown(str(error), error.reasons)) from None
+    except errors.ANSWERED as error:
+        raise Refused(str(error)) from None
