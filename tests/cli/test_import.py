@@ -91,6 +91,17 @@ def test_an_import_that_loses_records_is_bad_news(tmp_path: Path) -> None:
     assert document["reasons"]
 
 
+def test_what_is_there_already_is_not_called_imported(directory: Path) -> None:
+    result = run("import", CHECKOUT, "--json", "--data-dir", directory)
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert document["imported"] == {"traces": 0, "logs": 0, "metrics": 0}
+    assert document["repeated"] == 78
+    shown = run("import", CHECKOUT, "--data-dir", directory).stdout
+    assert "imported nothing" in shown
+    assert "78 records there already" in shown
+
+
 class Receiver(BaseHTTPRequestHandler):
     """A server that says where it receives, is busy once, and rejects one record."""
 
@@ -140,8 +151,13 @@ def test_a_server_gets_it_over_otlp_and_its_answer_counts(receiver: str) -> None
     assert result.exit_code == 1
     assert document["imported"] == {"traces": 76, "logs": 1, "metrics": 0}
     assert document["rejected"] == 1
+    assert document["repeated"] is None  # OTLP's answer does not tell
     assert document["reasons"] == [{"reason": "odd", "count": 1}]
     assert len(spans_of(otlp.decode(Signal.TRACES, Receiver.bodies[0]).tables)) == 77
+
+
+def test_a_server_accepts_and_says_no_more(receiver: str) -> None:
+    assert run("import", CHECKOUT, "--url", receiver).stdout.startswith("accepted 76 spans")
 
 
 @pytest.mark.parametrize("most_bytes", [1, 500, 3000, 10**9])

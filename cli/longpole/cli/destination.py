@@ -24,9 +24,12 @@ MOST_ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a piece, in records. `unknown`: no answer came, it may be stored."""
+    """What became of a piece, in records. `repeated` ones were there already and are not
+    stored again; None when the answer does not tell them from imported ones. `unknown`: no
+    answer came, it may be stored."""
 
     imported: int = 0
+    repeated: int | None = 0
     rejected: int = 0
     unknown: int = 0
     reason: str = ""
@@ -108,7 +111,8 @@ class OtlpServer:
         if response.status_code != 200:
             return Fate(rejected=piece.records, reason=f"refused with {response.status_code}")
         rejected, message = _partial_success(piece.signal, response.content)
-        return Fate(piece.records - rejected, rejected, reason=message)
+        # OTLP accepts a repeat with the same answer as something new.
+        return Fate(piece.records - rejected, None, rejected, reason=message)
 
 
 def _partial_success(signal: Signal, body: bytes) -> tuple[int, str]:
@@ -141,7 +145,9 @@ class DataDirectory:
     def take(self, piece: Piece) -> Fate:
         telemetry = otlp.decode(piece.signal, piece.body)
         try:
-            self._store.submit(telemetry, self._clock.now_unix_nano()).result()
+            receipt = self._store.submit(telemetry, self._clock.now_unix_nano()).result()
         except StorageError as error:
             return Fate(rejected=piece.records, reason=str(error))
+        if receipt.is_repeat:
+            return Fate(repeated=telemetry.accepted, rejected=telemetry.rejected)
         return Fate(imported=telemetry.accepted, rejected=telemetry.rejected)

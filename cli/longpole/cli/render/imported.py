@@ -18,9 +18,14 @@ def imported_text(document: Mapping[str, Any]) -> RenderableType:
     """`document` is that of `longpole import --json`."""
     counts = document["imported"]
     kept = ", ".join(plural(counts[name], noun) for name, noun in NOUNS.items() if counts[name])
+    # A server does not say which of them it had already.
+    done = "accepted" if document["repeated"] is None else "imported"
     parts: list[RenderableType] = [
-        Text(f"imported {kept or 'nothing'} from {plural(document['files'], 'file')}", "bold")
+        Text(f"{done} {kept or 'nothing'} from {plural(document['files'], 'file')}", "bold")
     ]
+    if document["repeated"]:
+        words = f"{plural(document['repeated'], 'record')} there already, not stored again"
+        parts.append(Text(words))
     if document["rejected"]:
         parts.append(Text(f"rejected {plural(document['rejected'], 'record')}", "bold red"))
     if document["unknown"]:
