@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from longpole.analyzer.span_content import without_copies
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.model.trace import Trace
@@ -24,19 +25,26 @@ def whole_traces(traces: Sequence[Trace], attributes: Sequence[str] = ()) -> Who
             "name": s.name,
             "kind": s.kind,
             "start_unix_nano": s.start_unix_nano,
-            "duration_ns": s.duration_ns,
+            # As decoders subtract: unsigned, which wraps around.
+            "duration_ns": (s.duration_ns + (1 << 63)) % (1 << 64) - (1 << 63),
             "status_code": s.status_code,
             "status_message": s.status_message,
             "service_name": s.service_name,
-            **{key: s.attributes.get(key) for key in attributes},
+            **{key: str(s.attributes[key]) for key in attributes if key in s.attributes},
         }
         for one in sorted(traces, key=lambda t: t.trace_id)
-        for place, s in enumerate(one.spans)
+        for place, s in enumerate(without_copies(one.spans))
     ]
     core = [columns.SPANS.field(name) for name in WHOLE_TRACE_COLUMNS]
     schema = pa.schema([*core, *(pa.field(key, pa.string()) for key in attributes)])
     states = tuple(
-        TraceState(one.trace_id, one.revision + 1, len(one.spans), late=one.late)
+        TraceState(
+            one.trace_id,
+            one.revision + 1,
+            len(one.spans),
+            late=one.late,
+            duplicates=len(one.spans) - len(without_copies(one.spans)),
+        )
         for one in sorted(traces, key=lambda t: t.trace_id)
     )
     return WholeTraces(pa.Table.from_pylist(rows, schema=schema), pa.table({}), states)

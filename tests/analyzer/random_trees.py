@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import Explanation
-from longpole.model.span import Span
+from longpole.model.span import Span, SpanLink
 from longpole.model.trace import Trace
 
 # place of the parent, start, length, kind
@@ -72,6 +73,23 @@ def any_spans(draw: st.DrawFn) -> Trace:
         span(span_id, parent, start, end, kind=kind, error=kind == 2)
         for span_id, parent, start, end, kind in shapes
     )
+
+
+@st.composite
+def copied_spans(draw: st.DrawFn) -> Trace:
+    """Like `any_spans`, at least one, and some of them again: as exact copies, or different in
+    a link, in an attribute that the analysis reads, or in the type of a value."""
+    spans = draw(any_spans().filter(lambda t: bool(t.spans))).spans
+    again = draw(st.lists(st.tuples(st.sampled_from(spans), st.integers(0, 5)), max_size=5))
+    changes: tuple[Callable[[Span], Span], ...] = (
+        replace,
+        lambda s: replace(s, links=(SpanLink(s.trace_id, 1),)),
+        lambda s: replace(s, attributes={"db.query.text": "SELECT 1", "peer.service": "x"}),
+        lambda s: replace(s, attributes={"db.query.text": "SELECT 2"}),
+        lambda s: replace(s, attributes={"n": 1}),
+        lambda s: replace(s, attributes={"n": True}),
+    )
+    return trace((*spans, *(changes[change](one) for one, change in again)))
 
 
 modes = st.sampled_from(

@@ -224,3 +224,12 @@ def test_services_come_with_operations_and_error_shares(shop: Shop) -> None:
     (db, web) = services_report(shop.store)["services"]
     assert (db["name"], db["span_count"], db["operations"]) == ("db", 9, ["q"])
     assert (web["name"], web["error_share"]) == ("web", 0.0)
+
+
+def test_spans_that_differ_only_in_attributes_show_their_own() -> None:
+    spans = [span(5, 1, 2, 4, name="x", attributes={"n": n}) for n in (3, 1, 2)]
+    tree = trace([span(1, 0, 0, 9), *spans])
+    rows = trace_report(explain(tree), tree, include_spans=True)["spans"]
+    assert [row["attributes"] for row in rows] == [{}, {"n": 1}, {"n": 2}, {"n": 3}]
+    turned = trace(reversed(tree.spans))
+    assert trace_report(explain(turned), turned, include_spans=True)["spans"] == rows

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.analyzer.arrow_traces import ListFeed, whole_traces
-from tests.analyzer.random_trees import any_spans, trees
+from tests.analyzer.random_trees import any_spans, copied_spans, trees
 from tests.analyzer.span_builders import span
 
 from longpole.analyzer import settle
@@ -102,21 +103,30 @@ def test_red_rows_count_each_span_once_in_the_step_of_its_end() -> None:
 @settings(max_examples=100, deadline=None)
 @given(any_spans())
 def test_any_trace_can_be_settled(odd: Trace) -> None:
-    small = tuple(s for s in odd.spans if abs(s.duration_ns) < 1 << 63)
-    feed = ListFeed([numbered(9, *small)] if small else [])
+    feed = ListFeed([numbered(9, *odd.spans)] if odd.spans else [])
     assert settle_once(feed, ManualClock()).traces == len(feed.put)
     for rows in feed.put:
         (row,) = rows.tables["traces"].to_pylist()
         assert sum(r["critical_ns"] for r in rows.tables["red"].to_pylist()) == row["duration_ns"]
 
 
-@settings(max_examples=100, deadline=None)
-@given(trees())
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(trees(), copied_spans()))
 def test_columns_and_objects_are_explained_alike(tree: Trace) -> None:
     ((_, spans),) = spans_of_whole_traces(whole_traces([tree], ANALYSIS_ATTRIBUTES))
     from_columns, from_objects = explain(spans), explain(spans_of_trace(tree))
+    assert from_columns.spans.ends == from_objects.spans.ends
     assert from_columns.segments == from_objects.segments
     assert from_columns.verdict == from_objects.verdict
+    assert from_columns.problems == from_objects.problems
+    assert from_columns.detached == from_objects.detached
+
+
+def test_an_end_beyond_64_bits_of_duration_is_the_one_that_was_sent() -> None:
+    odd = numbered(9, span(1, 0, -(1 << 63), (1 << 63) - 1))
+    ((_, spans),) = spans_of_whole_traces(whole_traces([odd], ()))
+    assert spans.ends == [(1 << 63) - 1]
+    assert explain(spans).duration_ns == explain(odd).duration_ns == (1 << 63) - 1
 
 
 def test_problems_are_added_up_over_the_round() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
+import pytest
 from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.explain import explain, other_trees
@@ -75,7 +77,33 @@ def test_backward_spans_get_no_duration_and_are_named() -> None:
 def test_a_span_longer_than_64_bits_is_cut() -> None:
     e = explain(trace([span(1, 0, -(1 << 63), (1 << 63) - 1)]))
     assert e.duration_ns == (1 << 63) - 1
-    assert [p.code for p in e.problems] == ["duration_out_of_range"]
+    assert [p.code for p in e.problems] == ["time_out_of_range", "duration_out_of_range"]
+
+
+def test_times_after_the_year_2262_are_reported() -> None:
+    e = explain(trace([span(1, 0, 0, 9), span(2, 1, -5, 9), span(3, 1, 7, -2)]))
+    assert [(p.code, p.span_ids) for p in e.problems][0] == ("time_out_of_range", (2, 3))
+
+
+@pytest.mark.parametrize("length", [5, None])
+def test_a_hundred_thousand_spans_with_one_id_are_analysed(length: int | None) -> None:
+    spans = [
+        span(5, 1, i if length else 3, i + length if length else 8, name="x", attributes={"n": i})
+        for i in range(100_000)
+    ]
+    begin = process_time()
+    e = explain(trace([span(1, 0, 0, 9), *spans]))
+    assert process_time() - begin < 20  # comparing each with each would take half an hour
+    assert len(e.spans) == 100_001
+    assert [(p.code, p.count) for p in e.problems] == [("repeated_span_id", 1)]
+
+
+def test_a_value_of_another_type_makes_another_span() -> None:
+    one, other = (span(1, 0, 0, 9, attributes={"n": n}) for n in (1, True))
+    e = explain(trace([one, other]))
+    assert [p.code for p in e.problems] == ["repeated_span_id"]
+    nans = [span(1, 0, 0, 9, attributes={"n": float("nan")}) for _ in range(2)]
+    assert len(explain(trace(nans)).spans) == 1
 
 
 def test_a_trace_without_spans_is_explained_as_nothing() -> None:

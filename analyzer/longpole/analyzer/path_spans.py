@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from longpole.model.ids import join_trace_id
+from longpole.analyzer.span_content import without_copies
+from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
 from longpole.model.trace import Trace
 from longpole.storage.ports import TraceState, WholeTraces
@@ -43,6 +44,8 @@ ANALYSIS_ATTRIBUTES: tuple[str, ...] = (
     "host.name",
 )
 
+_HALF = 1 << 63  # of the numbers that 64 bits hold
+
 # The first non-empty of several attributes of a row, as text (of each key the span's, else the
 # resource's); None when it has none of them.
 AttributeLookup: TypeAlias = Callable[[int, tuple[str, ...]], str | None]
@@ -54,6 +57,7 @@ class PathSpans:
 
     Times are Unix nanoseconds as sent, an end may lie before its start. `text(i, keys)` gives
     an attribute of span i. `duplicates` counts the exact copies that were left out already.
+    `sent[rows[i]]` is the whole span behind span i; `sent` is empty when they came as columns.
     """
 
     trace_id: int
@@ -72,6 +76,7 @@ class PathSpans:
     is_settled: bool = False
     late: int = 0
     duplicates: int = 0
+    sent: Sequence[Span] = ()
 
     def __len__(self) -> int:
         return len(self.span_ids)
@@ -83,24 +88,27 @@ class PathSpans:
 
 def spans_of_trace(trace: Trace) -> PathSpans:
     """The columns of a `Trace`. Spans equal in every field are taken once."""
-    spans, duplicates = _distinct(trace.spans)
-    return PathSpans(
-        trace_id=trace.trace_id,
-        span_ids=[span.span_id for span in spans],
-        parent_ids=[span.parent_span_id for span in spans],
-        starts=[span.start_unix_nano for span in spans],
-        ends=[span.end_unix_nano for span in spans],
-        names=[span.name for span in spans],
-        services=[span.service_name for span in spans],
-        kinds=[span.kind for span in spans],
-        status_codes=[span.status_code for span in spans],
-        status_messages=[span.status_message for span in spans],
-        rows=list(range(len(spans))),
+    spans = without_copies(trace.spans)
+    return _path_spans(
+        trace.trace_id,
+        [
+            [span.span_id for span in spans],
+            [span.parent_span_id for span in spans],
+            [span.start_unix_nano for span in spans],
+            [span.duration_ns for span in spans],
+            [span.name for span in spans],
+            [span.service_name for span in spans],
+            [span.kind for span in spans],
+            [span.status_code for span in spans],
+            [span.status_message for span in spans],
+        ],
+        rows=range(len(spans)),
         attribute=_attributes_of(spans),
+        sent=spans,
         revision=trace.revision,
         is_settled=trace.is_settled,
         late=trace.late,
-        duplicates=duplicates,
+        duplicates=len(trace.spans) - len(spans),
     )
 
 
@@ -111,38 +119,27 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
     the first span asks for it.
     """
     table = whole.spans
-    columns: dict[str, list[Any]] = {
-        name: table.column(name).to_pylist()
+    trace_ids = [table.column(name).to_pylist() for name in ("trace_hi", "trace_lo")]
+    columns = [
+        table.column(name).to_pylist()
         for name in (
-            "trace_hi", "trace_lo", "span_id", "parent_span_id", "start_unix_nano",
-            "duration_ns", "name", "service_name", "kind", "status_code", "status_message",
+            "span_id", "parent_span_id", "start_unix_nano", "duration_ns", "name",
+            "service_name", "kind", "status_code", "status_message",
         )
-    }  # fmt: skip
-    ends = [s + d for s, d in zip(columns["start_unix_nano"], columns["duration_ns"], strict=True)]
+    ]  # fmt: skip
     attribute = _attributes_of_table(whole)
-    begin = 0
+    begin, count = 0, table.num_rows
     for state in whole.traces:
         end = begin
-        while (
-            end < len(ends)
-            and join_trace_id(columns["trace_hi"][end], columns["trace_lo"][end]) == state.trace_id
-        ):
+        wanted = list(split_trace_id(state.trace_id))
+        while end < count and [column[end] for column in trace_ids] == wanted:
             end += 1
-        part = slice(begin, end)
         yield (
             state,
-            PathSpans(
-                trace_id=state.trace_id,
-                span_ids=columns["span_id"][part],
-                parent_ids=columns["parent_span_id"][part],
-                starts=columns["start_unix_nano"][part],
-                ends=ends[part],
-                names=columns["name"][part],
-                services=columns["service_name"][part],
-                kinds=columns["kind"][part],
-                status_codes=columns["status_code"][part],
-                status_messages=columns["status_message"][part],
-                rows=list(range(begin, end)),
+            _path_spans(
+                state.trace_id,
+                [column[begin:end] for column in columns],
+                rows=range(begin, end),
                 attribute=attribute,
                 revision=state.revision,
                 late=state.late,
@@ -152,22 +149,51 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
         begin = end
 
 
-def _distinct(spans: tuple[Span, ...]) -> tuple[list[Span], int]:
-    """The spans without exact copies, and how many copies there were."""
-    if len({span.span_id for span in spans}) == len(spans):
-        return list(spans), 0
-    seen: dict[int, list[Span]] = {}
-    kept: list[Span] = []
-    for span in spans:
-        same_id = seen.setdefault(span.span_id, [])
-        if span in same_id:
-            continue
-        same_id.append(span)
-        kept.append(span)
-    return kept, len(spans) - len(kept)
+def _path_spans(
+    trace_id: int,
+    columns: list[list[Any]],
+    *,
+    rows: range,
+    attribute: AttributeLookup,
+    revision: int,
+    late: int,
+    duplicates: int,
+    sent: Sequence[Span] = (),
+    is_settled: bool = False,
+) -> PathSpans:
+    """Both ways into the analysis end here, so that they cannot give two answers."""
+    ids, parent_ids, starts, durations, names, services, kinds, codes, messages = columns
+    starts = _in_64_bits(starts)
+    return PathSpans(
+        trace_id=trace_id,
+        span_ids=ids,
+        parent_ids=parent_ids,
+        starts=starts,
+        ends=_in_64_bits([s + d for s, d in zip(starts, durations, strict=True)]),
+        names=names,
+        services=services,
+        kinds=kinds,
+        status_codes=codes,
+        status_messages=messages,
+        rows=list(rows),
+        attribute=attribute,
+        sent=sent,
+        revision=revision,
+        is_settled=is_settled,
+        late=late,
+        duplicates=duplicates,
+    )
 
 
-def _attributes_of(spans: list[Span]) -> AttributeLookup:
+def _in_64_bits(times: list[int]) -> list[int]:
+    """Signed 64-bit times, wrapped around as in columns: a duration that does not fit was
+    wrapped when it was stored, and wrapping the sum gives the end that was sent."""
+    if not times or (min(times) >= -_HALF and max(times) < _HALF):
+        return times
+    return [(time + _HALF) % (2 * _HALF) - _HALF for time in times]
+
+
+def _attributes_of(spans: Sequence[Span]) -> AttributeLookup:
     sets: dict[tuple[str, ...], frozenset[str]] = {}
 
     def attribute(row: int, keys: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, PathSpans
+from longpole.analyzer.span_content import span_content
 from longpole.model.problem import Problem, Severity
 
 LATEST_UNIX_NANO = (1 << 63) - 1
@@ -41,16 +42,20 @@ def repair(spans: PathSpans) -> tuple[PathSpans, list[Problem]]:
 
 def _in_order(spans: PathSpans) -> PathSpans:
     ids = spans.span_ids
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    if len(set(ids)) < len(ids):
-        # Only spans that share an id need the long key.
+    order = list(range(len(ids)))
+    if len(set(ids)) == len(ids):
+        order.sort(key=ids.__getitem__)
+    else:
+        cheap = [_cheap_content(spans, i) for i in order]
+        order.sort(key=cheap.__getitem__)
+        # Only spans that agree in all that is cheap to compare need their attributes.
         begin = 0
         while begin < len(order):
             end = begin + 1
-            while end < len(order) and ids[order[end]] == ids[order[begin]]:
+            while end < len(order) and cheap[order[end]] == cheap[order[begin]]:
                 end += 1
             if end - begin > 1:
-                order[begin:end] = sorted(order[begin:end], key=lambda i: _content(spans, i))
+                order[begin:end] = sorted(order[begin:end], key=lambda i: _attributes(spans, i))
             begin = end
 
     def pick(values: Sequence[_T]) -> list[_T]:
@@ -71,9 +76,9 @@ def _in_order(spans: PathSpans) -> PathSpans:
     )
 
 
-def _content(spans: PathSpans, i: int) -> tuple[object, ...]:
-    """Everything an answer could depend on, so that only equal spans tie."""
+def _cheap_content(spans: PathSpans, i: int) -> tuple[object, ...]:
     return (
+        spans.span_ids[i],
         spans.starts[i],
         spans.ends[i],
         spans.kinds[i],
@@ -82,7 +87,16 @@ def _content(spans: PathSpans, i: int) -> tuple[object, ...]:
         spans.names[i],
         spans.status_codes[i],
         spans.status_messages[i],
-        tuple(spans.text(i, (key,)) or "" for key in ANALYSIS_ATTRIBUTES),
+    )
+
+
+def _attributes(spans: PathSpans, i: int) -> tuple[object, ...]:
+    """Everything else an answer depends on, then everything a report may show, so that only
+    equal spans tie."""
+    has_any = spans.text(i, ANALYSIS_ATTRIBUTES) is not None
+    return (
+        tuple(spans.text(i, (key,)) or "" for key in ANALYSIS_ATTRIBUTES) if has_any else (),
+        span_content(spans.sent[spans.rows[i]]) if spans.sent else (),
     )
 
 
@@ -94,6 +108,18 @@ def _with_usable_times(spans: PathSpans, problems: list[Problem]) -> PathSpans:
         for i, start in enumerate(starts)
         if ends[i] > LATEST_UNIX_NANO or ends[i] - start > LONGEST_NS
     ]
+    far = [i for i, start in enumerate(starts) if start < 0 or ends[i] < 0]
+    if far:
+        problems.append(
+            Problem(
+                "time_out_of_range",
+                "Spans with times after the year 2262 were read as if before 1970, because "
+                "signed 64-bit nanoseconds end there; their place in the trace means little.",
+                Severity.WARNING,
+                len(far),
+                tuple(spans.span_ids[i] for i in far[:NAMED_SPANS]),
+            )
+        )
     if not backwards and not endless:
         return spans
     mended = list(ends)

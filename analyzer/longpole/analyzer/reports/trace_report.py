@@ -186,15 +186,18 @@ def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
 
 
 def _sent_spans(e: Explanation, trace: Trace | None) -> dict[int, Span]:
-    """The span as sent behind each index. Spans that share an id are told apart by content."""
+    """The span as sent behind each index, by the row it came from. An explanation made from
+    columns has no such rows; then spans that share an id are told apart by content."""
+    s = e.spans
     if trace is None:
         return {}
+    if s.sent:
+        return {index: s.sent[row] for index, row in enumerate(s.rows)}
     known: dict[tuple[object, ...], Span] = {}
     for span in trace.spans:
         known.setdefault(
             (span.span_id, span.parent_span_id, span.kind, span.start_unix_nano, span.name), span
         )
-    s = e.spans
     keys = zip(s.span_ids, s.parent_ids, s.kinds, s.starts, s.names, strict=True)
     found = ((index, known.get(key)) for index, key in enumerate(keys))
     return {index: span for index, span in found if span is not None}
