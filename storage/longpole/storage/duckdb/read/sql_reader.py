@@ -77,7 +77,8 @@ def run_sql(
                     f"the query was stopped after {timeout_seconds:g} s: narrow it down in time,"
                     " or allow more"
                 ) from None
-            except duckdb.Error as reason:
+            # Arrow hands on what fails while it reads as an OSError.
+            except (duckdb.Error, OSError, pa.ArrowException) as reason:
                 if timer.is_set():
                     raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
                 raise QueryRefused(_explained(reason, question)) from None
@@ -184,7 +185,7 @@ def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterat
         thread.join()
 
 
-def _explained(reason: duckdb.Error, question: Question) -> str:
+def _explained(reason: Exception, question: Question) -> str:
     # An internal error of DuckDB carries a stack trace with paths of this machine.
     message = str(reason).partition("Stack Trace:")[0].rstrip()
     dotted = [f"{q}.{n}" for q, n in question.names if q and q.lower() not in question.tables]

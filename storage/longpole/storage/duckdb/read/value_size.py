@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from longpole.storage.duckdb.read.question import arguments_of, constant_text
 from longpole.storage.ports import QueryRefused
 
-LIMIT = 256 << 10  # bytes of one value; operators handle about 2,000 at a time
+# Bytes; an operator handles 2,048 rows at a time, so 256 KiB in each make half a GiB.
+LIMIT = 128 << 10  # of one value
+TOTAL = 256 << 10  # of all values that are made on the way to one row
 COLUMN = 256
 NUMBER = 8
-COLLECTED = 8 << 10  # a list or text that an aggregate makes of many rows
+COLLECTED = 2 << 10  # a list or text that an aggregate makes of many rows
 
 _SERIES = frozenset({"range", "generate_series"})
 # Which argument says how long the result is, and what it is a number of.
@@ -53,12 +55,22 @@ _SMALL = frozenset({"count", "count_star", "length", "len", "strlen", "sum", "av
                     "make_timestamp", "make_timestamp_ns", "contains", "starts_with",
                     "ends_with", "list_contains", "regexp_matches", "regexp_full_match", "median",
                     "round", "floor", "ceil"})  # fmt: skip
+# Operators that answer yes or no, however long the list that they look through.
+_CLAIMS = frozenset({"COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_NOT", "OPERATOR_IS_NULL",
+                     "OPERATOR_IS_NOT_NULL"})  # fmt: skip
 _DIGITS = re.compile(r"\d+")
 _ALLOWED = (
-    f"one value may have at most {LIMIT >> 10} KiB: lengths and counts must be small constants,"
-    " long series come from FROM range(...), and functions that lengthen texts or lists are not"
-    " stacked"
+    f"one value may have at most {LIMIT >> 10} KiB, and all that are made for one row"
+    f" {TOTAL >> 10} KiB: lengths and counts must be small constants, long series come from"
+    " FROM range(...), and functions that lengthen texts or lists are not stacked"
 )
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What all functions of a query make for one row, added up."""
+
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class _Scope:
     tables: Mapping[str, int] = field(default_factory=dict)
     names: Mapping[str, int] = field(default_factory=dict)
     column: int = COLUMN
+    budget: _Budget = field(default_factory=_Budget)
 
 
 def refuse_huge_values(tree: Mapping[str, Any]) -> None:
@@ -85,19 +98,21 @@ def _query(node: Mapping[str, Any], outer: _Scope) -> int:
     for entry in (node.get("cte_map") or {}).get("map", ()):
         value = entry["value"]
         inner = value.get("query_node") or value["query"]["node"]
-        tables[entry["key"].lower()] = _query(inner, _Scope(tables))
-    scope = _Scope(tables, outer.names, outer.column)
+        tables[entry["key"].lower()] = _query(
+            inner, replace(outer, tables=tables, names={}, column=COLUMN)
+        )
+    scope = replace(outer, tables=tables)
     match node["type"]:
         case "SELECT_NODE":
             largest = _select(node, scope)
         case "RECURSIVE_CTE_NODE":
             # From one round to the next everything passes through DuckDB's counted memory.
             tables[str(node.get("cte_name", "")).lower()] = _query(node["left"], scope)
-            largest = _query(node["right"], _Scope(tables, outer.names, outer.column))
+            largest = _query(node["right"], replace(outer, tables=tables))
         case _:
             sides = node.get("children") or [node.get("left"), node.get("right")]
             largest = max([_query(side, scope) for side in sides if side], default=COLUMN)
-    _every(node.get("modifiers"), _Scope(tables, outer.names, max(largest, outer.column)))
+    _every(node.get("modifiers"), replace(scope, column=max(largest, outer.column)))
     return largest
 
 
@@ -108,12 +123,12 @@ def _select(node: Mapping[str, Any], scope: _Scope) -> int:
     names = dict(scope.names)
     largest = NUMBER
     for item in node["select_list"]:
-        size = _expression(item, _Scope(scope.tables, names, column))
+        size = _expression(item, replace(scope, names=names, column=column))
         largest = max(largest, size)
         if item.get("alias"):
             # A later column may use the alias; a column of that name may be meant as well.
             names[item["alias"].lower()] = max(size, column)
-    inner = _Scope(scope.tables, names, column)
+    inner = replace(scope, names=names, column=column)
     for key in ("where_clause", "group_expressions", "having", "qualify"):
         _every(node.get(key), inner)
     return largest
@@ -133,9 +148,9 @@ def _from(node: Any, scope: _Scope) -> int:
             return max([NUMBER, *(_expression(one, scope) for one in arguments)])
         case "JOIN":
             largest = _from(node["left"], scope)
-            beside = _Scope(scope.tables, scope.names, max(largest, scope.column))
+            beside = replace(scope, column=max(largest, scope.column))
             largest = max(largest, _from(node["right"], beside))
-            _every(node.get("condition"), _Scope(scope.tables, scope.names, largest))
+            _every(node.get("condition"), replace(scope, column=largest))
             return largest
         case _:
             return max(_every(node, scope), COLUMN)
@@ -158,7 +173,9 @@ def _every(node: Any, scope: _Scope) -> int:
 
 def _expression(node: Mapping[str, Any], scope: _Scope) -> int:
     size = _size(node, scope)
-    if size > LIMIT:
+    if node.get("class") not in ("CONSTANT", "COLUMN_REF", "STAR"):
+        scope.budget.used += size
+    if size > LIMIT or scope.budget.used > TOTAL:
         name = str(node.get("function_name") or "")
         raise QueryRefused(f"{name}(): {_ALLOWED}" if name.isidentifier() else _ALLOWED)
     return size
@@ -175,6 +192,9 @@ def _size(node: Mapping[str, Any], scope: _Scope) -> int:
             return max(scope.column, _every(node.get("replace_list"), scope))
         case "COMPARISON" | "CONJUNCTION" | "BETWEEN":
             _every(list(node.values()), scope)
+            return NUMBER
+        case "OPERATOR" if str(node["type"]) in _CLAIMS:
+            _every(node.get("children"), scope)
             return NUMBER
         case "SUBQUERY":
             _every(node.get("child"), scope)
@@ -236,7 +256,7 @@ def _with_lambda(name: str, arguments: Sequence[Any], scope: _Scope) -> int:
             # The elements together are as long as the list: what the body makes of one
             # byte, it makes of each.
             names = {**scope.names, **dict.fromkeys(_parameters(one), 1)}
-            body = _expression(one["expr"], _Scope(scope.tables, names, scope.column))
+            body = _expression(one["expr"], replace(scope, names=names))
             elements = max(1, total // NUMBER)
             total = total if "filter" in name else max(total, elements * body)
     return total
