@@ -34,6 +34,17 @@ def _one(read: Callable[[StoreStatus], float]) -> Callable[[StoreStatus], dict[s
     return lambda status: {"": read(status)}
 
 
+_EXPIRED = "expired_by_"
+
+
+def _expired(status: StoreStatus, unit: str) -> dict[str, float]:
+    return {
+        name.removeprefix(_EXPIRED).removesuffix(unit): float(number)
+        for name, number in status.losses.items()
+        if name.startswith(_EXPIRED) and name.endswith(unit)
+    }
+
+
 STORE_METRICS = (
     StoreMetric("longpole_storage_records", "gauge", "records", "records kept, by signal",
                 lambda s: {k.value: v for k, v in s.record_counts.items()}, "signal"),
@@ -61,7 +72,14 @@ STORE_METRICS = (
     StoreMetric("longpole_storage_duplicate_spans_total", "counter", "spans", "spans dropped since "
                 "they equal another in every field", _one(lambda s: s.duplicate_spans_dropped)),
     StoreMetric("longpole_storage_losses_total", "counter", "", "what was lost, by reason",
-                lambda s: {k: float(v) for k, v in s.losses.items()}, "reason"),
+                lambda s: {k: float(v) for k, v in s.losses.items() if not k.startswith(_EXPIRED)},
+                "reason"),
+    StoreMetric("longpole_storage_expired_records_total", "counter", "records", "records that "
+                "retention dropped, by reason: age, size, free_disk",
+                lambda s: _expired(s, "_rows"), "reason"),
+    StoreMetric("longpole_storage_expired_bytes_total", "counter", "bytes", "bytes of files that "
+                "retention dropped, by reason: age, size, free_disk",
+                lambda s: _expired(s, "_bytes"), "reason"),
 )  # fmt: skip
 
 

@@ -166,6 +166,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("retain_days", number, 7.0, "records older than this are dropped", metavar="DAYS"),
     Setting("retain_bytes", byte_count, 20 * GIB, "oldest records are dropped above this size (at "
             "most half of the free disk)", metavar="BYTES", default_text="20GiB"),
+    Setting("min_free_bytes", byte_count, 256 * MIB, "new data is refused before less of the disk "
+            "is free", metavar="BYTES", default_text="256MiB"),
     Setting("memory_limit", byte_count, 2 * GIB, "memory for queries and sealing",
             metavar="BYTES", default_text="2GiB"),
     Setting("seal_rows", count, 1_000_000, "hot rows that make a sealed segment", metavar="COUNT"),
@@ -201,6 +203,7 @@ class Settings:
     dedup_window: float
     retain_days: float
     retain_bytes: int
+    min_free_bytes: int
     memory_limit: int
     seal_rows: int
     seal_bytes: int

@@ -23,6 +23,7 @@ def store_settings(settings: Settings) -> StoreSettings:
         dedup_window_seconds=settings.dedup_window,
         retain_days=settings.retain_days,
         retain_bytes=settings.retain_bytes,
+        min_free_bytes=settings.min_free_bytes,
         seal_rows=settings.seal_rows,
         seal_bytes=settings.seal_bytes,
         seal_after_seconds=settings.seal_after,

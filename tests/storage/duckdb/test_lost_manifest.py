@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.storage.duckdb.traffic import contents, logs, opened, row_counts, send, spans
+from tests.storage.duckdb.traffic import START, contents, logs, opened, row_counts, send, spans
+
+from longpole.model.clock import ManualClock
+from longpole.storage.duckdb.manifest import ManifestDamaged
+from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+from longpole.storage.ports import StorageUnavailable
 
 IDS = range(1, 61)
 
@@ -92,3 +98,112 @@ def test_a_rebuilt_manifest_keeps_a_seal_whose_frames_are_released(tmp_path: Pat
     again = opened(tmp_path)
     assert contents(again, IDS) == sent
     again.close()
+
+
+def test_a_rebuilt_manifest_tells_what_is_missing_in_the_middle(tmp_path: Path) -> None:
+    store = opened(tmp_path, compact_files=9)
+    for number in range(3):
+        send(store, spans(part_of(number), seed=number), logs(part_of(number)))
+        store.seal()
+    store.close()
+    (tmp_path / "manifest.sqlite").unlink()
+    for name in ("spans-3.duckdb", "logs-4.duckdb", "logs-6.duckdb"):
+        (tmp_path / "segments" / name).unlink()
+    again = opened(tmp_path)
+    messages = [p.message for p in again.status().problems if p.code.endswith("with_holes")]
+    assert len(messages) == 2
+    assert "Requests 3 to 4 are in no segment" in messages[0]
+    assert "are gone (6)" in messages[1]
+    assert set(contents(again, IDS)) == {*part_of(0), *part_of(2)}
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["lost", "garbage", "older"])
+def test_a_reader_of_a_lost_manifest_learns_what_to_do(tmp_path: Path, damage: str) -> None:
+    store = opened(tmp_path)
+    manifest = tmp_path / "manifest.sqlite"
+    before = manifest.read_bytes()
+    send(store, spans(part_of(0)))
+    store.seal()
+    store.close()
+    if damage == "lost":
+        manifest.unlink()
+    else:
+        manifest.write_bytes(before if damage == "older" else b"not a database" * 1000)
+    files = sorted(p.name for p in tmp_path.glob("*/*"))
+    with pytest.raises(ManifestDamaged, match=r"longpole serve --data-dir .* once: it rebuilds"):
+        DuckDBStore.open_read_only(StoreSettings(tmp_path), ManualClock(START))
+    assert sorted(p.name for p in tmp_path.glob("*/*")) == files
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_a_directory_that_cannot_be_written_can_be_read(tmp_path: Path, has_log: bool) -> None:
+    store = opened(tmp_path / "data")
+    send(store, spans(part_of(0)))
+    if has_log:
+        reader = sqlite3.connect(tmp_path / "data" / "manifest.sqlite")
+        reader.execute("BEGIN").execute("SELECT * FROM meta").fetchone()
+    store.seal()
+    sent = contents(store, IDS)
+    medium = tmp_path / "medium"
+    shutil.copytree(tmp_path / "data", medium)
+    if has_log:
+        reader.close()
+    store.close()
+    assert (medium / "manifest.sqlite-wal").stat().st_size > 0 if has_log else True
+    # A directory in its place keeps SQLite from creating this file, as a read-only medium does
+    # (which a test that runs as root cannot have).
+    (medium / "manifest.sqlite-shm").unlink(missing_ok=True)
+    (medium / "manifest.sqlite-shm").mkdir()
+    read = DuckDBStore.open_read_only(StoreSettings(medium), ManualClock(START))
+    assert contents(read, IDS) == sent
+    read.close()
+
+
+def test_answers_name_the_losses(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for number in range(5):
+        send(store, spans(part_of(number), seed=number))
+        store.seal()
+    store.close()
+    for number in range(1, 6):
+        (tmp_path / "segments" / f"spans-{number}.duckdb").write_bytes(b"\0" * 4096)
+    again = opened(tmp_path)
+    with again.lease() as lease:
+        losses = lease.snapshot.losses
+    assert len(losses) == 4
+    assert losses[0].startswith("spans-1.duckdb with 30 records cannot be read")
+    assert losses[3] == "and 2 losses more: see `longpole status`"
+    again.close()
+
+
+def test_a_damaged_journal_is_named_by_readers_without_a_server(tmp_path: Path) -> None:
+    store = opened(tmp_path / "data")
+    send(store, spans(part_of(0)))
+    send(store, spans(part_of(1)))
+    shutil.copytree(tmp_path / "data", tmp_path / "crashed")
+    store.close()
+    (journal,) = (tmp_path / "crashed" / "journal").iterdir()
+    content = journal.read_bytes()
+    journal.write_bytes(content[:200] + b"\xff" * 64 + content[264:])
+    read = DuckDBStore.open_read_only(StoreSettings(tmp_path / "crashed"), ManualClock(START))
+    assert set(contents(read, IDS)) == set(part_of(1))
+    assert read.status().losses["journal_damaged_bytes"] > 0
+    with read.lease() as lease:
+        assert any("damaged bytes were skipped" in loss for loss in lease.snapshot.losses)
+    read.close()
+    owner = opened(tmp_path / "crashed")
+    with owner.lease() as lease:
+        assert any("damaged bytes were skipped" in loss for loss in lease.snapshot.losses)
+    owner.close()
+
+
+def test_a_full_disk_is_named_with_the_setting_that_helps(tmp_path: Path) -> None:
+    store = opened(tmp_path, min_free_bytes=1 << 60)
+    with pytest.raises(StorageUnavailable, match=r"is full: .* --min-free-bytes"):
+        send(store, spans(part_of(0)))
+    (problem,) = store.status().problems
+    assert problem.code == "disk_full"
+    assert str(tmp_path) in problem.message
+    assert "--min-free-bytes" in problem.message
+    store.close()

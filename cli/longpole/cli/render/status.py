@@ -12,6 +12,8 @@ from rich.text import Text
 from longpole.cli.render.text import inert
 from longpole.dashboards.figures import moment, plural, size
 
+_EXPIRED = "expired_by_"  # what retention took, on purpose
+
 
 def status_text(document: Mapping[str, Any]) -> RenderableType:
     """`document` is that of `longpole status --json`."""
@@ -22,7 +24,7 @@ def status_text(document: Mapping[str, Any]) -> RenderableType:
         table.add_row(label, value)
     parts: list[RenderableType] = [table]
     for reason, count in sorted(document["losses"].items()):
-        if count:
+        if count and not reason.startswith(_EXPIRED):
             parts.append(Text(f"lost: {count:,} {inert(reason)}", "bold red"))
     for problem in document["problems"]:
         style = "bold red" if problem["severity"] == "loss" else "yellow"
@@ -49,6 +51,16 @@ def _rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
          f"{plural(document['duplicate_spans_dropped'], 'duplicate span')} dropped"),
         ("free disk", size(document["free_bytes"])),
     ]  # fmt: skip
+    expired = {r.removeprefix(_EXPIRED): n for r, n in document["losses"].items()
+               if r.startswith(_EXPIRED)}  # fmt: skip
+    if expired:
+        reasons = sorted({name.rpartition("_")[0] for name in expired})
+        parts = (
+            f"{plural(expired.get(f'{reason}_rows', 0), 'record')} by {reason.replace('_', ' ')} "
+            f"({size(expired.get(f'{reason}_bytes', 0))})"
+            for reason in reasons
+        )
+        rows.append(("expired", ", ".join(parts)))
     oldest, newest = document["oldest_unix_nano"], document["newest_unix_nano"]
     if oldest is not None and newest is not None:
         rows.append(("from", f"{moment(oldest)} to {moment(newest)} UTC"))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from longpole.formats import otlp
-from longpole.model.problem import Severity
+from longpole.model.problem import Problem, Severity
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.leases import LeaseBook
@@ -19,6 +19,8 @@ from longpole.storage.duckdb.settlement import unexplained_rows
 from longpole.storage.duckdb.state import EngineState
 from longpole.storage.duckdb.superseded import unneeded
 from longpole.storage.journal import Frame, Journal, read_frames
+
+_LOSSES_IN_ANSWERS = 3
 
 
 class Loading:
@@ -58,6 +60,7 @@ class Loading:
             if self._state.is_replayed or self._is_closing():
                 return
             lost = self._attach()
+            self._note_losses(())
             if lost:
                 # A revision that went with its file must not hide the next one.
                 forgotten = unneeded(self._state, self._leases, ())
@@ -73,6 +76,7 @@ class Loading:
                     with chores:
                         seal()
             self._state.finish_replay()
+            self._note_losses(journal.problems())
 
     def read_once(self) -> bool:
         """Load without changing anything; False when a server moved files meanwhile."""
@@ -80,18 +84,35 @@ class Loading:
         with self._lock:
             lost = self._attach(quarantine=False)
             self._queue_unexplained()
+            frames = read_frames(self._directory.journal, before[0])
             try:
-                for _ in self._replay(read_frames(self._directory.journal, before[0])):
+                for _ in self._replay(frames):
                     pass
             except FileNotFoundError:
                 return False
+            self._findings.problems.extend(frames.problems)
+            self._findings.journal_losses = dict(frames.losses)
             self._state.finish_replay()
+            self._note_losses(())
         return not lost and before == (self._manifest.sealed_through, self._manifest.segments())
 
     def wait(self) -> None:
         """Return when no load is under way."""
         with self._lock:
             return
+
+    def _note_losses(self, further: Iterable[Problem]) -> None:
+        """Answers say what they cannot contain."""
+        losses = [
+            problem.message
+            for problem in (*self._findings.problems, *further)
+            if problem.severity is Severity.LOSS
+        ]
+        if len(losses) > _LOSSES_IN_ANSWERS:
+            rest = len(losses) - _LOSSES_IN_ANSWERS
+            losses[_LOSSES_IN_ANSWERS:] = [f"and {rest} losses more: see `longpole status`"]
+        with self._state.lock:
+            self._state.losses = tuple(losses)
 
     def _attach(self, *, quarantine: bool = True) -> tuple[int, ...]:
         segments, lost = attach_segments(

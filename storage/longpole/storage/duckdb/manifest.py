@@ -6,12 +6,14 @@ SQLite in WAL mode with `synchronous=FULL`: a change is one transaction and is o
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from longpole.storage.ports import StorageError
@@ -97,13 +99,9 @@ class Manifest:
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Manifest:
         """Open or create. Raises `ManifestDamaged` or `ManifestVersionMismatch`."""
-        address = f"file:{_quoted(path)}?mode={'ro' if read_only else 'rwc'}"
         connection: sqlite3.Connection | None = None
         try:
-            connection = sqlite3.connect(address, uri=True, check_same_thread=False, timeout=10)
-            connection.isolation_level = None
-            if not read_only:
-                _prepare(connection)
+            connection = _connected(path) if not read_only else _connected_to_read(path)
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check found damage")
             row = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
@@ -263,6 +261,55 @@ class Manifest:
 def segment_file_name(kind: str, segment_id: int) -> str:
     """`spans-17.duckdb`."""
     return f"{kind}-{segment_id}.duckdb"
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = _open(path, "mode=rwc")
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connected_to_read(path: Path) -> sqlite3.Connection:
+    """SQLite wants to create a file beside the database even to read it: where it cannot (a
+    medium that is read-only), the manifest and its log are copied into memory."""
+    connection = _open(path, "mode=ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+    else:
+        return connection
+    with TemporaryDirectory(prefix="longpole-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            shutil.copyfile(path, copy)
+            log = path.with_name(path.name + "-wal")
+            if log.is_file():
+                shutil.copyfile(log, copy.with_name(log.name))
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from error
+        source = _open(copy, "mode=rw")
+        connection = _open(Path("manifest"), "mode=memory")
+        try:
+            source.backup(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        finally:
+            source.close()
+    return connection
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{_quoted(path)}?{mode}", uri=True, check_same_thread=False, timeout=10
+    )
+    connection.isolation_level = None
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

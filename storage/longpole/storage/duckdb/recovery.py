@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     lost_rows: int = 0
     undecodable_frames: int = 0
+    journal_losses: Mapping[str, int] = field(default_factory=dict)
 
     def losses(self) -> dict[str, int]:
         """Counts by reason, only those that happened."""
@@ -48,7 +50,8 @@ class Findings:
             "lost_segment_rows": self.lost_rows,
             "undecodable_frames": self.undecodable_frames,
         }
-        return {reason: number for reason, number in counts.items() if number}
+        found = {reason: number for reason, number in counts.items() if number}
+        return {**found, **self.journal_losses}
 
     def report(self, code: str, message: str, severity: Severity = Severity.WARNING) -> None:
         """Add a problem."""
@@ -74,7 +77,7 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
             raise ManifestDamaged(f"the manifest {paths.manifest_path.name} is empty")
         manifest = Manifest.open(paths.manifest_path)
         try:
-            _refuse_an_older_one(paths, manifest)
+            refuse_an_older_one(paths, manifest)
         except BaseException:
             manifest.close()
             raise
@@ -87,6 +90,26 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
         )
     _rebuild(paths, findings)
     return Manifest.open(paths.manifest_path)
+
+
+def manifest_to_read(paths: DataDir) -> Manifest:
+    """The manifest for a reader that may change nothing. Raises `ManifestDamaged`, with what
+    to do about it, or `ManifestVersionMismatch`."""
+    try:
+        if not paths.manifest_path.exists():
+            raise ManifestDamaged(f"the manifest {paths.manifest_path} is missing")
+        manifest = Manifest.open(paths.manifest_path, read_only=True)
+        try:
+            refuse_an_older_one(paths, manifest)
+        except BaseException:
+            manifest.close()
+            raise
+    except ManifestDamaged as error:
+        raise ManifestDamaged(
+            f"{error}. Start `longpole serve --data-dir {paths.path}` once: it rebuilds the "
+            "manifest from the segments."
+        ) from error
+    return manifest
 
 
 def clean_segments(paths: DataDir, manifest: Manifest, findings: Findings) -> None:
@@ -106,7 +129,7 @@ def clean_segments(paths: DataDir, manifest: Manifest, findings: Findings) -> No
         )
 
 
-def _refuse_an_older_one(paths: DataDir, manifest: Manifest) -> None:
+def refuse_an_older_one(paths: DataDir, manifest: Manifest) -> None:
     """Raise `ManifestDamaged` when files hold the only copy of rows the manifest is silent of:
     then it is what was left after its write-ahead log was lost or cut."""
     reasons = reasons_to_set_aside(paths, manifest, _unnamed(paths, manifest))
@@ -220,6 +243,8 @@ def _rebuild(paths: DataDir, findings: Findings) -> None:
                 Severity.LOSS,
             )
     current, sealed_through = complete_segments(infos, journal_frames(paths.journal, 0))
+    for message in unexplained_holes(infos.values(), current):
+        findings.report("manifest_rebuilt_with_holes", message)
     catalog = Catalog({}, ())
     for info in current:
         for (scope, key), sql_type in info.attribute_types.items():
@@ -276,6 +301,31 @@ def complete_segments(
     sealed_through = max((info.last_sequence for info in whole), default=0)
     counted = [i for i in current if i in whole or i.last_sequence <= sealed_through]
     return counted, sealed_through
+
+
+def unexplained_holes(infos: Iterable[SegmentInfo], current: Iterable[SegmentInfo]) -> list[str]:
+    """What seems to be missing between the segments that a manifest is rebuilt from: a merge
+    or an expiry leaves no hole in the middle, and no part of a seal out."""
+    messages: list[str] = []
+    ranges = sorted((i.first_sequence, i.last_sequence) for i in current if i.kind != "derived")
+    reach = ranges[0][1] if ranges else 0
+    for first, last in ranges:
+        if first > reach + 1:
+            messages.append(
+                f"Requests {reach + 1} to {first - 1} are in no segment: their files are gone, or "
+                "they were never kept."
+            )
+        reach = max(reach, last)
+    known = list(infos)
+    here = {i for info in known for i in (info.segment_id, *info.replaced)}
+    gone = sorted({i for info in known for i in info.siblings} - here)
+    if gone:
+        names = ", ".join(str(i) for i in gone[:5])
+        messages.append(
+            f"Segments that were sealed along with others are gone ({names}"
+            f"{' and others' if gone[5:] else ''}): they expired, or their files are lost."
+        )
+    return messages
 
 
 def _superseded(derived: list[SegmentInfo], attachments: Attachments) -> dict[int, int]:

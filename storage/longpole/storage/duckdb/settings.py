@@ -14,6 +14,7 @@ class StoreSettings:
 
     `compact_files`: so many small segments of a kind are merged into one, as long as it has
     at most `compact_max_rows`. `retain_bytes` is further bounded by half of the free disk.
+    `min_free_bytes`: requests are refused before less of the disk is free.
     `lease_grace_seconds`: how long a query may hold files that have expired.
     """
 
@@ -23,6 +24,7 @@ class StoreSettings:
     dedup_window_seconds: float = 900.0
     retain_days: float = 7.0
     retain_bytes: int = 20 * GIB
+    min_free_bytes: int = 256 << 20
     seal_rows: int = 1_000_000
     seal_bytes: int = 256 << 20
     seal_after_seconds: float = 600.0

@@ -11,6 +11,7 @@ from longpole.model.telemetry import RECORD_TABLE
 from longpole.storage.duckdb.segment_info import KIND_OF_SIGNAL
 from longpole.storage.duckdb.settings import StoreSettings
 from longpole.storage.duckdb.state import EngineState
+from longpole.storage.journal.free_space import disk_full
 from longpole.storage.ports import StoreStatus
 
 
@@ -42,6 +43,11 @@ def store_status(
     lows = [low for low, _ in bounds if low is not None]
     highs = [high for _, high in bounds if high is not None]
 
+    free_bytes = shutil.disk_usage(settings.data_dir).free
+    if free_bytes < settings.min_free_bytes:
+        message = disk_full(settings.data_dir, free_bytes, settings.min_free_bytes)
+        problems = (Problem("disk_full", message), *problems)
+
     def rows_of(kind: str) -> int:
         return sum(segment.row_count for segment in segments if segment.kind == kind)
 
@@ -55,7 +61,7 @@ def store_status(
         segment_count=len(segments),
         segment_bytes=sum(segment.byte_count for segment in segments),
         journal_bytes=journal_bytes,
-        free_bytes=shutil.disk_usage(settings.data_dir).free,
+        free_bytes=free_bytes,
         oldest_unix_nano=min(lows, default=None),
         newest_unix_nano=max(highs, default=None),
         settled_traces=max(0, rows_of("derived") + hot["traces"] - hidden),

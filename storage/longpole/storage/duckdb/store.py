@@ -31,6 +31,7 @@ from longpole.storage.duckdb.manifest import Manifest, ManifestChange
 from longpole.storage.duckdb.recovery import (
     Findings,
     clean_segments,
+    manifest_to_read,
     next_segment_id,
     open_manifest,
 )
@@ -155,7 +156,9 @@ class DuckDBStore:
             clean_segments(directory, manifest, findings)
             journal = Journal(
                 JournalSettings(
-                    directory.journal, dedup_window_seconds=settings.dedup_window_seconds
+                    directory.journal,
+                    dedup_window_seconds=settings.dedup_window_seconds,
+                    min_free_bytes=settings.min_free_bytes,
                 ),
                 clock,
                 sealed_through=manifest.sealed_through,
@@ -183,7 +186,7 @@ class DuckDBStore:
         directory = DataDir(settings.data_dir)
         for attempt in range(_READ_ATTEMPTS):
             findings = Findings()
-            manifest = Manifest.open(directory.manifest_path, read_only=True)
+            manifest = manifest_to_read(directory)
             store = cls(
                 settings, clock, decoder, directory, manifest, None, findings, 0, lambda step: None
             )

@@ -11,6 +11,15 @@ from longpole.storage.receipt import StorageUnavailable
 _CHECK_EVERY_NS = 100_000_000
 
 
+def disk_full(directory: Path, free_bytes: int, min_free_bytes: int) -> str:
+    """What to tell a person, and which settings help."""
+    return (
+        f"The disk of {directory} is full: {free_bytes >> 20} MiB are free, and --min-free-bytes "
+        f"keeps {min_free_bytes >> 20} MiB of them. New data is refused. Free some space, keep "
+        "less with --retain-days or --retain-bytes, or lower --min-free-bytes."
+    )
+
+
 class FreeSpaceGuard:
     """Keeps `min_free_bytes` of the file system free. Asks the kernel at most every 100 ms
     and counts down its own writes in between."""
@@ -32,8 +41,7 @@ class FreeSpaceGuard:
             self._checked_ns = now
         if self._free_bytes - byte_count < self._min_free_bytes:
             raise StorageUnavailable(
-                f"Only {self._free_bytes >> 20} MiB are free on the disk of {self._directory}, and "
-                f"{self._min_free_bytes >> 20} MiB are kept free; nothing of the request was kept. "
-                "Free some space, or keep less with --retain-days or --retain-bytes."
+                disk_full(self._directory, self._free_bytes, self._min_free_bytes)
+                + " Nothing of the request was kept."
             )
         self._free_bytes -= byte_count

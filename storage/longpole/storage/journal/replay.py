@@ -124,7 +124,10 @@ class Replay:
         count = stretch.end - stretch.start
         where = f"{file.path}, bytes {stretch.start} to {stretch.end}"
         if stretch.is_torn:
-            message = f"{where}: a write cut off by a crash, never acknowledged; nothing is lost."
+            message = (
+                f"{where}: a write cut off by a crash, which nobody was told is kept, or the end "
+                "of the file was lost. What came before it is complete."
+            )
             self._report("journal_torn_tail", message, Severity.INFO)
             return
         self.losses[DAMAGED_BYTES] += count
