@@ -165,3 +165,64 @@ def test_a_child_without_duration_changes_no_label() -> None:
     call = span(2, 1, 0, 9, kind=CLIENT, attributes={"peer.service": "x"})
     spans = [span(1, 0, 0, 9), call]
     assert lines([*spans, span(3, 2, 4, 4, kind=SERVER)]) == lines(spans)
+
+
+def got(span_id: int, start: int, end: int, what: str | None, *, error: bool = False) -> Span:
+    asked = {} if what is None else {"url.full": f"http://api/customers/{what}"}
+    return span(
+        span_id, 1, start, end, kind=CLIENT, name="GET", error=error,
+        attributes={"http.request.method": "GET", **asked},
+    )  # fmt: skip
+
+
+def backoffs(spans: Iterable[Span]) -> list[str]:
+    return [line for line in lines([span(1, 0, 0, 200), *spans]) if "backoff" in line]
+
+
+def test_a_call_for_something_else_after_a_failed_one_retries_nothing() -> None:
+    assert not backoffs([got(2, 10, 20, "116", error=True), got(3, 50, 90, "117")])
+    assert backoffs([got(2, 10, 20, "116", error=True), got(3, 50, 90, "116")])
+
+
+def test_a_retry_is_seen_through_other_calls_in_between() -> None:
+    calls = [got(2, 10, 20, "1", error=True), got(3, 30, 40, "2"), got(4, 50, 90, "1")]
+    assert backoffs(calls) == ["1 backoff 20-30", "1 backoff 40-50"]
+
+
+def test_calls_that_do_not_say_what_they_ask_for_are_retries_if_all_but_the_last_failed() -> None:
+    failed, fine = got(3, 30, 40, None, error=True), got(4, 50, 90, None)
+    assert backoffs([failed, fine]) == ["1 backoff 40-50"]
+    assert not backoffs([got(2, 10, 20, None), failed, fine])
+
+
+def test_attempts_that_fail_at_once_have_pauses_too() -> None:
+    calls = [
+        got(2, 10, 10, "1", error=True),
+        got(3, 50, 50, "1", error=True),
+        got(4, 90, 120, "1"),
+    ]
+    assert lines([span(1, 0, 0, 200), *calls]) == [
+        "1 self 0-10",
+        "1 backoff 10-90",
+        "4 net_wait 90-120 > api",
+        "1 self 120-200",
+    ]
+
+
+def test_only_the_part_of_a_pause_that_the_parent_owns_is_backoff() -> None:
+    calls = [got(2, 10, 20, "1", error=True), got(4, 90, 120, "1")]
+    log = span(5, 1, 30, 40)
+    beside = [span(6, 1, 50, 60), span(7, 1, 55, 65)]
+    assert backoffs([*calls, log, *beside]) == [
+        "1 backoff 20-30",
+        "1 backoff 40-50",
+        "1 backoff 65-90",
+    ]
+
+
+@pytest.mark.parametrize("eps_ns", [0, 5])
+def test_a_child_without_duration_splits_no_segment_and_covers_nothing(eps_ns: int) -> None:
+    spans = [span(1, 0, 0, 100), span(2, 1, 20, 50), span(3, 1, 30, 60)]
+    points = [span(9, 1, 10, 10), span(8, 1, 25, 25)]
+    options = PathOptions(eps_ns=eps_ns)
+    assert lines([*spans, *points], options) == lines(spans, options)

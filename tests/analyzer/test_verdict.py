@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from tests.analyzer.span_builders import span, trace
@@ -249,3 +250,41 @@ def test_a_late_child_of_the_caller_itself_does_not_stand_for_the_callee() -> No
     call = span(2, 1, 0, 90 * MS, name="charge", kind=CLIENT, attributes={"peer.service": "bank"})
     read = span(3, 2, 95 * MS, 99 * MS, name="read body")
     assert "no spans from there" in golden([root(100), call, read])[1]
+
+
+def test_a_loop_with_one_failure_is_a_repeated_call_and_no_retry() -> None:
+    calls = [
+        span(
+            i + 2, 1, (10 + i * 100) * MS, (105 + i * 100) * MS, service="orders", name="GET",
+            kind=CLIENT, error=i == 16,
+            attributes={
+                "url.full": f"http://customers/customers/{i + 100}", "http.request.method": "GET",
+            },
+        )
+        for i in range(30)
+    ]  # fmt: skip
+    e = explain(trace([root(3100), *calls]))
+    assert [entry.cause for entry in e.verdict] == ["repeated_call", "between_children"]
+    assert e.verdict[0].reason.startswith("30 identical calls to customers one after another")
+
+
+def test_queries_behind_a_wrapper_each_are_one_finding() -> None:
+    spans: list[Span] = []
+    for i in range(100):
+        start, wrapper = 5 * MS + i * 9 * MS, 1000 + i
+        spans.append(span(wrapper, 1, start, start + 9 * MS, service="cart", name="Cart.find"))
+        inner = span(
+            3000 + i, wrapper, start, start + 9 * MS, service="cart", name="Session.execute"
+        )
+        select = query(5000 + i, 0, 0, f"SELECT * FROM c WHERE id = {i}")
+        spans.append(inner)
+        spans.append(
+            replace(
+                select, parent_span_id=3000 + i, start_unix_nano=start + MS,
+                end_unix_nano=start + 8 * MS,
+            )
+        )  # fmt: skip
+    assert golden([root(1000), *spans])[:2] == [
+        "cart › SELECT cart_items: 70 %, high",
+        "100 identical queries one after another (N+1), 7 ms each: SELECT * FROM c WHERE id = ?.",
+    ]

@@ -1,14 +1,12 @@
-"""Calls: whom a span calls, when two spans are the same call, and which ones are attempts."""
+"""Calls: whom a span calls, and when two spans are the same call."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
 from longpole.analyzer.path_spans import PathSpans
-from longpole.model.span import SpanKind, StatusCode
 
 DB_SYSTEM = ("db.system.name", "db.system")
 QUERY_TEXT = ("db.query.text", "db.statement")
@@ -70,15 +68,20 @@ def call_key(spans: PathSpans, index: int) -> CallKey:
         asked = normalised_query(query)
     else:
         target = spans.text(index, _TARGET)
-        asked = _without_ids(target.split("?", 1)[0]) if target else ""
+        asked = without_ids(target.split("?", 1)[0]) if target else ""
     return (
         spans.services[index],
         spans.kinds[index],
-        _without_ids(spans.names[index]),
+        without_ids(spans.names[index]),
         peer_of(spans, index),
         spans.text(index, _METHOD),
         asked,
     )
+
+
+def asked_exactly(spans: PathSpans, index: int) -> str | None:
+    """What a span asks for, parameters included; None when it does not say."""
+    return spans.text(index, (*QUERY_TEXT, *_URL, "http.target", "url.path"))
 
 
 @lru_cache(maxsize=4096)
@@ -89,35 +92,6 @@ def normalised_query(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _without_ids(text: str) -> str:
+def without_ids(text: str) -> str:
+    """A path or a name with the ids in it as `{}`."""
     return _ID_IN_PATH.sub("{}", text[:_LONGEST_TEXT])
-
-
-def retries(
-    spans: PathSpans, siblings: Sequence[int], low: Sequence[int], high: Sequence[int]
-) -> list[tuple[int, int]]:
-    """Pairs (failed attempt, next attempt) among the children of one span.
-
-    Attempts are CLIENT spans that make the same call one after the other; each but the last
-    failed, or the next one says by its resend count that it is a repetition.
-    """
-    clients = [c for c in siblings if spans.kinds[c] == SpanKind.CLIENT]
-    if len(clients) < 2 or not any(
-        spans.status_codes[c] == StatusCode.ERROR or spans.text(c, RESEND_COUNT) for c in clients
-    ):
-        return []
-    by_call: dict[CallKey, list[int]] = {}
-    for child in sorted(clients, key=lambda c: (low[c], high[c], c)):
-        by_call.setdefault(call_key(spans, child), []).append(child)
-    pairs: list[tuple[int, int]] = []
-    for attempts in by_call.values():
-        for one, following in zip(attempts, attempts[1:], strict=False):
-            has_failed = spans.status_codes[one] == StatusCode.ERROR
-            if high[one] <= low[following] and (has_failed or _is_resent(spans, one, following)):
-                pairs.append((one, following))
-    return pairs
-
-
-def _is_resent(spans: PathSpans, one: int, following: int) -> bool:
-    before, after = (spans.text(i, RESEND_COUNT) or "0" for i in (one, following))
-    return before.isdecimal() and after.isdecimal() and int(before[:9]) < int(after[:9])

@@ -11,20 +11,15 @@ from longpole.analyzer.calls import (
     DB_SYSTEM,
     MESSAGING_SYSTEM,
     QUERY_TEXT,
-    call_key,
     normalised_query,
-    retries,
 )
 from longpole.analyzer.critical_path import DetachReason, RawPath, Windows
 from longpole.analyzer.detached_callee import detached_callee
 from longpole.analyzer.labels import Label, PathSegments
 from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.patterns import patterns_of
 from longpole.analyzer.tree import SpanTree
-from longpole.model.span import SpanKind, StatusCode
-
-# So many equal calls of one span, one after the other, are a pattern and no coincidence.
-FEWEST_REPEATED_CALLS = 5
-
+from longpole.model.span import SpanKind
 
 _DATABASE = (*QUERY_TEXT, *DB_SYSTEM)
 
@@ -51,6 +46,8 @@ CauseKey: TypeAlias = tuple[str, str, str, str]
 
 
 # Plain texts: an enum's hash is computed in Python, once for every span.
+_RETRY = CauseKind.RETRY.value
+_REPEATED_CALL = CauseKind.REPEATED_CALL.value
 _DATABASE_CALL = CauseKind.DATABASE.value
 _UNINSTRUMENTED_CALL = CauseKind.UNINSTRUMENTED_CALL.value
 _GAVE_UP = CauseKind.GAVE_UP.value
@@ -102,12 +99,13 @@ def leading_causes(
     limit: int,
 ) -> list[Cause]:
     """Up to `limit` causes, most time first. Every segment belongs to exactly one cause."""
-    attempts_or_repeats: dict[CauseKey, list[int]] = {}
-    whole_calls, pauses = _patterns(spans, tree, found, path, attempts_or_repeats)
+    patterns = patterns_of(spans, tree, found, path)
+    whole_calls: dict[int, CauseKey] = {i: (_RETRY, *p) for i, p in patterns.retried.items()}
+    whole_calls.update((i, (_REPEATED_CALL, *p)) for i, p in patterns.repeated.items())
     keys: list[CauseKey] = []
     totals: dict[CauseKey, int] = {}
     own_key: dict[int, CauseKey] = {}
-    own_time, waiting = Label.SELF, Label.NET_WAIT
+    own_time, waiting, backoff = Label.SELF, Label.NET_WAIT, Label.BACKOFF
     columns = (segments.owners, segments.labels, segments.starts, segments.ends, segments.peers)
     for index, label, start, end, peer in zip(*columns, strict=True):
         key = whole_calls.get(index) if whole_calls else None
@@ -117,12 +115,13 @@ def leading_causes(
                 if key is None:
                     key = own_key[index] = _own_time(spans, tree, found, index, label, peer)
             else:
-                key = pauses.get((index, start, end)) or _edge(spans, index, label, peer)
+                pause = patterns.pause(index, start) if label is backoff else None
+                key = (_RETRY, *pause) if pause else _edge(spans, index, label, peer)
         keys.append(key)
         totals[key] = totals.get(key, 0) + end - start
     leading = nsmallest(limit, totals, key=lambda key: (-totals[key], key))
     causes = {
-        key: Cause(key, totals[key], calls=attempts_or_repeats.get(key, [])) for key in leading
+        key: Cause(key, totals[key], calls=patterns.calls.get(key[1:], [])) for key in leading
     }
     columns_of_time = (segments.owners, segments.labels, segments.starts, segments.ends)
     for place, (key, index, label, start, end) in enumerate(
@@ -176,71 +175,3 @@ def _edge(spans: PathSpans, index: int, label: Label, peer: str | None) -> Cause
     if label is Label.SELF_OVERLAPPED:
         return (CauseKind.OVERLAPPED.value, service, operation, "")
     return (_BETWEEN_CHILDREN, service, operation, "")
-
-
-def _patterns(
-    spans: PathSpans,
-    tree: SpanTree,
-    found: Windows,
-    path: RawPath,
-    calls_of: dict[CauseKey, list[int]],
-) -> tuple[dict[int, CauseKey], dict[tuple[int, int, int], CauseKey]]:
-    """Spans on the path whose whole subtree belongs to a retry or a repeated call, and the
-    pauses between attempts as (parent, start, end)."""
-    on_path: dict[int, list[int]] = {}
-    for index in path.visited[1:]:
-        on_path.setdefault(tree.parents[index], []).append(index)
-    whole_calls: dict[int, CauseKey] = {}
-    pauses: dict[tuple[int, int, int], CauseKey] = {}
-    attempted: set[int] = set()
-    for parent in path.visited:
-        children = on_path.get(parent)
-        if children is None:
-            continue
-        above = whole_calls.get(parent)
-        if above is not None:
-            whole_calls.update((child, above) for child in children)
-            continue
-        if len(children) < 2:
-            continue
-        for one, following in retries(spans, children, found.starts, found.ends):
-            key = (CauseKind.RETRY.value, spans.services[one], spans.names[one], str(parent))
-            calls = calls_of.setdefault(key, [])
-            calls.extend(i for i in (one, following) if i not in calls[-1:])
-            pauses[parent, found.ends[one], found.starts[following]] = key
-            whole_calls[one] = key
-            # The last attempt is the work that was wanted, unless it failed too.
-            if spans.status_codes[following] == StatusCode.ERROR:
-                whole_calls[following] = key
-            attempted.update((one, following))
-        other = [child for child in children if child not in attempted]
-        for key, calls in _repeated(spans, parent, other).items():
-            calls_of[key] = sorted(calls, key=lambda c: (found.starts[c], c))
-            whole_calls.update((call, key) for call in calls)
-    return whole_calls, pauses
-
-
-def _repeated(spans: PathSpans, parent: int, children: list[int]) -> dict[CauseKey, list[int]]:
-    outgoing = (SpanKind.CLIENT, SpanKind.PRODUCER)
-    calls = [
-        child
-        for child in children
-        if spans.kinds[child] in outgoing or spans.text(child, DB_SYSTEM) is not None
-    ]
-    if len(calls) < FEWEST_REPEATED_CALLS:
-        return {}
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for call in calls:
-        groups.setdefault(call_key(spans, call), []).append(call)
-    repeated: dict[CauseKey, list[int]] = {}
-    for number, same in enumerate(groups[key] for key in sorted(groups, key=repr)):
-        if len(same) >= FEWEST_REPEATED_CALLS:
-            first = min(same)
-            key = (
-                CauseKind.REPEATED_CALL.value,
-                spans.services[first],
-                spans.names[first],
-                f"{parent} {number}",
-            )
-            repeated[key] = same
-    return repeated

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from longpole.analyzer.calls import peer_of, retries
+from longpole.analyzer.calls import peer_of
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.retries import retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind
 
@@ -27,7 +28,7 @@ class Label(StrEnum):
     NET_REQUEST = "net_request"  # a call on its way to the server span
     NET_RESPONSE = "net_response"  # the answer on its way back
     NET_WAIT = "net_wait"  # a call to something that sends no spans
-    BACKOFF = "backoff"  # between a failed attempt and the next
+    BACKOFF = "backoff"  # between a failed attempt and the next, where nothing else runs
 
 
 class PathSegment(NamedTuple):
@@ -68,7 +69,18 @@ class PathSegments:
             yield PathSegment(*values, *self.covering.get(place, ((), 0)))
 
     def append(self, owner: int, label: Label, start: int, end: int, peer: str | None) -> None:
-        """Add a segment that begins where the last one ended."""
+        """Add a segment that begins where the last one ended, or lengthen the last one."""
+        last = len(self.owners) - 1
+        if (
+            last >= 0
+            and self.owners[last] == owner
+            and self.labels[last] is label
+            and self.peers[last] == peer
+            and last not in self.covering
+            and last + 1 not in self.covering
+        ):
+            self.ends[last] = end
+            return
         self.owners.append(owner)
         self.labels.append(label)
         self.starts.append(start)
@@ -109,31 +121,35 @@ def labelled(
             # Without a tolerance, children on the path never run during their parent's own
             # segments, and only those beside it are left to look at.
             beside = blocking[owner] if eps_ns else path.beside.get(owner, [])
+            beside = [c for c in beside if low[c] < high[c]]
             sweeps[owner] = _Sweep(beside, low, high) if beside else None
         sweep = sweeps[owner]
         if sweep is None:
-            append(owner, *caller.stretch(start, end))
+            for stretch in caller.stretches(start, end):
+                append(owner, *stretch)
             continue
         for part in sweep.parts(start, end):
             if part.covering_count:
                 segments.covering[len(segments)] = (part.covering, part.covering_count)
                 append(owner, Label.SELF_OVERLAPPED, part.start, part.end, None)
             else:
-                append(owner, *caller.stretch(part.start, part.end))
+                for stretch in caller.stretches(part.start, part.end):
+                    append(owner, *stretch)
     return segments
 
 
 class _Caller:
     """What a span's time alone means: its own work, or one of the edges it calls over."""
 
-    __slots__ = ("backoffs", "peer", "plain", "server_end", "server_start")
+    __slots__ = ("backoffs", "next_backoff", "peer", "plain", "server_end", "server_start")
 
     def __init__(self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int) -> None:
         self.plain = Label.SELF
         self.peer: str | None = None
         self.server_start: int | None = None
         self.server_end = 0
-        self.backoffs: frozenset[tuple[int, int]] = frozenset()
+        self.backoffs: list[tuple[int, int]] = []
+        self.next_backoff = 0
         low, high = found.starts, found.ends
         kind = spans.kinds[owner]
         # Children without duration say nothing about time, so they change no label.
@@ -146,19 +162,47 @@ class _Caller:
             if len(servers) == 1:
                 self.server_start, self.server_end = low[servers[0]], high[servers[0]]
                 self.peer = spans.services[servers[0]]
-        if len(running) > 1:
-            self.backoffs = frozenset(
-                (high[one], low[following]) for one, following in retries(spans, running, low, high)
+        if len(found.blocking[owner]) > 1:
+            # Attempts without duration were made all the same.
+            self.backoffs = _merged_gaps(
+                (high[one], low[following])
+                for one, following in retries(spans, found.blocking[owner], low, high)
             )
 
-    def stretch(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
-        """Label and peer of a stretch in which no blocking child runs, around its times."""
-        if self.backoffs and (start, end) in self.backoffs:
-            return Label.BACKOFF, start, end, None
+    def stretches(self, start: int, end: int) -> Iterator[tuple[Label, int, int, str | None]]:
+        """Label, times and peer of the parts of a stretch in which no blocking child runs;
+        asked for stretches in ascending order."""
+        at = start
+        while self.next_backoff < len(self.backoffs) and at < end:
+            low, high = self.backoffs[self.next_backoff]
+            if high <= at:
+                self.next_backoff += 1
+                continue
+            if low >= end:
+                break
+            if at < low:
+                yield self._plain(at, low)
+            at, begin = min(high, end), max(at, low)
+            yield Label.BACKOFF, begin, at, None
+        if at < end:
+            yield self._plain(at, end)
+
+    def _plain(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
         if self.server_start is not None:
             is_before = end <= self.server_start
             return Label.NET_REQUEST if is_before else Label.NET_RESPONSE, start, end, self.peer
         return self.plain, start, end, self.peer
+
+
+def _merged_gaps(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Gaps that have a length, ascending, those that overlap or touch as one."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(gap for gap in gaps if gap[0] < gap[1]):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def _other_service(spans: PathSpans, tree: SpanTree, owner: int) -> str | None:
