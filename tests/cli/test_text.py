@@ -88,3 +88,18 @@ def test_figures_read_well() -> None:
     assert moment(1767323045123456789) == "2026-01-02 03:04:05.123"
     assert moment(-(2**63)).startswith("1677-")
     assert shortened("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize("command", ["trace", "traces", "critical-path", "services"])
+def test_a_name_of_thousands_of_characters_leaves_room_for_the_rest(
+    tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "long.jsonl"
+    content = CHECKOUT.read_text()
+    for word in ("cart-svc", "SELECT cart_items", "POST /checkout", "auth-svc"):
+        content = content.replace(word, word + "x" * 5000)
+    file.write_text(content)
+    shown = run(command, "--from", file).stdout
+    assert "xxx" in shown
+    assert "x" * 1000 not in shown.replace("\n", "").replace(" ", "")
+    assert len(shown) < 15_000

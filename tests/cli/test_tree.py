@@ -69,3 +69,18 @@ def test_zero_time_is_no_obstacle() -> None:
     rows = spans((0, "root", True))
     rows[0]["duration_ns"] = 0
     assert "root" in shown(rows)
+
+
+def test_a_stray_span_does_not_squeeze_the_bars() -> None:
+    rows = spans((0, "root", True), (1, "work", True), (1, "stray", False))
+    rows[0] |= {"start_unix_nano": 10**18, "duration_ns": 1000}
+    rows[1] |= {"start_unix_nano": 10**18, "duration_ns": 1000}
+    rows[2] |= {"start_unix_nano": 0}
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(span_tree(rows, False, (10**18, 10**18 + 1000)))
+    lines = capture.get().splitlines()
+    assert lines[1].count("█") == lines[2].count("█") > 20
+    assert "‹ 10 ns" in lines[3]
+    assert "cut off" in lines[-1]
+    assert "‹" not in lines[1] + lines[2]

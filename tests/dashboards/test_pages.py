@@ -132,3 +132,26 @@ def test_a_question_that_does_not_parse_keeps_the_form() -> None:
     assert page.status_code == 200
     assert "unknown field" in page.text
     assert 'value="{ nope"' in page.text
+
+
+def test_a_stray_span_does_not_squeeze_the_bars_of_the_others() -> None:
+    root = span(1, end_unix_nano=START + 9_000_000)
+    stray = span(2, 1, start_unix_nano=5, end_unix_nano=10)
+    text = Web([root, stray]).get(f"/traces/{HEX}").text
+    bars = re.findall(r'<rect class="c\d+" x="([\d.]+)" y="1" width="([\d.]+)"', text)
+    assert sorted(bars) == [("0.00", "1000.00"), ("0.00", "2.00")]
+    assert "‹" in text
+    assert "cut off" in text
+    inert(text)
+
+
+def test_a_name_of_thousands_of_characters_is_cut_and_whole_in_its_tooltip() -> None:
+    name = 'x"<' * 2000
+    web = Web([span(1, name=name, service_name=name, end_unix_nano=START + 9_000_000)])
+    for path in (f"/traces/{HEX}", "/traces"):
+        text = web.get(path).text
+        inert(text)
+        shown = re.sub(r"<[^>]*>", "", text)
+        assert shown.count("x&#34;") < 1500
+        titles = [dict(attributes).get("title") for _, attributes in Tags(text).found]
+        assert name in titles

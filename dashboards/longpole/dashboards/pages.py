@@ -10,18 +10,22 @@ from urllib.parse import quote
 import jinja2
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 
 from longpole.dashboards import errors, figures
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.parameters import PATH_OPTIONS
 from longpole.dashboards.ribbon import colour_of, ribbon
+from longpole.dashboards.time_axis import OUTSIDE, TimeAxis
 
 # More rows than this do not help a reader and make the page slow; the path is always whole
 # up to the same number.
 MAX_ROWS = 2_000
 DEEPEST_INDENT = 24
 BAR_WIDTH = 1000
+# In characters. A name beyond that says nothing more to a reader; the JSON has all of it.
+LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -30,10 +34,6 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters.update(
-    duration=figures.duration, share=figures.share, moment=figures.moment, colour=colour_of
-)
-_templates.globals.update(plural=figures.plural)
 
 
 def page_router(answers: Answers) -> APIRouter:
@@ -80,7 +80,8 @@ def trace_page(report: Mapping[str, Any]) -> str:
     return _templates.get_template("trace.html").render(
         report=report,
         ribbon=ribbon(report["segments"]),
-        rows=_with_bars(rows, report["spans"]),
+        rows=_with_bars(rows, _axis(report)),
+        outside=OUTSIDE,
         hidden=len(report["spans"]) - len(rows),
         trace_path=f"/api/v1/traces/{quote(report['trace_id'])}",
     )
@@ -101,25 +102,54 @@ def chosen_rows(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [spans[index] for index in sorted(chosen)]
 
 
-def _with_bars(
-    rows: Sequence[Mapping[str, Any]], spans: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Rows with `x` and `width` of their bars and an indentation class."""
-    begin = min((s["start_unix_nano"] for s in spans), default=0)
-    end = max((s["start_unix_nano"] + max(0, s["duration_ns"]) for s in spans), default=1)
-    scale = BAR_WIDTH / max(1, end - begin)
-    return [
-        {
-            **row,
-            "x": (row["start_unix_nano"] - begin) * scale,
-            "width": max(2.0, max(0, row["duration_ns"]) * scale),
-            "indent": min(int(row["depth"]), DEEPEST_INDENT),
-        }
-        for row in rows
-    ]
+def _axis(report: Mapping[str, Any]) -> TimeAxis:
+    begin = report["start_unix_nano"]
+    return TimeAxis.of(report["spans"], (begin, begin + report["duration_ns"]))
+
+
+def _with_bars(rows: Sequence[Mapping[str, Any]], axis: TimeAxis) -> list[dict[str, Any]]:
+    """Rows with `x` and `width` of their bars, the marks of what lies `outside`, and an
+    indentation class. A bar has at least 2 units, also at the right end."""
+    bars = []
+    for row in rows:
+        start, length, outside = axis.place(row)
+        width = max(2.0, length * BAR_WIDTH / axis.total_ns)
+        bars.append(
+            {
+                **row,
+                "x": min(start * BAR_WIDTH / axis.total_ns, BAR_WIDTH - width),
+                "width": width,
+                "outside": outside,
+                "indent": min(int(row["depth"]), DEEPEST_INDENT),
+            }
+        )
+    return bars
+
+
+def shown_name(text: str | None) -> Markup:
+    """The name of a service or an operation as an element: cut when it is so long that it
+    hides the rest, the whole of it as its tooltip then."""
+    name = text or ""
+    if len(name) <= LONGEST_NAME:
+        return Markup("<bdi>{}</bdi>").format(name)
+    return Markup('<bdi title="{}">{}…</bdi>').format(name[:LONGEST_TITLE], name[:LONGEST_NAME])
+
+
+def shown_sentence(text: str) -> Markup:
+    """The same for a sentence that quotes telemetry."""
+    if len(text) <= LONGEST_SENTENCE:
+        return Markup("<bdi>{}</bdi>").format(text)
+    return Markup('<bdi title="{}">{}…</bdi>').format(text[:LONGEST_TITLE], text[:LONGEST_SENTENCE])
 
 
 def error_page(status: int, message: str, reasons: tuple[str, ...]) -> str:
     """Why there is no page here."""
     template = "trace_not_found.html" if reasons else "refused.html"
     return _templates.get_template(template).render(status=status, message=message, reasons=reasons)
+
+
+_templates.filters.update(
+    duration=figures.duration, share=figures.share, moment=figures.moment, colour=colour_of,
+    name=shown_name, sentence=shown_sentence,
+)  # fmt: skip
+_templates.globals.update(plural=figures.plural)

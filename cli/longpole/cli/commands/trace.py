@@ -71,7 +71,8 @@ def command(
 
             if number:
                 click.echo()
-            print_text(trace_text(report, source.page_url(report["trace_id"]), all_spans=spans))
+            page = source.page_url(report["trace_id"])
+            print_text(trace_text(report, page, all_spans=spans, is_stored=not files))
 
 
 def all_traces(source: Source) -> Sequence[str]:

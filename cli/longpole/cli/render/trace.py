@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from longpole.cli.render.ribbon import Ribbon
-from longpole.cli.render.text import inert
+from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.cli.render.tree import span_tree
 from longpole.dashboards.figures import duration, moment, plural, share
 
@@ -18,13 +18,19 @@ MAX_LOGS = 20
 
 
 def trace_text(
-    report: Mapping[str, Any], page_url: str = "", all_spans: bool = False
+    report: Mapping[str, Any],
+    page_url: str = "",
+    all_spans: bool = False,
+    is_stored: bool = True,
 ) -> RenderableType:
-    """`report` is the document of `longpole trace --json --spans`."""
-    return Group(*_parts(report, page_url, all_spans))
+    """`report` is the document of `longpole trace --json --spans`. Without `is_stored` it is
+    of files, to which nothing more can come."""
+    return Group(*_parts(report, page_url, all_spans, is_stored))
 
 
-def _parts(report: Mapping[str, Any], page_url: str, all_spans: bool) -> Iterator[RenderableType]:
+def _parts(
+    report: Mapping[str, Any], page_url: str, all_spans: bool, is_stored: bool
+) -> Iterator[RenderableType]:
     root = report["root"]
     head = Text()
     head.append(f"{_name(root)}  ", "bold")
@@ -40,10 +46,11 @@ def _parts(report: Mapping[str, Any], page_url: str, all_spans: bool) -> Iterato
         yield Ribbon(report["segments"])
     if report.get("spans"):
         yield Text()
-        yield span_tree(report["spans"], all_spans)
+        begin = report["start_unix_nano"]
+        yield span_tree(report["spans"], all_spans, (begin, begin + report["duration_ns"]))
     yield from _logs(report)
     yield Text()
-    yield from _completeness(report)
+    yield from _completeness(report, is_stored)
     if page_url:
         yield Text()
         yield Text(page_url, "underline")
@@ -52,7 +59,7 @@ def _parts(report: Mapping[str, Any], page_url: str, all_spans: bool) -> Iterato
 def _name(span: Mapping[str, Any]) -> str:
     if span["service"] is None:
         return "no root span"
-    return f"{inert(span['service'])} · {inert(span['operation'])}"
+    return f"{name_of(span['service'])} · {name_of(span['operation'])}"
 
 
 def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -60,16 +67,16 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text("There is no time to explain: the root span has no duration.")
     for number, entry in enumerate(report["verdict"]):
         where = Text()
-        where.append(f"{inert(entry['service'])} › {inert(entry['operation'])}", "bold")
+        where.append(f"{name_of(entry['service'])} › {name_of(entry['operation'])}", "bold")
         amount = f"{duration(entry['critical_ns'])} of {duration(report['duration_ns'])}"
         where.append(f"  {amount} ({share(entry['share'])})")
-        why = Text(inert(entry["reason"]))
+        why = Text(sentence_of(entry["reason"]))
         why.append(f"  (confidence: {entry['confidence']})", "dim")
         if number:
             yield Text()
         yield _labelled("WHERE", where)
         yield _labelled("WHY", why)
-        yield _labelled("DO", Text(inert(entry["advice"])))
+        yield _labelled("DO", Text(sentence_of(entry["advice"])))
 
 
 def _labelled(label: str, content: Text) -> RenderableType:
@@ -90,12 +97,14 @@ def _logs(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(f"LOGS  {plural(len(logs), 'record')}", "bold")
     for log in logs[:MAX_LOGS]:
         line = f"{moment(log['time_unix_nano'])[11:]}  {inert(log['severity']) or '-':<5} "
-        yield Padding(Text(f"{line} {inert(log['service'])}  {inert(log['body'])}"), (0, 0, 0, 2))
+        yield Padding(
+            Text(f"{line} {name_of(log['service'])}  {sentence_of(log['body'])}"), (0, 0, 0, 2)
+        )
     if len(logs) > MAX_LOGS:
         yield Text(f"  … {len(logs) - MAX_LOGS:,} more")
 
 
-def _completeness(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _completeness(report: Mapping[str, Any], is_stored: bool) -> Iterator[RenderableType]:
     facts = report["completeness"]
     state = (
         f"settled, revision {facts['revision']}"
@@ -115,7 +124,11 @@ def _completeness(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     ]
     if report["ambiguous_ns"]:
         lacks.append(f"{duration(report['ambiguous_ns'])} where span times cannot tell who waited")
-    yield Text(f"{'; '.join(lacks) or 'complete'} ({state})", "dim")
+    losses = sum(p["count"] for p in report["problems"] if p["severity"] == "loss")
+    if losses and not is_stored:
+        lacks.append(plural(losses, "record") + " of the files left out")
+    known = "; ".join(lacks) or "complete"
+    yield Text(f"{known} ({state})" if is_stored else known, "dim")
     for problem in report["problems"]:
         times = f" ({problem['count']:,} times)" if problem["count"] > 1 else ""
         yield Text(f"note: {inert(problem['message'])}{times}", "dim")

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longpole.cli.render.text import inert
+from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.dashboards.figures import duration, moment
 
 
@@ -25,13 +25,13 @@ def traces_text(document: Mapping[str, Any]) -> RenderableType:
         if row["error_count"]:
             line.append(f"  ✕ {row['error_count']:,}", "bold red")
         parts.append(line)
-        words = f"{inert(row['root_service'])} · {inert(row['root_operation'])}"
+        words = f"{name_of(row['root_service'])} · {name_of(row['root_operation'])}"
         detail = Table.grid(padding=(0, 0), pad_edge=False)
         detail.add_column(width=2)
         detail.add_column(overflow="fold")
         text = Text(words)
         if row["verdict"]:
-            text.append(f": {inert(row['verdict'])}", "dim")
+            text.append(f": {sentence_of(row['verdict'])}", "dim")
         if not row["is_settled"]:
             text.append("  (not settled)", "dim italic")
         detail.add_row("", text)

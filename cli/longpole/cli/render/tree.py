@@ -1,4 +1,4 @@
-"""The span tree on a terminal: indentation, bars on one time axis, the path marked."""
+"""The span tree on a terminal: indentation, bars on the root's time, the path marked."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.bar import Bar
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longpole.cli.render.text import inert
+from longpole.cli.render.text import name_of
 from longpole.dashboards.figures import duration
+from longpole.dashboards.time_axis import AFTER, BEFORE, OUTSIDE, TimeAxis
 
 # Up to so many spans the whole tree is shown; of longer traces the path and its context.
 WHOLE_TREE = 60
@@ -21,11 +22,17 @@ DEEPEST_INDENT = 16
 KEPT_OF_A_RUN = 2
 
 
-def span_tree(spans: Sequence[Mapping[str, Any]], all_spans: bool) -> RenderableType:
-    """`spans` in tree order. Rows that are left out are counted where they would stand."""
+def span_tree(
+    spans: Sequence[Mapping[str, Any]], all_spans: bool, shown_ns: tuple[int, int] = (0, 0)
+) -> RenderableType:
+    """`spans` in tree order. Rows that are left out are counted where they would stand.
+
+    Bars are scaled to `shown_ns`, begin and end of the root in Unix nanoseconds, so that one
+    stray span does not make all of them unreadable; without it to all spans. What lies outside
+    is marked: `‹` before, `›` after.
+    """
     shown = range(len(spans)) if all_spans else chosen(spans)
-    begin = min(span["start_unix_nano"] for span in spans)
-    end = max(span["start_unix_nano"] + max(0, span["duration_ns"]) for span in spans)
+    axis = TimeAxis.of(spans, shown_ns)
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("SPANS (● on the critical path)", ratio=5, no_wrap=True, overflow="ellipsis")
     table.add_column("on path", justify="right", no_wrap=True)
@@ -35,10 +42,12 @@ def span_tree(spans: Sequence[Mapping[str, Any]], all_spans: bool) -> Renderable
     for index in shown:
         if index > last + 1:
             table.add_row(_more(index - last - 1))
-        table.add_row(*_row(spans[index], begin, max(1, end - begin)))
+        table.add_row(*_row(spans[index], axis))
         last = index
     if last < len(spans) - 1:
         table.add_row(_more(len(spans) - 1 - last))
+    if any(axis.place(spans[index])[2] for index in shown):
+        return Group(table, Text(f"  {BEFORE} {AFTER}  {OUTSIDE}", "dim"))
     return table
 
 
@@ -92,21 +101,20 @@ def _repeats(spans: Sequence[Mapping[str, Any]]) -> set[int]:
     return repeats
 
 
-def _row(span: Mapping[str, Any], begin: int, total: int) -> tuple[RenderableType, ...]:
+def _row(span: Mapping[str, Any], axis: TimeAxis) -> tuple[RenderableType, ...]:
     name = Text(no_wrap=True, overflow="ellipsis")
     name.append("● " if span["on_path"] else "  ", "bold yellow")
     name.append("  " * min(span["depth"], DEEPEST_INDENT))
     if span["status"] == "error":
         name.append("✕ ", "bold red")
-    name.append(inert(span["service"]), "cyan")
-    name.append(f" {inert(span['operation'])}", "bold" if span["on_path"] else "")
-    start = span["start_unix_nano"] - begin
-    length = max(0, span["duration_ns"])
+    name.append(name_of(span["service"]), "cyan")
+    name.append(f" {name_of(span['operation'])}", "bold" if span["on_path"] else "")
+    start, length, outside = axis.place(span)
     # A span too short to see still gets a mark.
-    bar = Bar(total, start, max(start + length, start + total / 200), color="yellow"
-              if span["on_path"] else "blue")  # fmt: skip
+    bar = Bar(axis.total_ns, start, max(start + length, start + axis.total_ns / 200),
+              color="yellow" if span["on_path"] else "blue")  # fmt: skip
     held = duration(span["critical_ns"]) if span["on_path"] else ""
-    return name, held, duration(span["duration_ns"]), bar
+    return name, held, " ".join(filter(None, (outside, duration(span["duration_ns"])))), bar
 
 
 def _more(count: int) -> Text:
