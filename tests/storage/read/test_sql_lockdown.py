@@ -48,6 +48,15 @@ ATTACKS = [
     "CHECKPOINT",
     "BEGIN",
     "EXPLAIN ANALYZE SELECT 1",
+    "EXPLAIN /* */ ANALYZE SELECT 1",
+    "EXPLAIN (FORMAT json) SELECT 1",
+    "EXPLAIN (ANALYZE) SELECT 1",
+    "EXPLAIN SELECT 1; DROP VIEW spans",
+    "EXPLAIN SELECT * FROM read_text('/etc/passwd')",
+    "EXPLAIN EXPLAIN SELECT 1",
+    "EXPLAIN COPY spans TO 'out.csv'",
+    "EXPLAIN",
+    "-- comment\nATTACH 'other.duckdb' AS other",
     "PREPARE p AS SELECT 1",
     "SELECT 1; SELECT 2",
     "SELECT 1; DROP VIEW spans",
@@ -147,6 +156,20 @@ def test_an_honest_question_is_answered(source: HandMadeSource, text: str) -> No
 def test_every_view_answers_when_it_is_empty(tmp_path: Path, view: str) -> None:
     source = HandMadeSource(tmp_path)
     assert ask(source, f"SELECT * FROM {view}").rows.num_rows == 0
+
+
+def test_a_refusal_names_what_can_be_asked_instead(source: HandMadeSource) -> None:
+    for text in ("PIVOT spans ON name", "EXPLAIN ANALYZE SELECT 1"):
+        with pytest.raises(QueryRefused, match="EXPLAIN ANALYZE would run .* PIVOT needs"):
+            ask(source, text)
+    answer = ask(source, "PIVOT spans ON name IN ('op') USING count(*) GROUP BY kind")
+    assert answer.rows.to_pylist() == [{"kind": 0, "op": 1}]
+
+
+def test_an_error_inside_duckdb_shows_no_stack(source: HandMadeSource) -> None:
+    with pytest.raises(QueryRefused) as refused:
+        ask(source, "SELECT error('Stack Trace: /home/secret')")
+    assert "/home" not in str(refused.value)
 
 
 def test_show_tables_lists_the_views_only(source: HandMadeSource) -> None:

@@ -158,6 +158,60 @@ def test_attr_works_in_where_and_keeps_its_name(source: HandMadeSource) -> None:
     assert answer.rows.to_pylist() == [{"attr('http.route')": "/a"}]
 
 
+SELF_JOIN = "FROM spans a JOIN spans b USING (trace_id)"
+
+
+@pytest.mark.parametrize("call", ["attr(a, 'code')", "a.attr('code')"])
+def test_attr_names_the_table_it_means(source: HandMadeSource, call: str) -> None:
+    rows = ask(source, f"SELECT {call} AS v {SELF_JOIN} WHERE a.span_id = b.span_id ORDER BY 1")
+    assert rows.rows["v"].to_pylist() == [1, 200, 404, 500, 503, None]
+
+
+def test_an_ambiguous_attr_says_what_to_write(source: HandMadeSource) -> None:
+    with pytest.raises(QueryRefused, match=r"attr\(a, 'code'\) or attr\(b, 'code'\)") as refused:
+        ask(source, f"SELECT attr('code') {SELF_JOIN}")
+    assert "longpole_" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("WITH spans AS (SELECT * FROM spans WHERE code > 400) SELECT name FROM spans", 3),
+        ("WITH Spans AS (SELECT name, code FROM spans) SELECT name FROM SPANS WHERE code = 1", 1),
+        ("WITH s AS (SELECT * FROM spans), spans AS (SELECT 1 AS one) SELECT * FROM s", 6),
+        ("SELECT * FROM (WITH spans AS (SELECT 1 AS one) SELECT * FROM spans), spans AS s", 6),
+    ],
+)
+def test_a_common_table_may_be_called_like_the_view_it_asks(
+    source: HandMadeSource, text: str, count: int
+) -> None:
+    assert ask(source, text).rows.num_rows == count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- why\nSELECT name FROM spans",
+        "/* why */ SELECT name FROM spans; -- end",
+        "-- why\n\n-- and why\nFROM spans SELECT attr('code')",
+    ],
+)
+def test_a_comment_may_come_first(source: HandMadeSource, text: str) -> None:
+    assert ask(source, text).rows.num_rows == 6
+
+
+def test_show_tables_after_a_comment_answers(source: HandMadeSource) -> None:
+    assert "spans" in ask(source, "-- why\nSHOW TABLES;").rows["name"].to_pylist()
+
+
+def test_explain_shows_the_plan_without_a_path(source: HandMadeSource) -> None:
+    answer = ask(source, "-- why\nEXPLAIN SELECT attr('code') FROM spans WHERE kind = 1")
+    plan = answer.rows["explain_value"].to_pylist()[0]
+    assert "kind" in plan
+    assert str(source.folder) not in plan
+    assert "/" not in plan
+
+
 def test_an_unknown_key_is_null_with_a_notice(source: HandMadeSource) -> None:
     answer = ask(source, 'SELECT DISTINCT "http.rout" FROM spans')
     assert answer.rows.to_pylist() == [{"http.rout": None}]
@@ -211,6 +265,26 @@ def test_a_named_trace_is_found_in_every_part(source: HandMadeSource, low: int) 
     assert ask(source, f"SELECT name FROM spans s WHERE {wanted}").rows.num_rows == 2
     wanted = f"trace_id = '{trace_hex(low)}' OR kind = 0"
     assert ask(source, f"SELECT name FROM spans WHERE {wanted}").rows.num_rows == 6
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "trace_id = '{}'",
+        "'{}' = s.trace_id",
+        "trace_id IN ('nonsense', '{}')",
+        "trace_id = '{}' OR name = 'none'",
+    ],
+)
+def test_an_id_is_found_in_capitals_too(source: HandMadeSource, where: str) -> None:
+    wanted = where.format(trace_hex(2).upper())
+    assert ask(source, f"SELECT name FROM spans s WHERE {wanted}").rows.num_rows == 2
+
+
+def test_a_text_that_is_no_id_column_keeps_its_case(source: HandMadeSource) -> None:
+    text = "ABCDEFABCDEFABCD"
+    source.add_hot(spans=[span(7, 4, {}, name=text)])
+    assert ask(source, f"SELECT 1 FROM spans WHERE name = '{text}'").rows.num_rows == 1
 
 
 def test_a_condition_on_an_outer_trace_does_not_limit_the_inner(source: HandMadeSource) -> None:

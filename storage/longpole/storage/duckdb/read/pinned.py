@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from longpole.model.ids import InvalidId, parse_trace_id
-from longpole.storage.duckdb.read.question import Question, constant_text
+from longpole.storage.duckdb.read.question import Question, constant_text, dicts, set_constant_text
 from longpole.storage.duckdb.read.view_columns import SHAPES
 
 MAX_PINNED = 1000
+_ID_NAMES = ("trace_id", "span_id")
+_HEX_ID = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}")
 
 
 def pinned_traces(question: Question) -> dict[str, frozenset[int]]:
@@ -76,3 +79,29 @@ def _ids(nodes: list[Any]) -> frozenset[int] | None:
         except InvalidId:
             continue  # equals no trace id of ours
     return frozenset(found)
+
+
+def lower_ids(question: Question) -> bool:
+    """Writes the ids that the query compares with an id column in lower case, as the views
+    show them; whether there was one to change."""
+    is_changed = False
+    for node in dicts(question.tree):
+        match node.get("type"):
+            case "COMPARE_EQUAL" | "COMPARE_NOTEQUAL":
+                operands = [node["left"], node["right"]]
+            case "COMPARE_IN" | "COMPARE_NOT_IN":
+                operands = node["children"]
+            case _:
+                continue
+        if any(_is_id_column(operand) for operand in operands):
+            for operand in operands:
+                text = constant_text(operand) or ""
+                if _HEX_ID.fullmatch(text) and text != text.lower():
+                    set_constant_text(operand, text.lower())
+                    is_changed = True
+    return is_changed
+
+
+def _is_id_column(node: Any) -> bool:
+    names = (node.get("column_names") if isinstance(node, dict) else None) or [""]
+    return str(names[-1]).lower().endswith(_ID_NAMES)

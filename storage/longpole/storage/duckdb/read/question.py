@@ -45,6 +45,13 @@ _FORBIDDEN_FUNCTIONS = frozenset(
 _CATALOG_PREFIXES = ("duckdb_", "pragma_", "pg_", "sqlite_", "longpole_", "seg_", "information_")
 
 
+_OTHER_STATEMENTS = (
+    "only a SELECT can be run here, or EXPLAIN and a SELECT: the views are read-only. EXPLAIN"
+    " ANALYZE would run the query outside the limits of an answer; PIVOT needs its columns named,"
+    " as in PIVOT spans ON kind IN (2, 3) USING count(*)"
+)
+
+
 @dataclass(slots=True)
 class Question:
     """What one SELECT names.
@@ -90,7 +97,7 @@ def read_question(serialized: str) -> Question:
         raise QueryRefused("the SQL is nested too deeply") from None
     if tree.get("error"):
         if tree.get("error_type") == "not implemented":
-            raise QueryRefused("only a SELECT can be run here: the views are read-only")
+            raise QueryRefused(_OTHER_STATEMENTS)
         raise QueryRefused(f"the SQL does not parse: {tree.get('error_message')}")
     statements = tree["statements"]
     if len(statements) != 1:
@@ -118,6 +125,14 @@ def constant_text(node: object) -> str | None:
     return None
 
 
+def set_constant_text(node: dict[str, Any], text: str) -> None:
+    """Give a string constant another text."""
+    if "literal" in node:
+        node["literal"]["text"] = text
+    else:
+        node["value"]["value"] = text
+
+
 def arguments_of(node: dict[str, Any]) -> list[Any]:
     """The argument expressions of a function call."""
     if "arguments" in node:  # DuckDB 2
@@ -126,12 +141,12 @@ def arguments_of(node: dict[str, Any]) -> list[Any]:
 
 
 def _ctes(node: object) -> Iterator[str]:
-    for child in _dicts(node):
+    for child in dicts(node):
         for entry in (child.get("cte_map") or {}).get("map", ()):
             yield entry["key"]
 
 
-def _dicts(node: object) -> Iterator[dict[str, Any]]:
+def dicts(node: object) -> Iterator[dict[str, Any]]:
     """Every object of a JSON tree, without recursion."""
     waiting = [node]
     while waiting:
@@ -144,7 +159,7 @@ def _dicts(node: object) -> Iterator[dict[str, Any]]:
 
 
 def _walk(root: dict[str, Any], question: Question, ctes: set[str]) -> None:
-    for node in _dicts(root):
+    for node in dicts(root):
         if node.get("alias"):
             question.inner_names.add(str(node["alias"]).lower())
         question.inner_names |= {str(n).lower() for n in node.get("column_name_alias") or ()}
@@ -165,7 +180,7 @@ def _walk(root: dict[str, Any], question: Question, ctes: set[str]) -> None:
             case "FUNCTION":
                 _take_function(node, question)
             case "LAMBDA":
-                for name in _dicts(node.get("lhs")):
+                for name in dicts(node.get("lhs")):
                     question.inner_names |= {n.lower() for n in name.get("column_names", ())}
 
 
@@ -175,8 +190,8 @@ def _take_table(node: dict[str, Any], question: Question, ctes: set[str]) -> Non
     is_qualified = bool(node.get("schema_name") or node.get("catalog_name") or len(path) > 1)
     alias = str(node.get("alias") or name).lower()
     question.inner_names.add(alias)
-    if not is_qualified and name.lower() in ctes:
-        return
+    if not is_qualified and name.lower() in ctes and name.lower() not in VIEWS:
+        return  # a WITH that is called like a view may be about that view
     if is_qualified or name.lower() not in VIEWS:
         shown = ".".join(path) if is_qualified else name
         raise QueryRefused(f"there is no table {shown!r}: the views are {', '.join(VIEWS)}")
@@ -204,33 +219,36 @@ def _take_function(node: dict[str, Any], question: Question) -> None:
         raise QueryRefused(f"{name}() is not available here")
     if name != "attr":
         return
+    question.attrs[_attr_parts(node)] = None
+
+
+def _attr_parts(node: dict[str, Any]) -> tuple[str, str]:
+    """(qualifier or "", key) of `attr('k')`, `attr(s, 'k')` and `s.attr('k')`."""
     arguments = arguments_of(node)
-    qualifier = ""
-    if len(arguments) == 2 and arguments[0].get("type") == "COLUMN_REF":
-        qualifier = str(arguments[0]["column_names"][-1])
-    key = constant_text(arguments[-1]) if arguments else None
-    if key is None or len(arguments) != (2 if qualifier else 1):
+    path = (node.get("qualified_name") or {}).get("path") or [node.get("schema", ""), ""]
+    qualifier = str(path[-2]) if len(path) > 1 else ""
+    if not qualifier and len(arguments) == 2 and arguments[0].get("type") == "COLUMN_REF":
+        qualifier = str(arguments.pop(0)["column_names"][-1])
+    key = constant_text(arguments[0]) if len(arguments) == 1 else None
+    if key is None:
         raise QueryRefused("attr() takes one constant text, as in attr('http.route')")
-    question.attrs[(qualifier, key)] = None
+    return qualifier, key
 
 
-def replace_attr_calls(question: Question, columns: dict[tuple[str, str], str]) -> str:
-    """The JSON of the query with every `attr()` call turned into a column of `columns`."""
-    for node in _dicts(question.tree):
+def replace_attr_calls(question: Question, columns: dict[tuple[str, str], str]) -> None:
+    """Turns every `attr()` call of the query into a column of `columns`."""
+    for node in dicts(question.tree):
         for item in node.get("select_list") or ():
             if isinstance(item, dict) and _is_attr(item) and not item.get("alias"):
                 item["alias"] = f"attr({constant_text(arguments_of(item)[-1])!r})"
-    for node in _dicts(question.tree):
+    for node in dicts(question.tree):
         if _is_attr(node):
-            arguments = arguments_of(node)
-            key = constant_text(arguments[-1]) or ""
-            qualifier = [] if len(arguments) == 1 else [str(arguments[0]["column_names"][-1])]
-            column = columns[("".join(qualifier), key)]
+            qualifier, key = _attr_parts(node)
+            column = columns[qualifier, key]
             kept = {"alias": node["alias"], "query_location": node.get("query_location", 0)}
             node.clear()
             node.update({"class": "COLUMN_REF", "type": "COLUMN_REF", **kept})
-            node["column_names"] = [*qualifier, column]
-    return json.dumps(question.tree)
+            node["column_names"] = [qualifier, column] if qualifier else [column]
 
 
 def _is_attr(node: dict[str, Any]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,9 @@ import pyarrow as pa
 
 from longpole.storage.duckdb.read.identifiers import quote_identifier, quote_literal
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, register_hot
-from longpole.storage.duckdb.read.pinned import pinned_traces
+from longpole.storage.duckdb.read.pinned import lower_ids, pinned_traces
 from longpole.storage.duckdb.read.question import (
+    ATTR_COLUMN,
     VIEWS,
     Question,
     read_question,
@@ -21,7 +24,7 @@ from longpole.storage.duckdb.read.question import (
 )
 from longpole.storage.duckdb.read.search import state_notices
 from longpole.storage.duckdb.read.value_size import refuse_huge_values
-from longpole.storage.duckdb.read.views import plan_views, view_sql
+from longpole.storage.duckdb.read.views import Plan, plan_views, view_sql
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
 
@@ -37,6 +40,10 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "allow_unsigned_extensions": "false",
     "python_enable_replacements": "false",
 }
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
+# ANALYZE would run the query, and brackets hold options: both are refused with a sentence.
+_EXPLAIN = re.compile(r"EXPLAIN\b(?!\s*\()(?!\s+ANALY[ZS]E\b)", re.IGNORECASE)
+_ATTR_COLUMN = re.compile(rf"""(["']?)(?:(\w+)\.)?({ATTR_COLUMN}\d+)\1""")
 _LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
 
 
@@ -51,17 +58,22 @@ def run_sql(
     """Answer one SELECT as `SqlReader.sql` promises."""
     import duckdb  # late: a server accepts data before it has paid for this import
 
-    stripped = text.strip().rstrip(";").strip()
+    comments = _COMMENTS.match(text)
+    stripped = text[comments.end() if comments else 0 :].strip().rstrip(";").strip()
     if stripped.lower() in ("show tables", "show views", "show all tables"):
         with source.lease() as lease:
             notices = state_notices(lease.snapshot)
         return SqlAnswer(pa.table({"name": pa.array(VIEWS)}), notices=notices)
     with source.lease() as lease, _private_instance(memory_limit_bytes, threads) as connection:
+        explains = _EXPLAIN.match(stripped)
+        text = stripped[explains.end() :] if explains else text
         question = _read(connection, text)
         plan = plan_views(question, lease.snapshot.attribute_types)
-        if plan.attr_columns:
-            changed = replace_attr_calls(question, plan.attr_columns)
+        replace_attr_calls(question, plan.attr_columns)
+        if lower_ids(question) or plan.attr_columns:
+            changed = json.dumps(question.tree)
             text = str(_one(connection, "SELECT json_deserialize_sql(?)", changed))
+        text = f"EXPLAIN {text}" if explains else text
         _attach(connection, lease.snapshot, question)
         pins = pinned_traces(question)
         for name, view in plan.views.items():
@@ -81,7 +93,7 @@ def run_sql(
             except (duckdb.Error, OSError, pa.ArrowException) as reason:
                 if timer.is_set():
                     raise QueryTimedOut(f"stopped after {timeout_seconds:g} s") from None
-                raise QueryRefused(_explained(reason, question)) from None
+                raise QueryRefused(_explained(reason, question, plan)) from None
         return SqlAnswer(rows, is_truncated, cut + plan.notices + state_notices(lease.snapshot))
 
 
@@ -185,10 +197,19 @@ def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterat
         thread.join()
 
 
-def _explained(reason: Exception, question: Question) -> str:
+def _explained(reason: Exception, question: Question, plan: Plan) -> str:
     # An internal error of DuckDB carries a stack trace with paths of this machine.
     message = str(reason).partition("Stack Trace:")[0].rstrip()
+    keys = {column: key for (_, key), column in plan.attr_columns.items()}
+    message = _ATTR_COLUMN.sub(lambda found: _attr_call(found, keys), message)
     dotted = [f"{q}.{n}" for q, n in question.names if q and q.lower() not in question.tables]
     if dotted and "Binder Error" in message:
         message += f'\nAn attribute key stands in double quotes: "{dotted[0]}"'
     return message
+
+
+def _attr_call(found: re.Match[str], keys: Mapping[str, str]) -> str:
+    """What the person wrote, or could write, where DuckDB speaks of a column of ours."""
+    _, qualifier, column = found.groups()
+    key = quote_literal(keys.get(column, ""))
+    return f"attr({qualifier}, {key})" if qualifier else f"attr({key})"
