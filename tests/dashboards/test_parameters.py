@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from longpole.analyzer.traceql import QuerySyntaxError
 from longpole.dashboards.errors import BadQuestion
 from longpole.dashboards.parameters import duration_ns, moment, query
 from longpole.model.clock import ManualClock
@@ -80,3 +81,28 @@ def test_times_stay_within_64_bits() -> None:
     assert moment("0001-01-01T00:00:00Z", "from") == -(2**63)
     with pytest.raises(BadQuestion, match="2262"):
         moment("9999999999999999999", "to")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("cart", 'Did you mean { resource.service.name = "cart" } ?'),
+        (" cart-svc ", 'Did you mean { resource.service.name = "cart-svc" } ?'),
+        ("AB" * 16, f"longpole trace {'AB' * 16}"),
+        ("0123456789abcdef", "longpole trace 0123456789abcdef"),
+        ("duration > 1s", "Did you mean { duration > 1s } ?"),
+        ('name="a" && status=error', 'Did you mean { name = "a" && status = error } ?'),
+    ],
+)
+def test_what_is_no_query_is_answered_with_what_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        query({"q": [text]}, ManualClock())
+    assert str(caught.value).endswith(meant)
+    assert caught.value.position == len(text) - len(text.lstrip())
+
+
+@pytest.mark.parametrize("text", ["{ nope }", "slow things", "}", "{", "x" * 5000])
+def test_nothing_is_suggested_when_nothing_fits(text: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        query({"q": [text]}, ManualClock())
+    assert "Did you mean" not in str(caught.value)

@@ -34,6 +34,8 @@ _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 *
           "h": 3600 * 10**9, "d": 86400 * 10**9}  # fmt: skip
 # By the number of digits: Unix seconds, milliseconds, microseconds, nanoseconds.
 _SCALES = ((11, 10**9), (14, 10**6), (17, 10**3), (19, 1))
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
+_NAME = re.compile(r"[\w.:/\-]{1,80}")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -112,7 +114,7 @@ def query(parameters: Parameters, clock: Clock, default_limit: int | None = 20) 
     conditions: list[Condition] = []
     text = first(parameters, "q")
     if text:
-        conditions += traceql.parse_query(text).conditions
+        conditions += _parsed(text)
     for name, field in (("service", Field.SERVICE), ("operation", Field.NAME)):
         value = first(parameters, name)
         if value is not None:
@@ -134,6 +136,30 @@ def query(parameters: Parameters, clock: Clock, default_limit: int | None = 20) 
         time_range(parameters, clock),
         default_limit if limit is None else whole(limit, "limit", 1, MAX_LIMIT),
     )
+
+
+def _parsed(text: str) -> tuple[Condition, ...]:
+    try:
+        return traceql.parse_query(text).conditions
+    except traceql.QuerySyntaxError as error:
+        meant = _meant(text.strip())
+        if meant:
+            error.args = (f"{error}\n{meant}",)
+        raise
+
+
+def _meant(text: str) -> str:
+    """What somebody most likely wants who gives an id, a name or bare conditions; may be empty."""
+    if _TRACE_ID.fullmatch(text):
+        return f"To look at one trace: longpole trace {text}"
+    if _NAME.fullmatch(text):
+        meant = TraceQuery((Condition(Field.SERVICE, Comparison.EQ, text),))
+        return f"Did you mean {traceql.format_query(meant)} ?"
+    try:
+        bare = traceql.parse_query("{ " + text + " }")
+    except traceql.QuerySyntaxError:
+        return ""
+    return f"Did you mean {traceql.format_query(bare)} ?"
 
 
 def time_range(parameters: Parameters, clock: Clock) -> TimeRange:
