@@ -91,7 +91,7 @@ def test_times_stay_within_64_bits() -> None:
         ("AB" * 16, f"longpole trace {'AB' * 16}"),
         ("0123456789abcdef", "longpole trace 0123456789abcdef"),
         ("duration > 1s", "Did you mean { duration > 1s } ?"),
-        ('name="a" && status=error', 'Did you mean { name = "a" && status = error } ?'),
+        ('name="a" && status=error', 'Did you mean { name="a" && status=error } ?'),
     ],
 )
 def test_what_is_no_query_is_answered_with_what_was_meant(text: str, meant: str) -> None:

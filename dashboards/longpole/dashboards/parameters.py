@@ -155,11 +155,12 @@ def _meant(text: str) -> str:
     if _NAME.fullmatch(text):
         meant = TraceQuery((Condition(Field.SERVICE, Comparison.EQ, text),))
         return f"Did you mean {traceql.format_query(meant)} ?"
+    braced = "{ " + text + " }"
     try:
-        bare = traceql.parse_query("{ " + text + " }")
+        traceql.parse_query(braced)
     except traceql.QuerySyntaxError:
         return ""
-    return f"Did you mean {traceql.format_query(bare)} ?"
+    return f"Did you mean {braced} ?"
 
 
 def time_range(parameters: Parameters, clock: Clock) -> TimeRange:
