@@ -288,3 +288,55 @@ def test_queries_behind_a_wrapper_each_are_one_finding() -> None:
         "cart › SELECT cart_items: 70 %, high",
         "100 identical queries one after another (N+1), 7 ms each: SELECT * FROM c WHERE id = ?.",
     ]
+
+
+def test_a_short_child_for_the_connection_does_not_hide_a_slow_query() -> None:
+    pool = span(3, 2, 6 * MS, 8 * MS, service="cart", name="pg-pool.connect")
+    shown = golden([root(100), query(2, 5, 95, "SELECT * FROM users"), pool])
+    assert shown[0] == "cart › SELECT cart_items: 88 %, high"
+    assert "1 query took 88 ms: SELECT * FROM users" in shown[1]
+
+
+def test_code_around_a_query_of_its_own_is_not_the_query() -> None:
+    inner = replace(query(3, 40, 50, "SELECT 1"), parent_span_id=2)
+    assert golden([root(100), query(2, 0, 100, "SELECT 1"), inner])[1].startswith(
+        "SELECT cart_items spends this time outside its child spans"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "shown", "advice"),
+    [
+        ("redis", "HGETALL cart:17", "1 command took 90 ms: HGETALL cart:?.", "slow log"),
+        ("redis", "GET cart:items", "1 command took 90 ms: GET cart:items.", "slow log"),
+        ("mongodb", "find carts", "1 query took 90 ms: find carts.", "explain or profile"),
+        ("mysql", "SELECT :id::text", "1 query took 90 ms: SELECT ?::text.", "EXPLAIN"),
+        ("homegrown", "select 1", "1 query took 90 ms: select ?.", "EXPLAIN"),
+        ("homegrown", "frob", "1 query took 90 ms: frob.", "slow log, its indexes"),
+    ],
+)
+def test_the_advice_fits_the_database(system: str, text: str, shown: str, advice: str) -> None:
+    sent = {"db.system": system, "db.query.text": text}
+    call = span(2, 1, 0, 90 * MS, kind=CLIENT, attributes=sent)
+    _, reason, what_to_do = golden([root(100), call])[:3]
+    assert reason.endswith(shown)
+    assert advice in what_to_do
+    assert ("EXPLAIN" in what_to_do) == (advice == "EXPLAIN")
+
+
+def test_repeated_commands_and_sends_are_told_apart_from_queries() -> None:
+    def many(kind: int, sent: dict[str, str]) -> list[str]:
+        calls = [
+            span(i, 1, i * MS, (i + 1) * MS, name="x", kind=kind, attributes=sent)
+            for i in range(2, 12)
+        ]
+        return golden([root(12), *calls])[1:3]
+
+    commands = many(CLIENT, {"db.system": "redis", "db.statement": "GET a"})
+    assert commands[0].startswith("10 identical commands one after another")
+    assert "pipeline" in commands[1]
+    sends = many(SpanKind.PRODUCER, {"messaging.system": "kafka"})
+    assert sends == [
+        "10 equal sends to kafka one after another, 1 ms each.",
+        "Send them as one batch, or without waiting for each: up to −9 ms.",
+    ]

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from longpole.analyzer.calls import DB_SYSTEM, HOST, QUERY_TEXT, normalised_query, peer_of
 from longpole.analyzer.causes import Cause, CauseKind
 from longpole.analyzer.critical_path import Windows
+from longpole.analyzer.databases import family_of
 from longpole.analyzer.detached_callee import DetachedCallee, detached_callee, mostly_in
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
 from longpole.analyzer.wording import counted, duration_text, quoted
-from longpole.model.span import StatusCode
+from longpole.model.span import SpanKind, StatusCode
 
 
 class Confidence(StrEnum):
@@ -70,16 +71,25 @@ def _repeated_call(trace: Analysed, cause: Cause) -> Words:
     query = spans.text(first, QUERY_TEXT)
     each = duration_text(cause.critical_ns // count)
     saving = duration_text(cause.critical_ns - cause.critical_ns // count)
-    if query or spans.text(first, DB_SYSTEM):
+    system = spans.text(first, DB_SYSTEM)
+    if query or system:
+        family = family_of(system, query)
         what = f": {quoted(normalised_query(query))}" if query else ""
         return Words(
-            f"{count} identical queries one after another (N+1)",
-            f"{count} identical queries one after another (N+1), {each} each{what}.",
-            f"Load them in one query (IN or JOIN) instead of one by one: up to −{saving}.",
+            f"{count} identical {family.plural} one after another (N+1)",
+            f"{count} identical {family.plural} one after another (N+1), {each} each{what}.",
+            f"{family.repeated}: up to −{saving}.",
             Confidence.HIGH,
         )
     peer = peer_of(spans, first)
     to = f" to {quoted(peer)}" if peer else ""
+    if spans.kinds[first] == SpanKind.PRODUCER:
+        return Words(
+            f"{count} messages sent one after another",
+            f"{count} equal sends{to} one after another, {each} each.",
+            f"Send them as one batch, or without waiting for each: up to −{saving}.",
+            Confidence.HIGH,
+        )
     return Words(
         f"{count} identical calls one after another (N+1)",
         f"{count} identical calls{to} one after another (N+1), {each} each.",
@@ -93,14 +103,14 @@ def _database(trace: Analysed, cause: Cause) -> Words:
     longest = _longest(cause)
     system = spans.text(longest, DB_SYSTEM) or "the database"
     query = spans.text(longest, QUERY_TEXT)
-    calls = counted(len(cause.time_of), "query", "queries")
+    family = family_of(spans.text(longest, DB_SYSTEM), query)
+    calls = counted(len(cause.time_of), family.noun, family.plural)
     took = f"{calls} took {duration_text(cause.critical_ns)}"
     if query:
         return Words(
             f"waits for {quoted(system)}",
             f"Waits for {quoted(system)}: {took}: {quoted(normalised_query(query))}.",
-            "Read the plan of this query (EXPLAIN): add the index it lacks, fetch less, or "
-            "cache the answer. If the plan is good, look for locks and a full connection pool.",
+            family.slow,
             Confidence.HIGH,
         )
     return Words(

@@ -37,7 +37,9 @@ _TARGET = (
 _LONGEST_TEXT = 4_000  # of a query or URL is looked at
 
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\]|[^/:?#]+)", re.IGNORECASE)
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\$\d+|\b\d+(?:\.\d+)?\b|%s|:\w+")
+# `:name` stands for a value, but neither the second part of a Redis key like `cart:items` nor
+# the type of a cast like `id::text` does.
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$\d+|\b\d+(?:\.\d+)?\b|%s|(?<![\w:]):[A-Za-z_]\w*")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _BLANKS = re.compile(r"\s+")
 _ID_IN_PATH = re.compile(

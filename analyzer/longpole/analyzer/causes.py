@@ -142,14 +142,30 @@ def _own_time(
     service, operation = spans.services[index], spans.names[index]
     if label is Label.NET_WAIT:
         kind, callee = _wait(spans, tree, found, index)
-        if kind != _DATABASE_CALL:
-            return (kind, service, operation, callee or peer or "")
-    if label is Label.NET_WAIT or not tree.children[index]:
-        database = spans.text(index, _DATABASE)
-        if database is not None:
-            return (_DATABASE_CALL, service, operation, normalised_query(database))
-        return (_NO_CHILDREN, service, operation, "")
-    return (_BETWEEN_CHILDREN, service, operation, "")
+        if kind == _DATABASE_CALL:
+            text = spans.text(index, _DATABASE) or ""
+            return (kind, service, operation, normalised_query(text))
+        return (kind, service, operation, callee or peer or "")
+    kind = _BETWEEN_CHILDREN if tree.children[index] else _NO_CHILDREN
+    database = spans.text(index, _DATABASE) if _asks_database(spans, tree, index) else None
+    if database is not None:
+        return (_DATABASE_CALL, service, operation, normalised_query(database))
+    return (kind, service, operation, "")
+
+
+def _asks_database(spans: PathSpans, tree: SpanTree, index: int) -> bool:
+    """Whether own time of a span that names a database is spent waiting for it. A child for the
+    connection pool or a decoder changes nothing about that; one that asks the database itself
+    leaves its parent only the code around it."""
+    children = tree.children[index]
+    if not children or spans.kinds[index] != SpanKind.CLIENT:
+        return not children
+    if spans.text(index, _DATABASE) is None:
+        return False
+    return not any(
+        spans.kinds[child] == SpanKind.CLIENT or spans.text(child, _DATABASE) is not None
+        for child in children
+    )
 
 
 def _wait(spans: PathSpans, tree: SpanTree, found: Windows, index: int) -> tuple[str, str | None]:
