@@ -72,6 +72,13 @@ def test_sql_comes_as_a_table_as_csv_and_from_standard_input(directory: Path) ->
     assert "2 rows" in many.stdout
 
 
+def test_a_query_that_begins_with_a_comment_is_no_option(directory: Path) -> None:
+    for comment in ("-- why\n", "--why\n", "/* why */ "):
+        shown = run("sql", f"{comment}SELECT 40 + 2 AS answer", "--csv", "--data-dir", directory)
+        assert shown.stdout.split() == ["answer", "42"]
+    assert run("sql", "--no-such-option", "--data-dir", directory).exit_code == 2
+
+
 def test_writing_through_sql_is_refused(directory: Path) -> None:
     refused = run("sql", "DROP TABLE spans", "--data-dir", directory)
     assert refused.exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -11,8 +12,20 @@ from longpole.cli.exit_codes import Refused
 from longpole.cli.filters import json_option
 from longpole.cli.options import client_options, resolved
 
+_COMMENT_FIRST = re.compile(r"--(\s|[^\n=]*\n)")
 
-@click.command("sql")
+
+class _SqlCommand(click.Command):
+    """Takes a text that begins with an SQL comment for the query, not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        texts = [text for text in args if _COMMENT_FIRST.match(text)]
+        if texts and "--" not in args:
+            args = [text for text in args if text not in texts] + ["--", *texts]
+        return super().parse_args(ctx, args)
+
+
+@click.command("sql", cls=_SqlCommand)
 @click.argument("text", metavar="[SELECT]", required=False)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="print CSV (RFC 4180)")
