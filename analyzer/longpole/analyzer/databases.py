@@ -45,64 +45,21 @@ _UNKNOWN = Family(
     "Ask for all of them at once instead of one by one",
 )
 
-_SYSTEMS = {
-    **dict.fromkeys(
-        [
-            "postgresql",
-            "mysql",
-            "mariadb",
-            "sqlite",
-            "mssql",
-            "microsoft.sql_server",
-            "oracle",
-            "oracle.db",
-            "db2",
-            "ibm.db2",
-            "cockroachdb",
-            "clickhouse",
-            "snowflake",
-            "trino",
-            "redshift",
-            "aws.redshift",
-            "gcp.spanner",
-            "h2",
-            "h2database",
-            "hsqldb",
-            "derby",
-            "other_sql",
-            "sap.hana",
-            "hanadb",
-            "teradata",
-            "vertica",
-            "firebird",
-            "firebirdsql",
-            "duckdb",
-            "actian.ingres",
-            "informix",
-            "ibm.informix",
-            "sybase",
-            "softwareag.adabas",
-        ],
-        _SQL,
-    ),
-    **dict.fromkeys(["redis", "valkey", "memcached", "keydb", "dragonfly"], _KEY_VALUE),
-    **dict.fromkeys(
-        [
-            "mongodb",
-            "elasticsearch",
-            "opensearch",
-            "couchdb",
-            "couchbase",
-            "cosmosdb",
-            "azure.cosmosdb",
-            "dynamodb",
-            "aws.dynamodb",
-            "cassandra",
-            "neo4j",
-        ],
-        _DOCUMENT,
-    ),
+# Values of `db.system.name` and of the older `db.system`.
+_NAMES = {
+    _SQL: """
+        postgresql mysql mariadb sqlite mssql microsoft.sql_server oracle oracle.db db2 ibm.db2
+        cockroachdb clickhouse snowflake trino redshift aws.redshift gcp.spanner spanner h2
+        h2database hsqldb derby other_sql sap.hana hanadb teradata vertica firebird firebirdsql
+        duckdb actian.ingres ingres informix ibm.informix sybase softwareag.adabas
+    """,
+    _KEY_VALUE: "redis valkey memcached keydb dragonfly",
+    _DOCUMENT: """
+        mongodb elasticsearch opensearch couchdb couchbase cosmosdb azure.cosmosdb dynamodb
+        aws.dynamodb cassandra neo4j
+    """,
 }
+_SYSTEMS = {name: family for family, names in _NAMES.items() for name in names.split()}
 _STARTS_LIKE_SQL = re.compile(
     r"\s*(?:\(\s*)*(?:select|insert|update|delete|with|merge|call|begin|commit)\b", re.IGNORECASE
 )

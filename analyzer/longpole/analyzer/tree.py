@@ -8,10 +8,12 @@ from enum import StrEnum
 
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import NAMED_SPANS
+from longpole.analyzer.wording import duration_text, quoted
 from longpole.model.problem import Problem, Severity
 from longpole.model.span import SpanKind
 
 NO_PARENT = -1
+ROOTS_IN_WORDS = 3  # so many further roots are named in the sentence about them
 
 
 class RootKind(StrEnum):
@@ -43,6 +45,10 @@ class SpanTree:
     def orphans(self) -> int:
         """How many spans name a parent that is not in the trace."""
         return sum(kind is RootKind.ORPHAN for kind in self.roots.values())
+
+    def other_roots(self, spans: PathSpans) -> list[int]:
+        """The true roots beside the primary one, longest first."""
+        return _other_true_roots(spans, self.roots, self.primary)
 
 
 def build_tree(spans: PathSpans) -> SpanTree:
@@ -84,6 +90,9 @@ def build_tree(spans: PathSpans) -> SpanTree:
             )
         )
     primary = _primary(spans, roots)
+    others = _other_true_roots(spans, roots, primary)
+    if others:
+        problems.append(_further_roots(spans, others))
     is_headless = bool(roots) and roots[primary] is not RootKind.TRUE
     if is_headless:
         problems.append(
@@ -216,6 +225,29 @@ def _primary(spans: PathSpans, roots: dict[int, RootKind]) -> int:
         return -1
     starts, ends = spans.starts, spans.ends
     return min(candidates, key=lambda i: (starts[i] - ends[i], starts[i], i))
+
+
+def _other_true_roots(spans: PathSpans, roots: dict[int, RootKind], primary: int) -> list[int]:
+    others = [i for i, kind in roots.items() if kind is RootKind.TRUE and i != primary]
+    return sorted(others, key=lambda i: (spans.starts[i] - spans.ends[i], spans.starts[i], i))
+
+
+def _further_roots(spans: PathSpans, others: list[int]) -> Problem:
+    named = [
+        f"{quoted(spans.services[i])} › {quoted(spans.names[i])} "
+        f"{duration_text(spans.ends[i] - spans.starts[i])}"
+        for i in others[:ROOTS_IN_WORDS]
+    ]
+    more = len(others) - len(named)
+    beside = ", ".join(named) + (f" and {more} more" if more else "")
+    return Problem(
+        "several_roots",
+        "The trace has several roots; its path and verdict are those of the longest. "
+        f"Beside it: {beside}.",
+        Severity.WARNING,
+        len(others),
+        _ids(spans, others),
+    )
 
 
 def _ids(spans: PathSpans, indices: list[int]) -> tuple[int, ...]:

@@ -26,7 +26,8 @@ def trace_report(
     """The JSON document of a trace: ids as hex, times and durations as integer nanoseconds.
 
     Besides the documented contract it holds `start_unix_nano`, `service_count`,
-    `verdict_line`, `problems`, `orphan_trees` and `asynchronous`. With `include_spans`, `spans`
+    `verdict_line`, `problems`, `other_roots` (true roots beside the primary one, longest first),
+    `orphan_trees` and `asynchronous`. With `include_spans`, `spans`
     has every span in tree order (primary tree first), its own attributes and events if `trace`
     is given.
     """
@@ -46,6 +47,15 @@ def trace_report(
             "service": services[e.root] if has_root else None,
             "operation": names[e.root] if has_root else None,
         },
+        "other_roots": [
+            {
+                "span_id": span_id_hex(ids[i]),
+                "service": services[i],
+                "operation": names[i],
+                "duration_ns": e.spans.ends[i] - e.spans.starts[i],
+            }
+            for i in e.tree.other_roots(e.spans)
+        ],
         "completeness": {
             "orphans": e.completeness.orphans,
             "headless": e.completeness.headless,
