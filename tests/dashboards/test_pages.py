@@ -155,3 +155,18 @@ def test_a_name_of_thousands_of_characters_is_cut_and_whole_in_its_tooltip() -> 
         assert shown.count("x&#34;") < 1500
         titles = [dict(attributes).get("title") for _, attributes in Tags(text).found]
         assert name in titles
+
+
+def test_marks_that_turn_text_around_are_shown_as_unknown_characters() -> None:
+    name = "GET \u202egnp.exe\u2066"
+    web = Web([span(1, name=name, service_name=name, end_unix_nano=START + 9_000_000)])
+    for path in (f"/traces/{HEX}", "/traces"):
+        text = web.get(path).text
+        assert "GET \ufffdgnp.exe\ufffd" in text
+        assert "\u202e" not in text
+        assert "\u2066" not in text
+
+
+def test_an_empty_name_leaves_no_hole() -> None:
+    page = Web([span(1, name="", end_unix_nano=START + 9_000_000)]).get(f"/traces/{HEX}").text
+    assert "› <i>(no name)</i>" in page

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from longpole.dashboards import errors, figures
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.inert_text import NAMELESS, inert
 from longpole.dashboards.parameters import PATH_OPTIONS
 from longpole.dashboards.ribbon import colour_of, ribbon
 from longpole.dashboards.time_axis import OUTSIDE, TimeAxis
@@ -129,17 +130,26 @@ def _with_bars(rows: Sequence[Mapping[str, Any]], axis: TimeAxis) -> list[dict[s
 def shown_name(text: str | None) -> Markup:
     """The name of a service or an operation as an element: cut when it is so long that it
     hides the rest, the whole of it as its tooltip then."""
-    name = text or ""
-    if len(name) <= LONGEST_NAME:
-        return Markup("<bdi>{}</bdi>").format(name)
-    return Markup('<bdi title="{}">{}…</bdi>').format(name[:LONGEST_TITLE], name[:LONGEST_NAME])
+    return _element(text, LONGEST_NAME) if text else Markup("<i>{}</i>").format(NAMELESS)
 
 
 def shown_sentence(text: str) -> Markup:
     """The same for a sentence that quotes telemetry."""
-    if len(text) <= LONGEST_SENTENCE:
-        return Markup("<bdi>{}</bdi>").format(text)
-    return Markup('<bdi title="{}">{}…</bdi>').format(text[:LONGEST_TITLE], text[:LONGEST_SENTENCE])
+    return _element(text, LONGEST_SENTENCE)
+
+
+def plain_name(text: str | None) -> str:
+    """The same where no element may stand: in titles."""
+    name = inert((text or "")[: LONGEST_NAME + 1])
+    return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
+
+
+def _element(text: str, longest: int) -> Markup:
+    # Isolation alone would let a mark in a quoted name turn the rest of its sentence around.
+    shown = inert(text[:LONGEST_TITLE])
+    if len(text) <= longest:
+        return Markup("<bdi>{}</bdi>").format(shown)
+    return Markup('<bdi title="{}">{}…</bdi>').format(shown, shown[:longest])
 
 
 def error_page(status: int, message: str, reasons: tuple[str, ...]) -> str:
@@ -150,6 +160,6 @@ def error_page(status: int, message: str, reasons: tuple[str, ...]) -> str:
 
 _templates.filters.update(
     duration=figures.duration, share=figures.share, moment=figures.moment, colour=colour_of,
-    name=shown_name, sentence=shown_sentence,
+    name=shown_name, plain=plain_name, sentence=shown_sentence,
 )  # fmt: skip
 _templates.globals.update(plural=figures.plural)

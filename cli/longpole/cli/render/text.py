@@ -1,31 +1,9 @@
-"""Telemetry on a terminal: text that cannot drive the terminal or mislead its reader."""
+"""Telemetry on a terminal: inert, and no longer than a reader takes in."""
 
 from __future__ import annotations
 
-import unicodedata
-
-# Marks that reorder what a reader sees, and line breaks that terminals may honour.
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C, 0x2028, 0x2029}
-
-
-def inert(text: str, keep_newlines: bool = False) -> str:
-    """The text without C0, C1, bidi and surrogate characters: each becomes U+FFFD.
-
-    Tabs and line breaks become blanks, unless `keep_newlines` lets line feeds through.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character, keep_newlines) for character in text)
-
-
-def _shown(character: str, keep_newlines: bool) -> str:
-    if character == "\n" and keep_newlines:
-        return character
-    if character in "\t\n\r":
-        return " "
-    if ord(character) in _BIDI or unicodedata.category(character) in ("Cc", "Cs"):
-        return "\ufffd"
-    return character
+from longpole.dashboards.inert_text import NAMELESS
+from longpole.dashboards.inert_text import inert as inert
 
 
 def shortened(text: str, width: int) -> str:
@@ -39,7 +17,7 @@ LONGEST_NAME, LONGEST_SENTENCE = 120, 800
 
 def name_of(text: str) -> str:
     """The name of a service or an operation, inert and not so long that it hides the rest."""
-    return shortened(inert(text[: 2 * LONGEST_NAME]), LONGEST_NAME)
+    return shortened(inert(text[: 2 * LONGEST_NAME]), LONGEST_NAME) if text else NAMELESS
 
 
 def sentence_of(text: str) -> str:
