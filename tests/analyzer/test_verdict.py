@@ -340,3 +340,20 @@ def test_repeated_commands_and_sends_are_told_apart_from_queries() -> None:
         "10 equal sends to kafka one after another, 1 ms each.",
         "Send them as one batch, or without waiting for each: up to −9 ms.",
     ]
+
+
+def test_no_name_however_long_makes_a_sentence_unreadable() -> None:
+    endless = "x" * 5000
+    call = span(
+        2, 1, 0, 90 * MS, service=endless, name=endless, kind=CLIENT,
+        attributes={"peer.service": endless},
+    )  # fmt: skip
+    served = span(3, 2, 10 * MS, 80 * MS, service=endless, name=endless, kind=SERVER)
+    parallel = [span(i, 3, i * MS, (60 + i) * MS, name=endless + str(i)) for i in range(11, 16)]
+    beside = span(9, 0, 0, 5, service=endless, name=endless)
+    for spans in ([call], [call, served], [call, served, *parallel], [beside]):
+        e = explain(trace([root(100), *spans]))
+        assert len(e.verdict_line) < 250
+        for text in (*(w for v in e.verdict for w in (v.reason, v.advice)),):
+            assert len(text) < 450
+        assert all(len(problem.message) < 300 for problem in e.problems)

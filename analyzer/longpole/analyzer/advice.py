@@ -14,7 +14,7 @@ from longpole.analyzer.detached_callee import DetachedCallee, detached_callee, m
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
-from longpole.analyzer.wording import counted, duration_text, quoted
+from longpole.analyzer.wording import counted, duration_text, named, quoted
 from longpole.model.span import SpanKind, StatusCode
 
 
@@ -56,10 +56,10 @@ def _retry(trace: Analysed, cause: Cause) -> Words:
     attempts = counted(len(cause.calls), "attempt")
     return Words(
         f"{attempts}, {len(failed)} failed",
-        f"{attempts} of {quoted(cause.operation)}, {len(failed)} failed: "
+        f"{attempts} of {named(cause.operation)}, {len(failed)} failed: "
         f"{duration_text(cause.critical_ns - pauses)} in attempts that had to be repeated and "
         f"{duration_text(pauses)} waiting between attempts.",
-        f"Find out why {quoted(peer)} fails; then check how often and how fast callers retry.",
+        f"Find out why {named(peer)} fails; then check how often and how fast callers retry.",
         Confidence.HIGH,
     )
 
@@ -82,7 +82,7 @@ def _repeated_call(trace: Analysed, cause: Cause) -> Words:
             Confidence.HIGH,
         )
     peer = peer_of(spans, first)
-    to = f" to {quoted(peer)}" if peer else ""
+    to = f" to {named(peer)}" if peer else ""
     if spans.kinds[first] == SpanKind.PRODUCER:
         return Words(
             f"{count} messages sent one after another",
@@ -108,21 +108,21 @@ def _database(trace: Analysed, cause: Cause) -> Words:
     took = f"{calls} took {duration_text(cause.critical_ns)}"
     if query:
         return Words(
-            f"waits for {quoted(system)}",
-            f"Waits for {quoted(system)}: {took}: {quoted(normalised_query(query))}.",
+            f"waits for {named(system)}",
+            f"Waits for {named(system)}: {took}: {quoted(normalised_query(query))}.",
             family.slow,
             Confidence.HIGH,
         )
     return Words(
-        f"waits for {quoted(system)}",
-        f"Waits for {quoted(system)}: {took}; the spans do not carry the query text.",
+        f"waits for {named(system)}",
+        f"Waits for {named(system)}: {took}; the spans do not carry the query text.",
         "Record db.query.text on these spans, and look at the slow-query log for this time.",
         Confidence.MEDIUM,
     )
 
 
 def _uninstrumented_call(trace: Analysed, cause: Cause) -> Words:
-    peer = quoted(cause.detail) or "a callee that the span does not name"
+    peer = named(cause.detail) or "a callee that the span does not name"
     calls = counted(len(cause.time_of), "call")
     return Words(
         f"waits for {peer}, which sends no spans",
@@ -137,11 +137,11 @@ def _uninstrumented_call(trace: Analysed, cause: Cause) -> Words:
 def _gave_up(trace: Analysed, cause: Cause) -> Words:
     spans = trace.spans
     caller, callee = _callee(trace, cause)
-    peer = quoted(cause.detail)
+    peer = named(cause.detail)
     took = duration_text(spans.ends[callee.span] - spans.starts[callee.span])
     waited = duration_text(spans.ends[caller] - spans.starts[caller])
     slowest = mostly_in(spans, trace.found, callee.span)
-    name = quoted(spans.names[slowest])
+    name = named(spans.names[slowest])
     where = "" if slowest == callee.span else f", mostly in {name}"
     has_failed = spans.status_codes[caller] == StatusCode.ERROR
     return Words(
@@ -156,7 +156,7 @@ def _gave_up(trace: Analysed, cause: Cause) -> Words:
 def _unfitting_callee(trace: Analysed, cause: Cause) -> Words:
     spans = trace.spans
     caller, callee = _callee(trace, cause)
-    peer, own = quoted(cause.detail), quoted(cause.service)
+    peer, own = named(cause.detail), named(cause.service)
     if callee.reason is None:
         return Words(
             f"waits for {peer}, whose span has no duration",
@@ -169,12 +169,12 @@ def _unfitting_callee(trace: Analysed, cause: Cause) -> Words:
     before, after = spans.starts[caller] - end, start - spans.ends[caller]
     distance = duration_text(max(before, after))
     side = "before it starts" if before >= after else "after it ends"
-    hosts = [quoted(spans.text(i, HOST) or "") for i in (caller, callee.span)]
-    named = f" (hosts {hosts[0]} and {hosts[1]})" if all(hosts) else ""
+    hosts = [named(spans.text(i, HOST) or "") for i in (caller, callee.span)]
+    on_hosts = f" (hosts {hosts[0]} and {hosts[1]})" if all(hosts) else ""
     return Words(
         f"waits for {peer}, whose clock seems to differ",
         f"Waits for {peer}, whose span of this call lies {distance} {side}: probably the clocks "
-        f"of {own} and {peer} differ{named}; otherwise nobody waited for it.",
+        f"of {own} and {peer} differ{on_hosts}; otherwise nobody waited for it.",
         f"Synchronise the clocks of the hosts of {own} and {peer} (NTP or chrony); until then "
         f"the {duration_text(end - start)} of {peer} cannot be placed in this call.",
         Confidence.LOW,
@@ -184,12 +184,12 @@ def _unfitting_callee(trace: Analysed, cause: Cause) -> Words:
 def _publish(trace: Analysed, cause: Cause) -> Words:
     spans = trace.spans
     longest = _longest(cause)
-    broker = quoted(cause.detail) or "the broker"
+    broker = named(cause.detail) or "the broker"
     messages = counted(len(cause.time_of), "call")
     callee = detached_callee(spans, trace.tree, trace.found, longest)
     later = ""
     if callee is not None:
-        consumer = quoted(spans.services[callee.span])
+        consumer = named(spans.services[callee.span])
         later = f"; {consumer} works on the message on its own, and nobody here waits for that"
     return Words(
         f"waits for {broker} to take or give messages",
@@ -213,12 +213,12 @@ def _callee(trace: Analysed, cause: Cause) -> tuple[int, DetachedCallee]:
 
 
 def _network(trace: Analysed, cause: Cause) -> Words:
-    peer = quoted(cause.detail)
+    peer = named(cause.detail)
     before = duration_text(cause.label_ns.get(Label.NET_REQUEST, 0))
     after = duration_text(cause.label_ns.get(Label.NET_RESPONSE, 0))
     return Words(
         f"on the way to {peer} and back",
-        f"Between {quoted(cause.service)} and {peer}: {before} before the callee starts, "
+        f"Between {named(cause.service)} and {peer}: {before} before the callee starts, "
         f"{after} after it ends. Clocks that differ between hosts look the same.",
         f"Check connection set-up, queues in front of {peer}, proxies and the size of what is "
         "sent; then that both clocks are synchronised.",
@@ -228,13 +228,13 @@ def _network(trace: Analysed, cause: Cause) -> Words:
 
 def _overlapped(trace: Analysed, cause: Cause) -> Words:
     spans = trace.spans
-    names = sorted({quoted(spans.names[i]) for i in cause.covering})
+    names = sorted({named(spans.names[i]) for i in cause.covering})
     children = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
     return Words(
         "own work or overlapping children",
-        f"{quoted(cause.operation)} runs beside its children {children}; span times cannot "
+        f"{named(cause.operation)} runs beside its children {children}; span times cannot "
         "tell which of them held it up.",
-        f"Put a span around what {quoted(cause.operation)} does itself meanwhile; shorten "
+        f"Put a span around what {named(cause.operation)} does itself meanwhile; shorten "
         "the longest of the parallel children first.",
         Confidence.LOW,
     )
@@ -243,7 +243,7 @@ def _overlapped(trace: Analysed, cause: Cause) -> Words:
 def _between_children(trace: Analysed, cause: Cause) -> Words:
     return Words(
         "own time between child spans",
-        f"{quoted(cause.operation)} spends this time outside its child spans: its own code, "
+        f"{named(cause.operation)} spends this time outside its child spans: its own code, "
         "or calls that nobody instrumented.",
         "Profile it, or add spans around the parts between the existing ones.",
         Confidence.MEDIUM,

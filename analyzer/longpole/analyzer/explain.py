@@ -13,6 +13,7 @@ from longpole.analyzer.critical_path import (
     walk,
     windows,
 )
+from longpole.analyzer.garbage_pause import garbage_pause
 from longpole.analyzer.labels import Label, PathSegments, labelled
 from longpole.analyzer.path_spans import PathSpans, spans_of_trace
 from longpole.analyzer.repair import repair
@@ -100,7 +101,12 @@ def explain(trace: Trace | PathSpans, options: PathOptions | None = None) -> Exp
 
     The same spans in any order give the same answer.
     """
-    chosen = options or PathOptions()
+    size = len(trace.spans) if isinstance(trace, Trace) else len(trace)
+    with garbage_pause(size):
+        return _explained(trace, options or PathOptions())
+
+
+def _explained(trace: Trace | PathSpans, chosen: PathOptions) -> Explanation:
     spans, problems = repair(spans_of_trace(trace) if isinstance(trace, Trace) else trace)
     tree = build_tree(spans)
     found = windows(spans, tree, chosen)

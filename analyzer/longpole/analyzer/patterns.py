@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from longpole.analyzer.calls import DB_SYSTEM, call_key, without_ids
+from longpole.analyzer.calls import DB_SYSTEM, CallKey, call_key, without_ids
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.retries import retries
@@ -101,11 +101,18 @@ def _find_repeated(
     ]
     if len(calls) < FEWEST_REPEATED_CALLS:
         return
-    groups: dict[tuple[object, ...], list[int]] = {}
+    alike: dict[tuple[object, ...], list[int]] = {}
     for call in calls:
-        ancestor, wrappers = _wrappers(spans, tree, call)
-        groups.setdefault((ancestor, wrappers, call_key(spans, call)), []).append(call)
-    repeated = [same for same in groups.values() if len(same) >= FEWEST_REPEATED_CALLS]
+        below = (*_wrappers(spans, tree, call), spans.services[call])
+        alike.setdefault((*below, without_ids(spans.names[call])), []).append(call)
+    repeated: list[list[int]] = []
+    for some in alike.values():
+        if len(some) < FEWEST_REPEATED_CALLS:
+            continue  # what they ask for costs more to compare
+        groups: dict[CallKey, list[int]] = {}
+        for call in some:
+            groups.setdefault(call_key(spans, call), []).append(call)
+        repeated += (same for same in groups.values() if len(same) >= FEWEST_REPEATED_CALLS)
     for same in sorted(repeated, key=min):
         first = min(same)
         place = (spans.services[first], spans.names[first], f"call {first}")

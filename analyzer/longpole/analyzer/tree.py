@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import NAMED_SPANS
-from longpole.analyzer.wording import duration_text, quoted
+from longpole.analyzer.wording import duration_text, named
 from longpole.model.problem import Problem, Severity
 from longpole.model.span import SpanKind
 
@@ -233,13 +233,13 @@ def _other_true_roots(spans: PathSpans, roots: dict[int, RootKind], primary: int
 
 
 def _further_roots(spans: PathSpans, others: list[int]) -> Problem:
-    named = [
-        f"{quoted(spans.services[i])} › {quoted(spans.names[i])} "
+    told = [
+        f"{named(spans.services[i])} › {named(spans.names[i])} "
         f"{duration_text(spans.ends[i] - spans.starts[i])}"
         for i in others[:ROOTS_IN_WORDS]
     ]
-    more = len(others) - len(named)
-    beside = ", ".join(named) + (f" and {more} more" if more else "")
+    more = len(others) - len(told)
+    beside = ", ".join(told) + (f" and {more} more" if more else "")
     return Problem(
         "several_roots",
         "The trace has several roots; its path and verdict are those of the longest. "

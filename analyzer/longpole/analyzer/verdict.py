@@ -10,7 +10,7 @@ from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.labels import PathSegments
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import SpanTree
-from longpole.analyzer.wording import counted, quoted, share_text
+from longpole.analyzer.wording import counted, named, quoted, share_text
 from longpole.model.span import StatusCode
 
 MOST_ENTRIES = 5
@@ -80,7 +80,7 @@ def verdict_line(verdict: tuple[VerdictEntry, ...]) -> str:
     if not verdict:
         return ""
     top = verdict[0]
-    place = f"{quoted(top.service)} › {quoted(top.operation)}"
+    place = f"{named(top.service)} › {named(top.operation)}"
     return f"{place} {share_text(top.share)}: {top.summary}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _LONGEST_QUOTE = 100
+_LONGEST_NAME = 60
 
 
 def duration_text(ns: int) -> str:
@@ -31,5 +32,14 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 def quoted(text: str) -> str:
     """Telemetry inside a sentence: one line, cut to a length that can be read."""
-    line = " ".join(text[: 4 * _LONGEST_QUOTE].split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1].rstrip() + "…"
+    return _cut(text, _LONGEST_QUOTE)
+
+
+def named(text: str) -> str:
+    """A service, an operation or a peer inside a sentence, which may name several of them."""
+    return _cut(text, _LONGEST_NAME)
+
+
+def _cut(text: str, longest: int) -> str:
+    line = " ".join(text[: 4 * longest].split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
