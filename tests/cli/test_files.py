@@ -143,3 +143,22 @@ def test_the_export_of_one_trace_holds_it(tmp_path: Path) -> None:
     result = run("export", "--from", CHECKOUT, "--trace", CHECKOUT_ID)
     assert result.exit_code == 0
     assert len(json.loads(result.stdout)["resourceSpans"]) > 1
+
+
+def test_a_report_of_a_file_explains_its_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from longpole.analyzer import explain as module
+    from longpole.analyzer import settle
+    from longpole.analyzer.reports import unsettled
+    from longpole.dashboards import answers
+
+    explained: list[object] = []
+
+    def counted(*arguments: Any) -> Any:
+        explained.append(arguments[0])
+        return module.explain(*arguments)
+
+    for asker in (settle, unsettled, answers):
+        monkeypatch.setattr(asker, "explain", counted)
+    (report,) = documents("trace", "--from", CHECKOUT)
+    assert report["completeness"]["settled"]
+    assert len(explained) == 1

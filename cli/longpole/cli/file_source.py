@@ -17,7 +17,9 @@ from longpole.cli.telemetry_files import content_of, named, telemetry_in
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.figures import plural
 from longpole.model.clock import SystemClock
+from longpole.model.ids import join_trace_id, trace_id_hex
 from longpole.model.problem import Severity
+from longpole.model.query import TraceQuery
 from longpole.model.telemetry import Telemetry
 from longpole.storage.memory import MemoryStore
 
@@ -33,6 +35,12 @@ class FileSource(LocalSource):
     def __init__(self, answers: Answers, problems: Sequence[dict[str, Any]]) -> None:
         super().__init__(answers)
         self._problems = problems
+
+    def trace_ids(self, limit: int) -> Sequence[str]:
+        """Ids of up to `limit` traces as hex, newest first, without explaining any of them."""
+        found = self._answers.store.find_traces(TraceQuery(limit=limit)).traces
+        pairs = zip(found["trace_hi"].to_pylist(), found["trace_lo"].to_pylist(), strict=True)
+        return [trace_id_hex(join_trace_id(hi, lo)) for hi, lo in pairs]
 
     def trace(self, trace_id: str, asked: Asked) -> dict[str, Any]:
         report = super().trace(trace_id, asked)

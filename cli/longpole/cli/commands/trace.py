@@ -15,6 +15,8 @@ from longpole.cli.options import client_options, resolved
 if TYPE_CHECKING:
     from longpole.cli.question import Source
 
+MOST_TRACES = 10_000
+
 
 @click.command("trace")
 @click.argument("trace_id", metavar="[ID]", required=False)
@@ -77,9 +79,14 @@ def command(
 
 def all_traces(source: Source) -> Sequence[str]:
     """Ids of every trace of the files, oldest first."""
-    found = source.traces({"limit": ["10000"]})
-    if not found["traces"]:
+    from longpole.cli.file_source import FileSource
+
+    assert isinstance(source, FileSource)  # without files an id was asked for above
+    ids = source.trace_ids(MOST_TRACES + 1)
+    if not ids:
         raise NotFound("there is no trace in there")
-    if found["is_truncated"]:
-        raise Refused("the files hold more than 10,000 traces; name one, or use critical-path")
-    return [row["trace_id"] for row in reversed(found["traces"])]
+    if len(ids) > MOST_TRACES:
+        raise Refused(
+            f"the files hold more than {MOST_TRACES:,} traces; name one, or use critical-path"
+        )
+    return ids[::-1]
