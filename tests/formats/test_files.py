@@ -112,6 +112,12 @@ def test_json_of_no_known_kind_says_what_was_seen(data: bytes, seen: str) -> Non
     assert seen in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_text_of_other_encodings_with_a_mark_is_read(encoding: str) -> None:
+    (told,) = files.read("x.json", TRACES.decode().encode(encoding))
+    assert (told.accepted, told.problems) == (2, ())
+
+
 def test_a_broken_object_after_others_is_named() -> None:
     told = files.read("x.json", pretty(TRACES, LOGS) + b"\n{\n  broken\n}\n")
     assert [next(told).accepted, next(told).accepted] == [2, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import zlib
@@ -77,6 +78,9 @@ def read(name: str, data: bytes) -> Iterator[Telemetry]:
         if unwrapped is None:
             break
         data = unwrapped
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        # What a shell on Windows makes of redirected output.
+        data = data.decode("utf-16", "replace").encode()
     stripped = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not stripped:
         raise UnknownFormat(f"{name} is empty; {_UNDERSTOOD}.")
