@@ -156,3 +156,15 @@ def test_an_answer_that_counts_expired_spans_is_not_kept(tmp_path: Path) -> None
     settle_all(store, clock)
     assert sums(store) == (3, 3, 1, 1)
     store.close()
+
+
+def test_a_trace_whose_last_row_was_a_dropped_copy_is_settled_once(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path, clock)
+    send(store, spans([1], seed=1))
+    send(store, spans([2], seed=2), spans([1, 3], seed=1))
+    store.seal()
+    clock.advance(6)
+    store.put_derived(explain(store.quiet_traces(100, [])))
+    assert store.pending_traces() == 0
+    store.close()

@@ -43,12 +43,19 @@ class Settlement:
             due = state.queue.quiet(limit, now) if state.is_replayed else []
             # Marked before the spans are read: a span that slips in between is either part
             # of what was read or comes after its last row id.
+            reach: dict[int, int] = {}
             for trace_id in due:
+                entry = state.queue.get(trace_id)
+                reach[trace_id] = entry.last_row_id if entry is not None else 0
                 state.handed_out(trace_id)
         whole = self._reader.whole_traces(due, attributes)
         with state.lock:
             whole = replace(
-                whole, traces=tuple(_above(own, state.superseded) for own in whole.traces)
+                whole,
+                traces=tuple(
+                    _above(_through(own, reach[own.trace_id]), state.superseded)
+                    for own in whole.traces
+                ),
             )
             found = {own.trace_id: own.revision for own in whole.traces}
             for trace_id in due:
@@ -102,6 +109,12 @@ class Settlement:
         with self._leases.lease() as lease:
             found = sealed_settlements(lease.snapshot, lease.cursor, trace_ids)
         return {trace_id: revision for trace_id, (revision, _) in found.items()}
+
+
+def _through(own: TraceState, last_row_id: int) -> TraceState:
+    """A seal may have dropped the last row, as a copy of another one: it is explained, too, or
+    the trace would be pending for ever."""
+    return replace(own, through_row_id=max(own.through_row_id, last_row_id))
 
 
 def _above(own: TraceState, superseded: Mapping[int, int]) -> TraceState:
