@@ -17,14 +17,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.analyzer.arrow_traces import ListFeed
-from tests.analyzer.span_builders import span, trace
-
 from longpole.analyzer.explain import explain
 from longpole.analyzer.settle import settle_once
 from longpole.model.clock import ManualClock
 from longpole.model.span import SpanKind
 from longpole.model.trace import Trace
+from tests.analyzer.arrow_traces import ListFeed
+from tests.analyzer.span_builders import span, trace
 
 RUNS = 5
 

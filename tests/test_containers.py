@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.flow.tools import requires
 from tests.test_house import ROOMS, ROOT
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hypothesis import strategies as st
-from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import Explanation
 from longpole.model.span import Span, SpanLink
 from longpole.model.trace import Trace
+from tests.analyzer.span_builders import span, trace
 
 # place of the parent, start, length, kind
 _shape = st.tuples(

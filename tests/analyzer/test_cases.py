@@ -4,10 +4,10 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from tests.analyzer.span_builders import CASES, case_options, case_trace
 
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.labels import Label
+from tests.analyzer.span_builders import CASES, case_options, case_trace
 
 MODES = [
     pytest.param(

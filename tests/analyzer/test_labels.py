@@ -3,12 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import explain
 from longpole.analyzer.labels import NAMED_COVERING
 from longpole.model.span import Span, SpanKind
+from tests.analyzer.span_builders import span, trace
 
 CLIENT, SERVER, PRODUCER, CONSUMER = (
     SpanKind.CLIENT,

@@ -9,9 +9,6 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analyzer.oracle import owner_by_instant
-from tests.analyzer.random_trees import any_spans, modes, nested_trees, owned, trees
-from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import explain
@@ -21,6 +18,9 @@ from longpole.analyzer.reports.trace_report import trace_report
 from longpole.model.span import Span
 from longpole.model.trace import Trace
 from longpole.storage.ports import PATH_GROUP_COLUMNS
+from tests.analyzer.oracle import owner_by_instant
+from tests.analyzer.random_trees import any_spans, modes, nested_trees, owned, trees
+from tests.analyzer.span_builders import span, trace
 
 few = settings(max_examples=150, deadline=None)
 many = settings(max_examples=800, deadline=None)

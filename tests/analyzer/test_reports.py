@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.analyzer.span_builders import TRACE_ID, span, trace
 
 from longpole.analyzer.explain import explain
 from longpole.analyzer.reports.critical_path_report import critical_path_report
@@ -18,6 +17,7 @@ from longpole.model.clock import ManualClock
 from longpole.model.log import LogRecord
 from longpole.model.span import Span, SpanEvent, SpanKind
 from longpole.storage.memory import MemoryStore
+from tests.analyzer.span_builders import TRACE_ID, span, trace
 
 T0 = 1_700_000_000_000_000_000
 SPANS = [

@@ -5,9 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analyzer.arrow_traces import ListFeed, whole_traces
-from tests.analyzer.random_trees import any_spans, copied_spans, trees
-from tests.analyzer.span_builders import span
 
 from longpole.analyzer import settle
 from longpole.analyzer.explain import Explanation, explain
@@ -23,6 +20,9 @@ from longpole.model.clock import ManualClock
 from longpole.model.span import Span, SpanKind
 from longpole.model.trace import Trace
 from longpole.storage.ports import WholeTraces
+from tests.analyzer.arrow_traces import ListFeed, whole_traces
+from tests.analyzer.random_trees import any_spans, copied_spans, trees
+from tests.analyzer.span_builders import span
 
 S = 1_000_000_000
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from time import process_time
 
 import pytest
-from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.explain import explain, other_trees
 from longpole.analyzer.path_spans import spans_of_trace
@@ -12,6 +11,7 @@ from longpole.analyzer.repair import repair
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.tree import RootKind, build_tree
 from longpole.model.span import Span, SpanKind
+from tests.analyzer.span_builders import span, trace
 
 CLIENT, SERVER = SpanKind.CLIENT, SpanKind.SERVER
 

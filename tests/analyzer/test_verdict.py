@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from tests.analyzer.span_builders import span, trace
 
 from longpole.analyzer.explain import explain
 from longpole.analyzer.verdict import MOST_ENTRIES
 from longpole.analyzer.wording import duration_text, quoted, share_text
 from longpole.model.span import Span, SpanKind
+from tests.analyzer.span_builders import span, trace
 
 MS = 1_000_000
 CLIENT = SpanKind.CLIENT

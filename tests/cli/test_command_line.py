@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from tests.cli.command import run
 
 from longpole.cli.exit_codes import Exit
 from longpole.cli.main import COMMANDS
+from tests.cli.command import run
 
 HEAVY = ("duckdb", "fastapi", "pyarrow", "numpy", "rich", "httpx", "grpc", "jinja2")
 

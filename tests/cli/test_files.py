@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.command import CHECKOUT, CHECKOUT_ID, documents, run
 
 from longpole.dashboards.exports import FORMATS
+from tests.cli.command import CHECKOUT, CHECKOUT_ID, documents, run
 
 PATH_FIELDS = ("trace_id", "duration_ns", "span_count", "error_count", "root")
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.cli.command import CHECKOUT, CHECKOUT_ID, documents, run
 
 from longpole.cli.request_pieces import pieces
 from longpole.formats import otlp
 from longpole.formats.files import read
 from longpole.formats.rows import spans_of
 from longpole.model.signals import Signal
+from tests.cli.command import CHECKOUT, CHECKOUT_ID, documents, run
 
 SCHEMA = Path(__file__).parent.parent.parent / "docs" / "schemas" / "import.json"
 

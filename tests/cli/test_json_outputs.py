@@ -8,9 +8,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.cli.command import CHECKOUT, documents
 
 from longpole.cli.main import COMMANDS, cli
+from tests.cli.command import CHECKOUT, documents
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cli.command import CHECKOUT, run
 
 GOOD = {"traceID": "1", "spanID": "1", "operationName": "o", "references": [],

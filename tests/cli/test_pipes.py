@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.cli.command import CHECKOUT, ENV, run
 
 from longpole.cli.output import NARROWEST, PIPED_WIDTH, piped_width
+from tests.cli.command import CHECKOUT, ENV, run
 
 
 @pytest.mark.parametrize("arguments", [["trace", "--spans"], ["export"], ["trace", "--json"]])

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.cli.command import CHECKOUT, run
 
 GOLDEN = Path(__file__).parent.parent / "golden"

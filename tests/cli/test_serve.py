@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import jsonschema
 import pytest
+
+from longpole.storage.data_dir import DataDir
 from tests.cli.command import CHECKOUT, CHECKOUT_ID, documents, run
 from tests.flow.requests import HEADERS, batch
 from tests.flow.server_process import ServerProcess, eventually, running
-
-from longpole.storage.data_dir import DataDir
 
 SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
-from tests.cli.command import CHECKOUT, run
 
 from longpole.cli.log_output import log_to_stderr
 from longpole.cli.render.text import inert, shortened
 from longpole.dashboards.figures import duration, moment, share, size
+from tests.cli.command import CHECKOUT, run
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202eevil\u2066\r\n\x00"
 

@@ -21,10 +21,10 @@ import httpx
 import psutil
 import pytest
 import zstandard
-from tests.collector import bombs, messages
-from tests.collector.serving import JSON, METHOD_OF, METRICS, PROTOBUF, TRACES
 
 from longpole.model.signals import Signal
+from tests.collector import bombs, messages
+from tests.collector.serving import JSON, METHOD_OF, METRICS, PROTOBUF, TRACES
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from loguru import logger
-from tests.collector import messages
-from tests.collector.serving import Sink, serve
 
 from longpole.storage.ports import StorageUnavailable
+from tests.collector import messages
+from tests.collector.serving import Sink, serve
 
 
 def test_a_hundred_refusals_by_storage_are_one_line_in_the_log() -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 import grpc
 import pytest
 from prometheus_client import generate_latest
-from tests.collector import messages
-from tests.collector.serving import JSON, Served, refused, serve
 
 import longpole.collector.metrics
 from longpole.collector import binding
 from longpole.collector.binding import AddressInUse, InvalidAddress, OpenRemoteBind, check_bind
 from longpole.collector.metrics import METRICS
 from longpole.model.secret import Secret
+from tests.collector import messages
+from tests.collector.serving import JSON, Served, refused, serve
 
 ROOM = Path(longpole.collector.metrics.__file__).parent
 

@@ -9,11 +9,11 @@ from typing import Any
 import jsonschema
 import pyarrow as pa
 import pytest
-from tests.dashboards.web import HEX, START, Web, span
 
 from longpole.dashboards.errors import REFUSALS, refusal_of
 from longpole.dashboards.sql_rows import encoded, sql_document
 from longpole.storage import ports
+from tests.dashboards.web import HEX, START, Web, span
 
 SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
 

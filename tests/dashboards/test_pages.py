@@ -6,12 +6,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from tests.dashboards.web import HEX, START, TRACE_ID, Web, span
 
 from longpole.dashboards.pages import MAX_ROWS
 from longpole.dashboards.security import CONTENT_SECURITY_POLICY
 from longpole.formats.rows import telemetry_of_logs
 from longpole.model.log import LogRecord
+from tests.dashboards.web import HEX, START, TRACE_ID, Web, span
 
 HOSTILE = (
     "<script>window.__xss=1</script>",

@@ -15,6 +15,7 @@ from types import TracebackType
 import grpc
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
 from tests.flow.requests import HEADERS, batch
 from tests.flow.server_process import ServerProcess
 

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
 from tests.flow.python_client import PythonClient, canonical
 from tests.flow.server_process import ServerProcess, eventually, running
 from tests.flow.tools import requires

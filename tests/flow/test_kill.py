@@ -17,10 +17,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.flow.ledger_client import Backlog, Ledger, Writers
-from tests.flow.server_process import ServerProcess, eventually
 
 from longpole.storage.journal import read_frames
+from tests.flow.ledger_client import Backlog, Ledger, Writers
+from tests.flow.server_process import ServerProcess, eventually
 
 MERGED_FILES = 3
 SETTINGS = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.flow.requests import HEADERS, batch
 from tests.flow.server_process import ServerProcess, eventually, running
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.flow.requests import HEADERS, batch
 from tests.flow.server_process import ServerProcess, eventually, running
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from tests.flow.requests import HEADERS, batch
 from tests.flow.server_process import ServerProcess, eventually
 

@@ -10,8 +10,6 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2
-from tests.formats.comparison import check_body, identical
-from tests.formats.requests import log_requests, metric_requests, trace_requests
 
 from longpole.formats import bounded_decoding, otlp
 from longpole.formats.malformed import MalformedRequest
@@ -20,6 +18,8 @@ from longpole.formats.request_slices import MAX_REPEATED_BYTES, slices
 from longpole.formats.request_weight import RequestTooHeavy
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
+from tests.formats.comparison import check_body, identical
+from tests.formats.requests import log_requests, metric_requests, trace_requests
 
 REQUESTS = {
     Signal.TRACES: trace_requests,

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.formats.comparison import check_body, contents, identical
-from tests.formats.requests import log_requests, metric_requests, trace_requests
 
 from longpole.formats import otlp
 from longpole.formats.otlp_json import json_of_request
 from longpole.model.signals import Signal
+from tests.formats.comparison import check_body, contents, identical
+from tests.formats.requests import log_requests, metric_requests, trace_requests
 
 REQUESTS = {
     Signal.TRACES: trace_requests,

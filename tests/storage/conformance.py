@@ -12,19 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.storage.span_examples import (
-    HIGH,
-    NOON,
-    RICH,
-    SECOND,
-    contents,
-    derived_of,
-    found,
-    settle,
-    span,
-    submit,
-    submit_spans,
-)
 
 from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
@@ -43,6 +30,19 @@ from longpole.storage.ports import (
     StorageUnavailable,
     Store,
     TraceState,
+)
+from tests.storage.span_examples import (
+    HIGH,
+    NOON,
+    RICH,
+    SECOND,
+    contents,
+    derived_of,
+    found,
+    settle,
+    span,
+    submit,
+    submit_spans,
 )
 
 Disturb = Callable[[], Store]

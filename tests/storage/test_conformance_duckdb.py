@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.storage.conformance import Disturb, StoreConformance
 
 from longpole.model.clock import ManualClock
 from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
 from longpole.storage.ports import Store
+from tests.storage.conformance import Disturb, StoreConformance
 
 
 class Reopened:

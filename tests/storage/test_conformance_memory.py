@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.storage.conformance import Disturb, StoreConformance
 
 from longpole.model.clock import ManualClock
 from longpole.storage.memory import MemoryStore
 from longpole.storage.ports import Store, Unsupported
+from tests.storage.conformance import Disturb, StoreConformance
 
 
 class TestMemoryStore(StoreConformance):

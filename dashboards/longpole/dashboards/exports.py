@@ -51,9 +51,8 @@ def _json_lines(source: Source, signal: Signal, query: TraceQuery | None) -> Ite
 
 
 def _jaeger(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
-    from longpole.formats.rows import telemetry_of_spans
-
     from longpole.formats import jaeger
+    from longpole.formats.rows import telemetry_of_spans
 
     # Jaeger's document groups by trace, so it is written trace by trace, each one whole.
     found = source.find_traces(query or TraceQuery(limit=None)).traces

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from hashlib import blake2b
 
 import pyarrow as pa
-from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
 
+from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
 from longpole.model import columns
 from longpole.model.clock import Clock
 from longpole.model.log import LogRecord

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from longpole.formats.rows import telemetry_of_spans
 
+from longpole.formats.rows import telemetry_of_spans
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
 from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema

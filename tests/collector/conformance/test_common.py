@@ -10,11 +10,11 @@ import grpc
 import pytest
 import zstandard
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from tests.collector import messages
-from tests.collector.serving import JSON, TRACES, Served, Sink, serve
 
 from longpole.model.signals import Signal
 from longpole.storage.ports import StorageUnavailable
+from tests.collector import messages
+from tests.collector.serving import JSON, TRACES, Served, Sink, serve
 
 UNKNOWN_FIELD_999 = b"\xba\x3e\x03new"
 

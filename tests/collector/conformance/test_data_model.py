@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.collector import messages
-from tests.collector.serving import LOGS, METRICS, Served
 
 from longpole.model.signals import Signal
 from longpole.model.span import Span
+from tests.collector import messages
+from tests.collector.serving import LOGS, METRICS, Served
 
 U64 = (1 << 64) - 1
 START = messages.START

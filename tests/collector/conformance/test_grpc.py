@@ -13,13 +13,13 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.collector import messages
-from tests.collector.serving import METHOD_OF, TRACES, Served, Sink, refused, serve
 
 from longpole.collector.otlp_grpc import server_options
 from longpole.collector.settings import CollectorSettings
 from longpole.model.signals import Signal
 from longpole.storage.ports import Overloaded, StorageUnavailable
+from tests.collector import messages
+from tests.collector.serving import METHOD_OF, TRACES, Served, Sink, refused, serve
 
 MIB = 1 << 20
 TOO_LARGE = grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -13,6 +13,10 @@ import pytest
 import zstandard
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from longpole.collector.settings import CollectorSettings
+from longpole.model.signals import Signal
+from longpole.storage.ports import Overloaded, StorageUnavailable
 from tests.collector import messages
 from tests.collector.serving import (
     JSON,
@@ -25,10 +29,6 @@ from tests.collector.serving import (
     serve,
     status_of,
 )
-
-from longpole.collector.settings import CollectorSettings
-from longpole.model.signals import Signal
-from longpole.storage.ports import Overloaded, StorageUnavailable
 
 MIB = 1 << 20
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.collector import messages
-from tests.collector.messages import json_span, json_traces, json_with_value
-from tests.collector.serving import JSON, TRACES, Served, status_of
 
 from longpole.model.signals import Signal
 from longpole.model.span import Span
+from tests.collector import messages
+from tests.collector.messages import json_span, json_traces, json_with_value
+from tests.collector.serving import JSON, TRACES, Served, status_of
 
 START = messages.START
 

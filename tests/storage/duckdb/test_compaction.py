@@ -3,6 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from longpole.model.clock import ManualClock
+from longpole.storage.duckdb import merge
+from longpole.storage.duckdb.compaction import merge_group
+from longpole.storage.duckdb.manifest import SegmentEntry
 from tests.storage.duckdb.traffic import (
     START,
     contents,
@@ -13,11 +18,6 @@ from tests.storage.duckdb.traffic import (
     send,
     spans,
 )
-
-from longpole.model.clock import ManualClock
-from longpole.storage.duckdb import merge
-from longpole.storage.duckdb.compaction import merge_group
-from longpole.storage.duckdb.manifest import SegmentEntry
 
 
 def segment(number: int, rows: int, kind: str = "spans") -> SegmentEntry:

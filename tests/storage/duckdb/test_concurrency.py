@@ -4,11 +4,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.storage.duckdb.test_settlement import explain, visible
-from tests.storage.duckdb.traffic import START, contents, opened, row_counts, send, spans
 
 from longpole.model.clock import ManualClock, SystemClock
 from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+from tests.storage.duckdb.test_settlement import explain, visible
+from tests.storage.duckdb.traffic import START, contents, opened, row_counts, send, spans
 
 
 def test_every_snapshot_holds_each_acknowledged_span_once_through_seals_and_merges(

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from longpole.model.clock import ManualClock
 from tests.storage.duckdb.traffic import (
     START,
     Photographer,
@@ -13,8 +15,6 @@ from tests.storage.duckdb.traffic import (
     send,
     spans,
 )
-
-from longpole.model.clock import ManualClock
 
 IDS = range(1, 40)
 

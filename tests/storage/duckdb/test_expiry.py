@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.storage.duckdb.test_settlement import explain
-from tests.storage.duckdb.traffic import START, contents, logs, opened, send, spans
 
 from longpole.model.clock import ManualClock
 from longpole.storage.duckdb.manifest import SegmentEntry
 from longpole.storage.duckdb.retention import expired
 from longpole.storage.duckdb.store import DuckDBStore
+from tests.storage.duckdb.test_settlement import explain
+from tests.storage.duckdb.traffic import START, contents, logs, opened, send, spans
 
 DAY = 86_400
 

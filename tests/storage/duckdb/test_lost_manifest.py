@@ -7,12 +7,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.storage.duckdb.traffic import START, contents, logs, opened, row_counts, send, spans
 
 from longpole.model.clock import ManualClock
 from longpole.storage.duckdb.manifest import ManifestDamaged
 from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
 from longpole.storage.ports import StorageUnavailable
+from tests.storage.duckdb.traffic import START, contents, logs, opened, row_counts, send, spans
 
 IDS = range(1, 61)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.storage.duckdb.traffic import START, contents, opened, send, spans
 
 from longpole.model.clock import ManualClock
 from longpole.storage.duckdb.manifest import SegmentEntry
 from longpole.storage.duckdb.retention import expired
+from tests.storage.duckdb.traffic import START, contents, opened, send, spans
 
 DAY = 86_400
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.storage.duckdb.traffic import START, Photographer, opened, send, spans, stored_tables
 
 from longpole.model.clock import ManualClock
 from longpole.model.columns import PATH_SEGMENTS, TRACES
 from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.store import DuckDBStore
 from longpole.storage.ports import DerivedRows, StorageError, TraceState, WholeTraces
+from tests.storage.duckdb.traffic import START, Photographer, opened, send, spans, stored_tables
 
 
 def explain(whole: WholeTraces) -> DerivedRows:

@@ -5,6 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from longpole.model.clock import ManualClock
+from longpole.model.signals import Signal
+from longpole.storage.data_dir import DataDirLocked
+from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+from longpole.storage.ports import StorageUnavailable
 from tests.storage.duckdb.traffic import (
     START,
     contents,
@@ -15,12 +21,6 @@ from tests.storage.duckdb.traffic import (
     send,
     spans,
 )
-
-from longpole.model.clock import ManualClock
-from longpole.model.signals import Signal
-from longpole.storage.data_dir import DataDirLocked
-from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
-from longpole.storage.ports import StorageUnavailable
 
 IDS = range(1, 60)
 

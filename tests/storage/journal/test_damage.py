@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.storage.journal.filling import bodies, fill, opened, put_now
 
 from longpole.model.problem import Severity
 from longpole.model.signals import Signal
 from longpole.storage.journal import read_frames
 from longpole.storage.journal.frame import HEADER_BYTES, Frame, encode_header, request_hash
 from longpole.storage.receipt import Receipt
+from tests.storage.journal.filling import bodies, fill, opened, put_now
 
 BODIES = [b"%d" % at * 100 for at in range(1, 10)]
 FRAME = HEADER_BYTES + 100  # bytes of each

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now, settings
 
 from longpole.model.clock import ManualClock
 from longpole.model.signals import Signal
 from longpole.storage.journal import Journal
 from longpole.storage.receipt import Receipt, StorageUnavailable
+from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now, settings
 
 NOW = 1_700_000_000_000_000_000
 

@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now, settings
 
 from longpole.model.clock import ManualClock
 from longpole.model.signals import Signal
 from longpole.storage.journal import Journal, read_frames
 from longpole.storage.receipt import Overloaded, Receipt, StorageUnavailable
+from tests.storage.journal.filling import ANSWER_SECONDS, bodies, opened, put, put_now, settings
 
 NOW = ManualClock().now_unix_nano()
 SECOND = 1_000_000_000

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from tests.storage.read.segment_files import HandMadeSource, Row
 
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.read.reader import Reader
+from tests.storage.read.segment_files import HandMadeSource, Row
 
 NAMED = Condition(Field.NAME, Comparison.EQ, "op")
 

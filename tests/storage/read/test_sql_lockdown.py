@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.storage.read.segment_files import HandMadeSource
 
 from longpole.storage.duckdb.read.question import VIEWS
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
+from tests.storage.read.segment_files import HandMadeSource
 
 ATTACKS = [
     "SELECT * FROM read_csv('/etc/passwd')",

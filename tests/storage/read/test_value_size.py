@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.storage.read.segment_files import HandMadeSource
 
 from longpole.storage.duckdb.read.sql_reader import MAX_ANSWER_BYTES, run_sql
 from longpole.storage.ports import QueryRefused, QueryTimedOut, SqlAnswer
+from tests.storage.read.segment_files import HandMadeSource
 
 SECONDS = 3.0
 GIB_IN_KIB = 1 << 20

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.storage.read.segment_files import HandMadeSource, Row
 
 from longpole.model.ids import trace_id_hex
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.ports import QueryRefused, SqlAnswer
+from tests.storage.read.segment_files import HandMadeSource, Row
 
 RESOURCE = {
     "resource_id": 1,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from longpole.formats.rows import spans_of
 
 from longpole.formats import otlp
+from longpole.formats.rows import spans_of
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import RECORD_TABLE, Telemetry
