@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from longpole.analyzer.span_content import without_copies
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
+from longpole.model.span_content import first_copies
 from longpole.model.trace import Trace
 from longpole.storage.ports import WHOLE_TRACE_COLUMNS, DerivedRows, TraceState, WholeTraces
 
@@ -33,7 +33,7 @@ def whole_traces(traces: Sequence[Trace], attributes: Sequence[str] = ()) -> Who
             **{key: str(s.attributes[key]) for key in attributes if key in s.attributes},
         }
         for one in sorted(traces, key=lambda t: t.trace_id)
-        for place, s in enumerate(without_copies(one.spans))
+        for place, s in enumerate(one.spans[kept] for kept in first_copies(one.spans))
     ]
     core = [columns.SPANS.field(name) for name in WHOLE_TRACE_COLUMNS]
     schema = pa.schema([*core, *(pa.field(key, pa.string()) for key in attributes)])
@@ -43,7 +43,7 @@ def whole_traces(traces: Sequence[Trace], attributes: Sequence[str] = ()) -> Who
             one.revision + 1,
             len(one.spans),
             late=one.late,
-            duplicates=len(one.spans) - len(without_copies(one.spans)),
+            duplicates=len(one.spans) - len(first_copies(one.spans)),
         )
         for one in sorted(traces, key=lambda t: t.trace_id)
     )

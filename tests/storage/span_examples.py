@@ -13,8 +13,8 @@ from longpole.model.clock import ManualClock
 from longpole.model.ids import split_trace_id
 from longpole.model.query import Condition, TraceQuery
 from longpole.model.span import Resource, Scope, Span, SpanEvent, SpanLink
+from longpole.model.span_content import span_content
 from longpole.model.telemetry import Telemetry
-from longpole.storage.duplicates import content_of
 from longpole.storage.ports import DerivedRows, Store, WholeTraces
 
 SECOND = 1_000_000_000
@@ -83,7 +83,7 @@ def submit_spans(store: Store, *spans: Span) -> int:
 
 
 def contents(spans: Sequence[Span]) -> list[str]:
-    return sorted(repr(content_of(one)) for one in spans)
+    return sorted(repr(span_content(one)) for one in spans)
 
 
 def settle(store: Store, clock: ManualClock, limit: int = 1000) -> WholeTraces:

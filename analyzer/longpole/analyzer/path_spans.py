@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from longpole.analyzer.span_content import without_copies
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
+from longpole.model.span_content import first_copies
 from longpole.model.trace import Trace
 from longpole.storage.ports import TraceState, WholeTraces
 
@@ -88,7 +88,7 @@ class PathSpans:
 
 def spans_of_trace(trace: Trace) -> PathSpans:
     """The columns of a `Trace`. Spans equal in every field are taken once."""
-    spans = without_copies(trace.spans)
+    spans = [trace.spans[place] for place in first_copies(trace.spans)]
     return _path_spans(
         trace.trace_id,
         [

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, PathSpans
-from longpole.analyzer.span_content import span_content
 from longpole.model.problem import Problem, Severity
+from longpole.model.span_content import span_content
 
 LATEST_UNIX_NANO = (1 << 63) - 1
 LONGEST_NS = (1 << 63) - 1

@@ -17,11 +17,11 @@ from longpole.model.log import LogRecord
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.span import Span
+from longpole.model.span_content import span_content
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
-from longpole.storage.duplicates import content_of
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
 from longpole.storage.memory_whole import whole_traces
@@ -106,7 +106,7 @@ class MemoryStore:
         for local, span in zip(row_ids, spans_of(telemetry.tables), strict=True):
             trace = self._traces.setdefault(span.trace_id, KeptTrace())
             trace.arrivals.append((base + local, now))
-            content = content_of(span)
+            content = span_content(span)
             if content in trace.spans:
                 trace.duplicates += 1
             else:

@@ -13,12 +13,12 @@ from longpole.formats import otlp
 from longpole.formats.rows import spans_of
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
+from longpole.model.span_content import span_content
 from longpole.model.telemetry import RECORD_TABLE, Telemetry
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, Part, parts_of
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow, read_table, with_sides
 from longpole.storage.duckdb.snapshot import Snapshot
-from longpole.storage.duplicates import content_of
 from longpole.storage.ports import Unsupported
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _first_time(
     kept = []
     for position, span in enumerate(spans_of(tables)):
         if (span.trace_id, span.span_id) in repeated:
-            content = content_of(span)
+            content = span_content(span)
             if content in seen:
                 continue
             seen.add(content)

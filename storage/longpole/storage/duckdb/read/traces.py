@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from longpole.formats.rows import logs_of, spans_of
 from longpole.model.log import LogRecord
+from longpole.model.span_content import first_copies
 from longpole.model.trace import Trace
 from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema
 from longpole.storage.duckdb.read.attributes import has_key, value_as
@@ -27,7 +28,6 @@ from longpole.storage.duckdb.read.stored_rows import (
     with_sides,
 )
 from longpole.storage.duckdb.snapshot import Snapshot
-from longpole.storage.duplicates import first_copies
 from longpole.storage.ports import WHOLE_TRACE_COLUMNS, TraceState, WholeTraces
 
 if TYPE_CHECKING:

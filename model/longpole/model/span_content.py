@@ -1,8 +1,9 @@
-"""The whole content of a span as one value that can be hashed, compared and sorted."""
+"""Which spans were sent twice: the whole content of a span as one value that can be hashed,
+compared and sorted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from longpole.model.span import Attributes, Resource, Span
@@ -11,35 +12,35 @@ from longpole.model.span import Attributes, Resource, Span
 Content: TypeAlias = tuple[Any, ...]
 
 
-def without_copies(spans: Iterable[Span]) -> list[Span]:
-    """The spans in their order, those equal in every field once.
+def first_copies(spans: Sequence[Span]) -> list[int]:
+    """Positions of the spans to keep, ascending: the first of each set of exact copies.
 
-    As in storage, values of different types differ (1, 1.0 and true), a NaN equals a NaN, and
-    the order of attributes means nothing. Only spans that agree in what is cheap to compare
-    are compared as a whole, so that 100,000 spans with one id take no longer than others.
+    Spans of several traces may be mixed. Values of different types differ (1, 1.0 and true), a
+    NaN equals a NaN, and the order of attributes means nothing. Only spans that agree in what
+    is cheap to compare are compared as a whole, so that 100,000 spans with one id take no
+    longer than others.
     """
-    all_spans = list(spans)
-    if len({span.span_id for span in all_spans}) == len(all_spans):
-        return all_spans
-    groups: dict[tuple[int, int, int, str], list[int]] = {}
-    for place, span in enumerate(all_spans):
-        key = (span.span_id, span.start_unix_nano, span.end_unix_nano, span.name)
+    if len({(span.trace_id, span.span_id) for span in spans}) == len(spans):
+        return list(range(len(spans)))
+    groups: dict[tuple[int, int, int, int, str], list[int]] = {}
+    for place, span in enumerate(spans):
+        key = (span.trace_id, span.span_id, span.start_unix_nano, span.end_unix_nano, span.name)
         groups.setdefault(key, []).append(place)
-    copies: set[int] = set()
+    kept: list[int] = []
     for places in groups.values():
-        if len(places) > 1:
-            seen: set[Content] = set()
-            for place in places:
-                content = span_content(all_spans[place])
-                if content in seen:
-                    copies.add(place)
+        seen: set[Content] = set()
+        for place in places:
+            content = span_content(spans[place]) if len(places) > 1 else ()
+            if content not in seen:
                 seen.add(content)
-    return [span for place, span in enumerate(all_spans) if place not in copies]
+                kept.append(place)
+    return sorted(kept)
 
 
 def span_content(span: Span) -> Content:
     """Equal for two spans exactly if every field is equal."""
     return (
+        span.trace_id,
         span.span_id,
         span.parent_span_id,
         span.name,
