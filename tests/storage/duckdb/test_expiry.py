@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from longpole.model.clock import ManualClock
+from longpole.storage.duckdb import expiry, retention
+from longpole.storage.duckdb.expiry import Expiry
 from longpole.storage.duckdb.manifest import SegmentEntry
 from longpole.storage.duckdb.retention import expired
 from longpole.storage.duckdb.store import DuckDBStore
@@ -92,6 +95,40 @@ def test_what_is_derived_adds_up_to_the_spans_after_retention(tmp_path: Path, se
     settle_all(again, clock)
     assert are_equal(sums(again))
     assert again.status().losses["expired_by_size_rows"] >= losses["expired_by_size_rows"]
+    again.close()
+
+
+@pytest.mark.parametrize("answered", ["after the spans went", "while they went", "never"])
+def test_an_explanation_of_spans_that_expired_meanwhile_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: str
+) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path / "data", clock, retain_days=7)
+    send(store, spans([1, 2], seed=1))
+    store.seal()
+    clock.advance(8 * DAY)
+    whole = store.quiet_traces(100, [])
+    assert len(whole.traces) == 2
+    if answered == "while they went":
+        expiry_of = expiry.expiry_of
+
+        def then_answer(*arguments: Any) -> Expiry:
+            found = expiry_of(*arguments)
+            store.put_derived(explain(whole))
+            return found
+
+        monkeypatch.setattr(retention, "expiry_of", then_answer)
+    store.tick()
+    if answered == "after the spans went":
+        store.put_derived(explain(whole))
+    assert sums(store) == (0, 0, 0, 0)
+    assert store.pending_traces() == 0
+    store.seal()
+    shutil.copytree(tmp_path / "data", tmp_path / "crashed")
+    store.close()
+    again = opened(tmp_path / "crashed", clock, retain_days=7)
+    settle_all(again, clock)
+    assert sums(again) == (0, 0, 0, 0)
     again.close()
 
 

@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from longpole.model.ids import join_trace_id
+import pyarrow as pa
+
+from longpole.model.ids import join_trace_id, split_trace_id
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
 
 if TYPE_CHECKING:
@@ -23,12 +25,14 @@ _IDS = ("trace_hi", "trace_lo")
 class Expiry:
     """`hidden`: trace id to the revision up to which its derived rows explain nothing any more.
     `reopened`: trace id to the first and last row id that it has left. `emptied`: derived
-    segments that show nothing any more. `thinned`: those that do, and lost a good part."""
+    segments that show nothing any more. `thinned`: those that do, and lost a good part.
+    `vanished`: traces that waited for an explanation and have no spans left."""
 
     hidden: Mapping[int, int] = field(default_factory=dict)
     reopened: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     emptied: frozenset[int] = frozenset()
     thinned: frozenset[int] = frozenset()
+    vanished: frozenset[int] = frozenset()
 
 
 def expiry_of(
@@ -78,7 +82,13 @@ def expiry_of(
         "(SELECT * FROM gone UNION ALL SELECT * FROM hidden) GROUP BY ALL"
     )
     emptied, thinned = _sorted_out(cursor, derived)
-    return Expiry(_still_hiding(cursor, derived, emptied), _remaining(cursor), emptied, thinned)
+    return Expiry(
+        _still_hiding(cursor, derived, emptied),
+        _remaining(cursor),
+        emptied,
+        thinned,
+        _vanished(cursor, snapshot.pending),
+    )
 
 
 def _sorted_out(
@@ -117,6 +127,22 @@ def _still_hiding(
         f"SELECT * FROM gone SEMI JOIN ({' UNION ALL '.join(staying)}) USING (trace_hi, trace_lo)"
     ).fetchall()
     return {join_trace_id(hi, lo): revision for hi, lo, revision in rows}
+
+
+def _vanished(cursor: duckdb.DuckDBPyConnection, pending: Collection[int]) -> frozenset[int]:
+    pairs = [split_trace_id(trace_id) for trace_id in pending]
+    table = pa.table(
+        {"trace_hi": [hi for hi, _ in pairs], "trace_lo": [lo for _, lo in pairs]},
+        schema=pa.schema([(name, pa.uint64()) for name in _IDS]),
+    )
+    cursor.register("incoming", table)
+    cursor.execute("CREATE TEMP TABLE waiting AS SELECT * FROM incoming")
+    cursor.unregister("incoming")
+    rows = cursor.execute(
+        "SELECT trace_hi, trace_lo FROM waiting SEMI JOIN expired USING (trace_hi, trace_lo) "
+        "ANTI JOIN remaining USING (trace_hi, trace_lo)"
+    ).fetchall()
+    return frozenset(join_trace_id(hi, lo) for hi, lo in rows)
 
 
 def _remaining(cursor: duckdb.DuckDBPyConnection) -> dict[int, tuple[int, int]]:

@@ -84,7 +84,7 @@ class Retention:
                 counts=counts,
             )
         )
-        self._leases.retire(self._state.expire(leaving, expiry.hidden, expiry.reopened, forgotten))
+        self._leases.retire(self._state.expire(leaving, expiry, forgotten))
         logger.info(
             "expired {} segments with {} records: {}",
             len(gone),

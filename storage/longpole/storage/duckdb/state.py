@@ -7,7 +7,7 @@ snapshot never shows half of a seal or of a settlement.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from longpole.model.clock import Clock
 from longpole.model.columns import sequence_number_of
 from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.catalog import Catalog
+from longpole.storage.duckdb.expiry import Expiry
 from longpole.storage.duckdb.hot import Generation, HotStore
 from longpole.storage.duckdb.manifest import ServiceEntry
 from longpole.storage.duckdb.settle_queue import SettleQueue
@@ -221,19 +222,36 @@ class EngineState:
         return trace_id in self._outdated
 
     def expire(
-        self,
-        removed: Iterable[int],
-        hidden: Mapping[int, int],
-        reopened: Mapping[int, tuple[int, int]],
-        unsuperseded: Mapping[int, int],
+        self, removed: Collection[int], expiry: Expiry, unsuperseded: Mapping[int, int]
     ) -> tuple[Segment, ...]:
         """Segments leave, with the derived rows of what was in them; answers with the former."""
         with self.lock:
-            for trace_id, revision in hidden.items():
-                self.superseded[trace_id] = max(self.superseded.get(trace_id, 0), revision)
-                self._superseded_table = None
-            self.reopen(reopened)
+            for trace_id, revision in expiry.hidden.items():
+                self._hide(trace_id, revision)
+            self.reopen(expiry.reopened)
+            leaving = [s.last_sequence for s in self.segments if s.segment_id in removed]
+            for trace_id in expiry.vanished:
+                self._vanish(trace_id, max(leaving, default=0))
             return self.swap((), removed, unsuperseded)
+
+    def _vanish(self, trace_id: int, through_sequence: int) -> None:
+        """A trace that was pending when its last spans were chosen to go. It may have been
+        given out since (its answer comes too late), explained, or have got new spans."""
+        entry = self.queue.get(trace_id)
+        if entry is None:
+            revision = self.hot_revision(trace_id)
+            if revision is not None:
+                self._hide(trace_id, revision)
+                self._unsaved_superseded[trace_id] = revision
+            return
+        if entry.is_handed_out:
+            self._outdated.add(trace_id)
+        if sequence_number_of(entry.last_row_id) <= through_sequence:
+            self.queue.forget(trace_id)
+
+    def _hide(self, trace_id: int, revision: int) -> None:
+        self.superseded[trace_id] = max(self.superseded.get(trace_id, 0), revision)
+        self._superseded_table = None
 
     def snapshot(self) -> Snapshot:
         """Everything readable now."""
