@@ -31,8 +31,9 @@ test: setup ## what a change must never break; under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile
 
 test-all: setup $(OLDEST)/.made ## the whole matrix, both ends of the DuckDB range; under 60 minutes
-	$(BIN)/python -m pytest -m "not proof" --hypothesis-profile=explore \
+	$(BIN)/python -m pytest -m "not proof and not alone" --hypothesis-profile=explore \
 	  -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "alone and not proof"
 	$(OLDEST)/bin/python -m pytest -m "not full and not proof" tests/storage tests/flow \
 	  -n $(WORKERS) --dist loadfile
 

@@ -234,6 +234,7 @@ def test_a_request_that_unfolds_is_refused_before_it_takes_memory(name: str) -> 
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", [name for name in BOMBS if name not in QUICK_BOMBS])
 def test_any_structure_of_a_request_is_bounded_in_memory(name: str) -> None:
@@ -241,6 +242,7 @@ def test_any_structure_of_a_request_is_bounded_in_memory(name: str) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", [*bombs.PROTOBUF_BOMBS, *bombs.METRIC_BOMBS])
 def test_any_structure_is_bounded_over_grpc(name: str) -> None:
@@ -248,6 +250,7 @@ def test_any_structure_is_bounded_over_grpc(name: str) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", [*GIANTS, *BOMBS, "gzip to 10 GiB", "zstd to 10 GiB"])
 def test_twenty_giants_at_once_stay_under_one_and_a_half_gib(kind: str) -> None:

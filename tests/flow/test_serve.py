@@ -137,6 +137,7 @@ def every_span(server: ServerProcess) -> list[list[str]]:
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_data_is_accepted_within_a_second_of_the_start(tmp_path: Path) -> None:
     """Best of five, since the machine may be busy; the median is printed."""

@@ -77,7 +77,7 @@ def quiet_sums(server: ServerProcess) -> dict[str, int]:
         )
 
     try:
-        eventually(agreed, 90)  # a first start compiles the kernels
+        eventually(agreed, 90)
     except AssertionError:
         raise AssertionError(f"the sums do not agree: {last}\n{server.log_text}") from None
     return last
@@ -133,7 +133,7 @@ def check(tmp_path: Path, seed: int, rounds: int, retain_bytes: int | None) -> N
 
 @pytest.mark.parametrize("retain_bytes", [None, 100_000])
 def test_derived_rows_add_up_to_the_spans(tmp_path: Path, retain_bytes: int | None) -> None:
-    check(tmp_path, random.randrange(2**32), 5, retain_bytes)
+    check(tmp_path, 1, 5, retain_bytes)
 
 
 @pytest.mark.full
