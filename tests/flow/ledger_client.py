@@ -105,7 +105,7 @@ class Writers:
         ledger: Ledger,
         count: int = 6,
         may_be_new: bool = True,
-        pause_seconds: float = 0.01,
+        pause_seconds: float = 0.04,
     ) -> None:
         self._server = server
         self._backlog = backlog
