@@ -269,6 +269,35 @@ def test_a_merge_that_holds_only_the_hidden_revision_forgets_the_entry(tmp_path:
     store.close()
 
 
+def test_a_revision_that_comes_during_a_merge_hides_the_one_the_merge_still_wrote(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(START)
+    late: list[DerivedRows] = []
+
+    def at(step: str) -> None:
+        if step == "merge written" and late:
+            store.put_derived(late.pop())
+
+    store = opened(tmp_path, clock, at=at, compact_files=2)
+    for number in range(2):
+        send(store, spans([1, 10 + number], seed=number))
+        clock.advance(6)
+        settle(store)
+        store.seal()
+    send(store, spans([1], seed=2))
+    clock.advance(6)
+    late.append(explain(store.quiet_traces(100, [])))
+    while late:
+        store.tick()
+    assert visible(store) == [(1, 3), (10, 1), (11, 1)]
+    store.seal()
+    store.close()
+    again = opened(tmp_path, clock)
+    assert visible(again) == [(1, 3), (10, 1), (11, 1)]
+    again.close()
+
+
 def test_a_trace_whose_derived_rows_were_lost_is_explained_again_visibly(tmp_path: Path) -> None:
     clock = ManualClock(START)
     store = opened(tmp_path, clock)

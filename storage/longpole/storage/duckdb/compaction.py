@@ -74,7 +74,7 @@ class Compactor:
             old = [s for s in lease.snapshot.segments if s.segment_id in gone]
             cursor = lease.cursor()
             infos = [read_info(cursor, segment.alias) for segment in old]
-            merge = SegmentMerge(old, cursor, self._state.superseded)
+            merge = SegmentMerge(old, cursor, self._state.superseded_now())
             segment_id = self._new_segment_id()
             file = self._writer.start(
                 group[0].kind, segment_id, merge.row_count, merge.attribute_columns
@@ -89,7 +89,7 @@ class Compactor:
                 fsync_directory(self._writer.directory)
                 self._attachments.attach(segment.alias, segment.path)
                 assert file.info is not None
-                forgotten = self._unneeded(group)
+                forgotten = unneeded(merge.superseded, self._leases, gone)
                 commit(
                     self._manifest,
                     ManifestChange(
@@ -108,11 +108,6 @@ class Compactor:
             left = self._state.swap((segment,), gone, forgotten)
         self._leases.retire(left)
         self._at("merge retired")
-
-    def _unneeded(self, group: tuple[SegmentEntry, ...]) -> dict[int, int]:
-        if group[0].kind != "derived":
-            return {}
-        return unneeded(self._state, self._leases, [entry.segment_id for entry in group])
 
     def _write(self, merge: SegmentMerge, file: SegmentFile) -> int:
         dropped = 0

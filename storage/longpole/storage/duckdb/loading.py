@@ -63,7 +63,7 @@ class Loading:
             self._note_losses(())
             if lost:
                 # A revision that went with its file must not hide the next one.
-                forgotten = unneeded(self._state, self._leases, ())
+                forgotten = unneeded(self._state.superseded_now(), self._leases, ())
                 self._manifest.commit(ManifestChange(removed=lost, unsuperseded=forgotten))
                 self._state.swap((), (), forgotten)
             self._queue_unexplained()

@@ -32,7 +32,10 @@ _BY_TRACE = ("trace_hi", "trace_lo")
 
 
 class SegmentMerge:
-    """Reads the old files; the caller writes. `note` sees what is written, for the info."""
+    """Reads the old files; the caller writes. `note` sees what is written, for the info.
+
+    Rows that `superseded` hides, as it stands at the beginning, are left out.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class SegmentMerge:
         self.written_rows = 0
         self._segments = segments
         self._cursor = cursor
-        self._superseded = dict(superseded) if self.kind == "derived" else {}
+        self.superseded = dict(superseded) if self.kind == "derived" else {}
         self._chunk_rows = CHUNK_ROWS
         self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
         self.trace_ids = TraceIds(self.kind)
@@ -135,7 +138,7 @@ class SegmentMerge:
 
     def _current(self, table: pa.Table) -> pa.Table:
         """Derived rows without those of superseded revisions, and each settlement once."""
-        if not self._superseded or not table.num_rows:
+        if not self.superseded or not table.num_rows:
             return table
         ids = zip(
             table.column("trace_hi").to_pylist(),
@@ -144,7 +147,7 @@ class SegmentMerge:
             strict=True,
         )
         keep = [
-            revision > self._superseded.get(join_trace_id(hi, lo), 0) for hi, lo, revision in ids
+            revision > self.superseded.get(join_trace_id(hi, lo), 0) for hi, lo, revision in ids
         ]
         return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
 

@@ -72,7 +72,7 @@ class Retention:
         with self._leases.lease() as lease:
             expiry = expiry_of(lease.snapshot, lease.cursor(), doomed)
         leaving = {*doomed, *expiry.emptied}
-        forgotten = unneeded(self._state, self._leases, leaving)
+        forgotten = unneeded(self._state.superseded_now(), self._leases, leaving)
         gone = [entry for entry in entries if entry.segment_id in leaving]
         counts = expired_counts(gone, {i: tighter if d == "size" else d for i, d in doomed.items()})
         self._manifest.commit(

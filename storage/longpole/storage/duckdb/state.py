@@ -253,6 +253,11 @@ class EngineState:
         self.superseded[trace_id] = max(self.superseded.get(trace_id, 0), revision)
         self._superseded_table = None
 
+    def superseded_now(self) -> dict[int, int]:
+        """A copy of `superseded`: trace id to the revision up to which its rows are hidden."""
+        with self.lock:
+            return dict(self.superseded)
+
     def snapshot(self) -> Snapshot:
         """Everything readable now."""
         with self.lock:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from longpole.model.ids import join_trace_id, split_trace_id
 from longpole.storage.duckdb.leases import LeaseBook
-from longpole.storage.duckdb.state import EngineState
 
 
-def unneeded(state: EngineState, leases: LeaseBook, leaving: Collection[int]) -> dict[int, int]:
+def unneeded(
+    superseded: Mapping[int, int], leases: LeaseBook, leaving: Collection[int]
+) -> dict[int, int]:
     """Entries of `superseded` whose hidden rows stand only in the segments that are leaving,
-    or nowhere: no other derived segment and no hot row holds a hidden revision."""
-    with state.lock:
-        superseded = dict(state.superseded)
+    or nowhere: no other derived segment and no hot row holds a hidden revision.
+
+    What replaces the leaving segments must be without those rows, so a merge passes the
+    entries that it went by, not those that came while it wrote.
+    """
     if not superseded:
         return {}
     pairs = [split_trace_id(trace_id) for trace_id in superseded]
