@@ -14,10 +14,11 @@ help: ## what can be made
 
 setup: $(VENV)/.made ## make .venv
 
-$(VENV)/.made: requirements.txt pyproject.toml
+$(VENV)/.made: requirements.txt pyproject.toml sample-apps/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e . -e sample-apps
 	touch $@
 
 tools: ## install the peers that tests talk to (Debian packages as root, npm packages)
@@ -43,7 +44,8 @@ $(OLDEST)/.made: requirements.txt requirements-oldest-duckdb.txt pyproject.toml
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	  -r requirements-oldest-duckdb.txt
-	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e . -e sample-apps
 	touch $@
 
 proof: setup ## soak and scale, by hand
@@ -69,7 +71,7 @@ docs: setup ## regenerate docs/settings.md and docs/metrics.md
 	$(BIN)/python -m longpole.cli.reference_pages
 
 lock: ## renew requirements.txt (needs uv)
-	uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml sample-apps/pyproject.toml --group dev --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.txt
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes -c requirements.txt \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-server.txt

@@ -1,0 +1,1 @@
+"""A microservice shop: built well, and failing on request."""

@@ -1,0 +1,1 @@
+"""The embedded message broker: topics, consumer groups, leases, redelivery, dead letters."""

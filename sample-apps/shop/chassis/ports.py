@@ -1,0 +1,179 @@
+"""Ports: what the business code of a service may ask of the world around it.
+
+All calls block; services run their requests on threads. In a service of its own the ports reach
+over the network, in the monolith they stay in the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import httpx
+
+FaultParameters: TypeAlias = Mapping[str, int | float | str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running instance of a service. `http` and `grpc` are host:port, `grpc` empty when it
+    speaks none. `weight` is its share of the traffic among the instances of its service."""
+
+    service: str
+    instance_id: str
+    version: str
+    host_name: str
+    http: str
+    grpc: str = ""
+    weight: int = 100
+
+
+class Discovery(Protocol):
+    """Where services run."""
+
+    def instances(self, service: str) -> Sequence[Instance]:
+        """The live instances in a stable order; empty when none is known. Answers from memory;
+        when the registry cannot be reached, the last answer goes on."""
+        ...
+
+
+class Faults(Protocol):
+    """Which faults are on for this instance."""
+
+    def active(self, name: str) -> FaultParameters | None:
+        """The parameters of a fault that is on, else None. Answers from memory, so that code
+        may ask on every request. Raises KeyError for a name that `faults.toml` lacks."""
+        ...
+
+
+class Flags(Protocol):
+    """Feature flags."""
+
+    def variant(self, key: str, default: str, user_id: str = "") -> str:
+        """The variant for this user: the same user gets the same one while the flag's rollout
+        stays. The evaluation is written on the current span."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallPolicy:
+    """How a dependency is called. Every call passes, from outside in: the bulkhead, the retries
+    (with exponential backoff and full jitter), the breaker, the choice of an instance, the
+    timeout of one attempt."""
+
+    timeout_seconds: float = 2.0
+    max_attempts: int = 3
+    backoff_seconds: float = 0.05
+    backoff_max_seconds: float = 1.0
+    breaker_failures: int = 5
+    breaker_open_seconds: float = 5.0
+    bulkhead_calls: int = 16
+    bulkhead_wait_seconds: float = 0.0
+
+
+class Caller(Protocol):
+    """One dependency, reached over HTTP."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str = "",
+    ) -> httpx.Response:
+        """The answer, of status below 400. GET, HEAD, PUT and DELETE, and whatever has an
+        idempotency key, are retried on `is_retryable` errors; others are sent once.
+
+        Raises the class of `errors` that a problem document names, `NotFound` and the like,
+        or a `DependencyError`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `key` orders events (same key, same order), `data` is JSON."""
+
+    type: str
+    key: str
+    data: Mapping[str, Any]
+    event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event as it is handed to a consumer; `attempt` counts from 1."""
+
+    event: Event
+    topic: str
+    group: str
+    attempt: int
+    published_unix_nano: int
+
+
+class Events(Protocol):
+    """The broker. At least once: a consumer may see an event twice and must not mind."""
+
+    def publish(self, topic: str, event: Event) -> None:
+        """Durable when this returns. The trace context travels with it. Raises
+        `DependencyError`; then it may or may not be published."""
+        ...
+
+    def subscribe(
+        self,
+        topic: str,
+        group: str,
+        handler: Callable[[Delivery], None],
+        *,
+        types: Collection[str] = (),
+    ) -> None:
+        """Handle events of these types (empty: all), one after the other, on a thread of this
+        group; others are acknowledged unseen. The span `process` is a child of the publishing
+        span. A handler that raises gets the event again after a pause, and after five attempts
+        it goes to the topic `<topic>.dead`. Starts with `start`."""
+        ...
+
+    def subscribe_batches(
+        self,
+        topic: str,
+        group: str,
+        handler: Callable[[Sequence[Delivery]], None],
+        *,
+        max_events: int = 20,
+    ) -> None:
+        """As `subscribe`, many at a time: one span `process` linked to every publishing span."""
+        ...
+
+    def start(self) -> None:
+        """Begin to receive."""
+        ...
+
+    def stop(self) -> None:
+        """Finish the events in hand, give the others back."""
+        ...
+
+
+Row: TypeAlias = Mapping[str, Any]
+
+
+class Transaction(Protocol):
+    """One database transaction on one connection."""
+
+    def execute(self, sql: str, /, **parameters: Any) -> Sequence[Row]:
+        """Run one statement with `:name` parameters; its rows, if it has any. SQL is written to
+        work on SQLite and PostgreSQL alike."""
+        ...
+
+
+class Database(Protocol):
+    """The database that this service owns, and nobody else opens."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Commits at the end, rolls back on an error. Waits for a free connection of the pool
+        (a span of its own when it has to) and raises `DependencyUnavailable` when none comes."""
+        ...

@@ -1,0 +1,1 @@
+"""Load: user journeys at an open-loop rate."""

@@ -1,0 +1,1 @@
+"""The registry: who runs where, feature flags, and which faults are on."""
