@@ -21,11 +21,17 @@ $(VENV)/.made: requirements.txt pyproject.toml sample-apps/pyproject.toml
 	  -e . -e sample-apps
 	touch $@
 
+# Debian packages by the program that shows whether they are there.
+PEERS := npm:nodejs,npm docker-compose:docker-compose nats-server:nats-server \
+  /usr/lib/postgresql/15/bin/postgres:postgresql-15
+
 tools: ## install the peers that tests talk to (Debian packages as root, npm packages)
-	command -v npm >/dev/null && command -v docker-compose >/dev/null || apt-get update -qq
-	command -v npm >/dev/null || apt-get install -y -qq nodejs npm
-	command -v docker-compose >/dev/null || \
-	  apt-get install -y -qq --no-install-recommends docker-compose
+	@missing=; for peer in $(PEERS); do \
+	  command -v "$${peer%%:*}" >/dev/null || missing="$$missing $$(echo "$${peer#*:}" | tr , ' ')"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
 	cd tests/node && npm ci --no-audit --no-fund --ignore-scripts
 
 test: setup ## what a change must never break; under 10 minutes on two cores
