@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import grpc
 from fastapi import FastAPI
 
-from shop.chassis.ports import Caller, CallPolicy, Database, Discovery, Events, Faults, Flags
+from shop.chassis.ports import Caller, Database, Discovery, Events, Faults, Flags, PolicySource
 from shop.chassis.settings import Settings
 
 
@@ -16,7 +16,8 @@ from shop.chassis.settings import Settings
 class Chassis:
     """What `build(chassis)` of each service is given.
 
-    `caller` makes the HTTP client of a dependency; gRPC clients build their channel with
+    `caller` makes the HTTP client of a dependency (its policy is a value, or a function that
+    is asked for it at every call); gRPC clients build their channel with
     `shop.chassis.grpc_calls`. `database` opens the service's own database with its schema: a
     list of idempotent statements (CREATE TABLE IF NOT EXISTS …), run at start.
     """
@@ -26,7 +27,7 @@ class Chassis:
     faults: Faults
     flags: Flags
     events: Events
-    caller: Callable[[str, CallPolicy], Caller]
+    caller: Callable[[str, PolicySource], Caller]
     database: Callable[[Sequence[str]], Database]
 
 

@@ -73,6 +73,10 @@ class CallPolicy:
     bulkhead_wait_seconds: float = 0.0
 
 
+# Asked anew for every call when it is a function, so that a policy can change while it is used.
+PolicySource: TypeAlias = CallPolicy | Callable[[], CallPolicy]
+
+
 class Caller(Protocol):
     """One dependency, reached over HTTP."""
 
@@ -86,7 +90,9 @@ class Caller(Protocol):
         headers: Mapping[str, str] | None = None,
         idempotency_key: str = "",
     ) -> httpx.Response:
-        """The answer, of status below 400. GET, HEAD, PUT and DELETE, and whatever has an
+        """The answer, of status below 400. `path` is a template as the route has it, say
+        `/v1/users/{user_id}`: each name in braces is filled from `params` (percent-encoded),
+        and the other `params` become the query; so spans are named without ids. GET, HEAD, PUT and DELETE, and whatever has an
         idempotency key, are retried on `is_retryable` errors; others are sent once.
 
         Raises the class of `errors` that a problem document names, `NotFound` and the like,
