@@ -1,0 +1,27 @@
+"""The client of user-service, for the services that call it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from shop.chassis.ports import Caller
+from shop.user.contract import Credentials, Session, User
+
+SERVICE = "user-service"
+
+
+class UserClient:
+    """Implements `contract.Users` over HTTP; raises `DependencyError`s beside its errors."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def login(self, credentials: Credentials) -> Session:
+        """Raises `Unauthorized`."""
+        response = self._caller.request("POST", "/v1/sessions", json=credentials.model_dump())
+        return Session.model_validate_json(response.content)
+
+    def user(self, user_id: str) -> User:
+        """Raises `NotFound`."""
+        response = self._caller.request("GET", f"/v1/users/{quote(user_id, safe='')}")
+        return User.model_validate_json(response.content)
