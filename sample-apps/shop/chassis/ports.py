@@ -176,10 +176,43 @@ class Transaction(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """Something that lasts until it is let go, or until the end of a `with` block."""
+
+    def release(self) -> None:
+        """Let go; a second time does nothing."""
+        ...
+
+    def __enter__(self) -> Hold: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
 class Database(Protocol):
     """The database that this service owns, and nobody else opens."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Commits at the end, rolls back on an error. Waits for a free connection of the pool
-        (a span of its own when it has to) and raises `DependencyUnavailable` when none comes."""
+        (a span of its own when it has to) and raises `DependencyUnavailable` when none comes,
+        `Conflict` when a constraint of a table forbids what was written."""
+        ...
+
+    def ready_check(self) -> str:
+        """What keeps the database from answering, or an empty string: for `/readyz`."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection that is not in use; nothing can be asked afterwards."""
+        ...
+
+    def delay_statements(self, prefix: str, seconds: float | Callable[[], float]) -> Hold:
+        """For the faults: from now on each statement whose span name begins with `prefix`, such
+        as "SELECT orders", takes that much longer inside the database, its connection occupied.
+        A callable is asked anew for every statement; 0 delays nothing."""
+        ...
+
+    def leak_connections(self, count: int) -> Hold:
+        """For the faults: take up to `count` connections out of the pool and keep them. Waits
+        for each at most as long as a transaction would, and goes without those that never came
+        free."""
         ...
