@@ -1,0 +1,32 @@
+"""recommendation-service, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from shop.chassis.chain import chain_router
+from shop.chassis.chassis import Chassis, Parts
+from shop.chassis.problem import install_problem_handlers
+from shop.recommendation.api import api
+from shop.recommendation.consumers import Learner, subscribe
+from shop.recommendation.logic import RecommendationLogic
+from shop.recommendation.model import HeldModel
+from shop.recommendation.tables import SCHEMA
+
+NAME = "recommendation-service"
+VERSION = "1.4.0"
+
+
+def build(chassis: Chassis) -> Parts:
+    """The parts of recommendation-service; the version of the instance decides what it does."""
+    database = chassis.database(SCHEMA)
+    model = HeldModel(chassis.faults)
+    logic = RecommendationLogic(
+        database, chassis.faults, chassis.flags, model, chassis.settings.version
+    )
+    app = FastAPI(title=NAME, version=chassis.settings.version)
+    app.include_router(api(logic))
+    app.include_router(chain_router(chassis))
+    install_problem_handlers(app)
+    subscribe(chassis.events, Learner(database))
+    return Parts(app=app, on_start=(model.warm_up,))
