@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from shop.chassis.chassis import Chassis
 from shop.chassis.errors import Invalid
-from shop.chassis.ports import Caller, CallPolicy
+from shop.chassis.ports import Caller, CallPolicy, PolicySource
 
 FAULT = "gateway-deep-chain"
 PATH = "/v1/chain"
@@ -48,7 +48,7 @@ class Enrichment(BaseModel):
 class Chain:
     """The calls from one service to the next; a client of each is made when it is first asked."""
 
-    def __init__(self, caller: Callable[[str, CallPolicy], Caller]) -> None:
+    def __init__(self, caller: Callable[[str, PolicySource], Caller]) -> None:
         self._caller = caller
         self._callers: dict[str, Caller] = {}
         self._lock = threading.Lock()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from shop.chassis.ports import Caller
 from shop.user.contract import Credentials, Session, User
 
@@ -23,5 +21,5 @@ class UserClient:
 
     def user(self, user_id: str) -> User:
         """Raises `NotFound`."""
-        response = self._caller.request("GET", f"/v1/users/{quote(user_id, safe='')}")
+        response = self._caller.request("GET", "/v1/users/{user_id}", params={"user_id": user_id})
         return User.model_validate_json(response.content)
