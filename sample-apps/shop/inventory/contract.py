@@ -28,6 +28,13 @@ class Reservation(BaseModel):
     status: str  # reserved, released
 
 
+class ReservationRequest(BaseModel):
+    """What `POST /v1/reservations` takes, with the key in the header `Idempotency-Key`."""
+
+    order_id: str = Field(min_length=1)
+    lines: list[Line] = Field(min_length=1, max_length=20)
+
+
 class Inventory(Protocol):
     """Stock."""
 
