@@ -138,15 +138,20 @@ class Settings:
         return {key.strip(): value.strip() for key, _, value in pairs}
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """The settings that these variables say; `None` means the process's own. Raises
-        `SettingsError` for a missing service name, a number that is none or an unreadable file."""
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None, service_name: str = ""
+    ) -> Settings:
+        """The settings that these variables say; `None` means the process's own. A `service_name`
+        given here wins. Raises `SettingsError` for a missing service name, a number that is none
+        or an unreadable file."""
         variables = os.environ if environ is None else environ
         told = {}
         for each in fields(cls):
             value = _told(variables, each)
             if value is not None:
                 told[each.name] = value
+        if service_name:
+            told["service_name"] = service_name
         if not told.get("service_name"):
             raise SettingsError("SHOP_SERVICE_NAME is missing")
         return cls(**told)

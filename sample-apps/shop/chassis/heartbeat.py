@@ -1,0 +1,104 @@
+"""The heartbeat: tells the registry that this instance lives, and learns from the answer what
+other instances live and which flags and faults are on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from shop.chassis.discovery import RegistryDiscovery
+from shop.chassis.ports import Instance
+from shop.chassis.switches import HeldFaults, HeldFlags
+
+logger = logging.getLogger("shop.heartbeat")
+
+TIMEOUT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a heartbeat's answer fills."""
+
+    discovery: RegistryDiscovery
+    faults: HeldFaults
+    flags: HeldFlags
+
+    def hold(self, answer: Mapping[str, Any]) -> None:
+        """Take over the registry's answer, whole."""
+        self.discovery.hold(answer["instances"])
+        self.flags.hold(answer["flags"])
+        self.faults.hold(answer["faults"])
+
+
+class Heartbeat:
+    """A thread that beats every `seconds` until `stop`. When the registry changes something, the
+    next beat follows at once, so that it soon knows who has applied the change."""
+
+    def __init__(self, registry_url: str, instance: Instance, held: Held, seconds: float) -> None:
+        self._url = f"{registry_url.rstrip('/')}/v1/instances/{instance.instance_id}"
+        self._body = {
+            "service": instance.service,
+            "version": instance.version,
+            "host_name": instance.host_name,
+            "http": instance.http,
+            "grpc": instance.grpc,
+            "weight": instance.weight,
+        }
+        self._held, self._seconds = held, seconds
+        self._revision = 0
+        self._is_lost = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Beat once before returning, if the registry can be reached, then on the thread."""
+        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+            self._beat(client)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deregister, so that nobody calls this instance any more; stop beating."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(TIMEOUT_SECONDS + 1)
+        self._quietly(lambda: httpx.delete(self._url, timeout=TIMEOUT_SECONDS))
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+            pause = self._seconds
+            while not self._stopped.wait(pause):
+                pause = 0.0 if self._beat(client) else self._seconds
+
+    def _beat(self, client: httpx.Client) -> bool:
+        """True when the answer brought a revision that the registry does not know we have."""
+        body = {**self._body, "revision": self._revision}
+        response = self._quietly(lambda: client.put(self._url, json=body))
+        if response is None:
+            return False
+        answer = response.json()
+        self._held.hold(answer)
+        is_new = bool(answer["revision"] != self._revision)
+        self._revision = answer["revision"]
+        return is_new
+
+    def _quietly(self, call: Callable[[], httpx.Response]) -> httpx.Response | None:
+        """A registry that is away is no reason to stop: what was last heard goes on."""
+        try:
+            with suppress_instrumentation():
+                response = call()
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            if not self._is_lost and not self._stopped.is_set():
+                logger.warning("the registry does not answer: %s", error)
+            self._is_lost = True
+            return None
+        if self._is_lost:
+            logger.info("the registry answers again")
+        self._is_lost = False
+        return response

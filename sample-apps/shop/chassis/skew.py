@@ -1,0 +1,117 @@
+"""Clock skew: the fault by which one process's spans and logs bear the times of a wrong clock.
+
+The shift is chosen when a span ends or a record is emitted, not when it is exported, so that the
+fault begins and ends with its label. The clock itself stays right: what waits and expires does so
+in true time, only the telemetry lies, as seen from other hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+
+from shop.chassis.ports import Faults
+
+FAULT = "inventory-clock-skew"
+
+
+class ClockSkew:
+    """How far the clock of this process is ahead; it is right until `follow` says who knows."""
+
+    def __init__(self) -> None:
+        self._read: Callable[[], int] = lambda: 0
+
+    def follow(self, read: Callable[[], int]) -> None:
+        """Ask `read` for the nanoseconds from now on."""
+        self._read = read
+
+    def nanoseconds(self) -> int:
+        """Nanoseconds ahead; 0 when the clock is right."""
+        return self._read()
+
+
+def skew_of(faults: Faults, service_name: str, instance_id: str) -> Callable[[], int]:
+    """The skew that the fault asks of this instance: only the second one of inventory-service has
+    a wrong clock, so that a trace shows right and wrong ones side by side."""
+    if service_name != "inventory-service" or not instance_id.endswith("-2"):
+        return lambda: 0
+
+    def nanoseconds() -> int:
+        parameters = faults.active(FAULT)
+        return 0 if parameters is None else int(float(parameters["seconds"]) * 1e9)
+
+    return nanoseconds
+
+
+class SkewedSpans(SpanProcessor):
+    """Hands spans on to `inner`, shifted by the skew."""
+
+    def __init__(self, inner: SpanProcessor, skew: ClockSkew) -> None:
+        self._inner = inner
+        self._skew = skew
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing is shifted yet: the span may look at its own times."""
+        self._inner.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A shifted copy goes on; the span of the process stays as it is."""
+        nanoseconds = self._skew.nanoseconds()
+        self._inner.on_end(shifted(span, nanoseconds) if nanoseconds else span)
+
+    def shutdown(self) -> None:
+        """Sends what is left."""
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Sends what there is; False when the time was too short."""
+        return self._inner.force_flush(timeout_millis)
+
+
+class SkewedLogs(LogRecordProcessor):
+    """Shifts log records; it stands before the processor that sends them."""
+
+    def __init__(self, skew: ClockSkew) -> None:
+        self._skew = skew
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Shifts both times of the record: the process that logged is the one that observed."""
+        nanoseconds = self._skew.nanoseconds()
+        if not nanoseconds:
+            return
+        record = log_record.log_record
+        if record.timestamp is not None:
+            record.timestamp += nanoseconds
+        if record.observed_timestamp is not None:
+            record.observed_timestamp += nanoseconds
+
+    def shutdown(self) -> None:
+        """Nothing is held here."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Nothing is held here."""
+        return True
+
+
+def shifted(span: ReadableSpan, nanoseconds: int) -> ReadableSpan:
+    """A copy of an ended span with its start, end and events moved."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=[
+            Event(event.name, event.attributes, event.timestamp + nanoseconds)
+            for event in span.events
+        ],
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=None if span.start_time is None else span.start_time + nanoseconds,
+        end_time=None if span.end_time is None else span.end_time + nanoseconds,
+        instrumentation_scope=span.instrumentation_scope,
+    )

@@ -1,0 +1,170 @@
+"""Telemetry: traces, metrics and logs of one process, sent by OTLP, and the instrumentations.
+
+For an HTTP call through httpx, say in the request's extensions what is called, and the span gets
+its name, `url.template`, `server.address` and `peer.service`:
+
+    client.get(url, extensions={"url_template": "/v1/users/{user_id}", "service": "user-service"})
+
+A call that must not be seen is made inside `opentelemetry.instrumentation.utils`'
+`suppress_instrumentation()`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from fastapi import FastAPI
+from opentelemetry import baggage, metrics, trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, GrpcInstrumentorServer
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor, RequestInfo
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from shop.chassis.json_logs import log_to_stdout
+from shop.chassis.settings import Settings
+from shop.chassis.skew import ClockSkew, SkewedLogs, SkewedSpans
+
+SAGA_ID = "saga.id"
+STATUS_NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
+UNTRACED_PATHS = "/healthz$,/readyz$,/openapi.json$,/docs$"
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """The providers of this process; global as well, once `start_telemetry` made them."""
+
+    tracer_provider: TracerProvider
+    meter_provider: MeterProvider
+    logger_provider: LoggerProvider
+    skew: ClockSkew
+    log_handlers: list[logging.Handler] = field(default_factory=list)
+
+    def watch(self, app: FastAPI) -> None:
+        """Trace the requests of an app, save those for its health and its contract."""
+        FastAPIInstrumentor.instrument_app(
+            app, excluded_urls=UNTRACED_PATHS, exclude_spans=["receive", "send"]
+        )
+
+    def shutdown(self) -> None:
+        """Send what is left, stop. The loggers of the process lose their handlers."""
+        for handler in self.log_handlers:
+            logging.getLogger().removeHandler(handler)
+        self.tracer_provider.shutdown()
+        self.logger_provider.shutdown()
+        self.meter_provider.shutdown()
+
+
+class SpanManners(SpanProcessor):
+    """Puts every span right as it starts: `saga.id` from the baggage, so that any service's part
+    of a saga is found by it, and the current names of gRPC beside those the package writes."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Called on the thread that starts the span."""
+        saga_id = baggage.get_baggage(SAGA_ID, parent_context)
+        if saga_id is not None:
+            span.set_attribute(SAGA_ID, str(saga_id))
+        attributes = span.attributes or {}
+        if attributes.get("rpc.system") == "grpc":
+            method = span.name.lstrip("/")
+            span.update_name(method)
+            span.set_attribute("rpc.system.name", "grpc")
+            span.set_attribute("rpc.method", method)
+
+    def _on_ending(self, span: Span) -> None:
+        # The SDK calls this while attributes can still be set, when the status is known.
+        status = (span.attributes or {}).get("rpc.grpc.status_code")
+        if isinstance(status, int):
+            span.set_attribute("rpc.response.status_code", STATUS_NAMES[status])
+
+
+def start_telemetry(settings: Settings) -> Telemetry:
+    """Make the providers of this process, make them global, load the instrumentations and log
+    JSON to stdout. Once per process: providers can't be replaced. Without an OTLP endpoint
+    everything works and nothing is sent."""
+    # Read by the instrumentations as they load, and only from the environment.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+    resource = resource_of(settings)
+    skew = ClockSkew()
+    traces = TracerProvider(resource=resource)
+    traces.add_span_processor(SpanManners())
+    logs = LoggerProvider(resource=resource)
+    logs.add_log_record_processor(SkewedLogs(skew))
+    readers = []
+    if settings.otlp_endpoint:
+        endpoint: dict[str, Any] = {
+            "endpoint": settings.otlp_endpoint,
+            "insecure": not settings.otlp_endpoint.startswith("https:"),
+        }
+        spans = BatchSpanProcessor(
+            OTLPSpanExporter(**endpoint), schedule_delay_millis=settings.span_delay_ms
+        )
+        traces.add_span_processor(SkewedSpans(spans, skew))
+        logs.add_log_record_processor(
+            BatchLogRecordProcessor(
+                OTLPLogExporter(**endpoint), schedule_delay_millis=settings.log_delay_ms
+            )
+        )
+        readers.append(
+            PeriodicExportingMetricReader(
+                OTLPMetricExporter(**endpoint), export_interval_millis=settings.metric_interval_ms
+            )
+        )
+    meters = MeterProvider(metric_readers=readers, resource=resource)
+    trace.set_tracer_provider(traces)
+    metrics.set_meter_provider(meters)
+    set_logger_provider(logs)
+
+    HTTPXClientInstrumentor().instrument(request_hook=_say_what_is_called)
+    GrpcInstrumentorClient().instrument()  # type: ignore[no-untyped-call]
+    GrpcInstrumentorServer().instrument()  # type: ignore[no-untyped-call]
+    handlers: list[logging.Handler] = [
+        log_to_stdout(settings.service_name, settings.instance_id, settings.log_level)
+    ]
+    sender = LoggingHandler(level=logging.NOTSET, logger_provider=logs)
+    logging.getLogger().addHandler(sender)
+    handlers.append(sender)
+    return Telemetry(traces, meters, logs, skew, handlers)
+
+
+def resource_of(settings: Settings) -> Resource:
+    """What every signal of this process says about its origin."""
+    return Resource.create(
+        {
+            **settings.resource_pairs,
+            "service.name": settings.service_name,
+            "service.namespace": "shop",
+            "service.version": settings.version,
+            "service.instance.id": settings.instance_id,
+            "host.name": settings.host_name,
+            "deployment.environment.name": settings.environment,
+        }
+    )
+
+
+def _say_what_is_called(span: trace.Span, request: RequestInfo) -> None:
+    extensions = request.extensions or {}
+    template = extensions.get("url_template")
+    if template:
+        span.update_name(f"{request.method.decode()} {template}")
+        span.set_attribute("url.template", template)
+    service = extensions.get("service")
+    if service:
+        # The instance's own address stays in network.peer.address.
+        span.set_attribute("server.address", service)
+        span.set_attribute("peer.service", service)
