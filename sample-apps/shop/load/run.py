@@ -41,9 +41,13 @@ class LoadSettings:
     most_in_flight: int = MOST_IN_FLIGHT
 
 
-async def run(settings: LoadSettings, stop: asyncio.Event) -> dict[str, Any]:
+async def run(
+    settings: LoadSettings,
+    stop: asyncio.Event,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> dict[str, Any]:
     """Send journeys until the time is over or `stop` is set. The summary of `Outcomes`, with
-    `seconds` and the settings."""
+    `seconds` and the settings. `transport` stands in for the network."""
     chance = random.Random(settings.seed)
     who = customers(random.Random(chance.getrandbits(64)))
     arrivals = poisson_arrivals(settings.rate, random.Random(chance.getrandbits(64)))
@@ -54,7 +58,7 @@ async def run(settings: LoadSettings, stop: asyncio.Event) -> dict[str, Any]:
     limits = httpx.Limits(max_connections=settings.most_in_flight, max_keepalive_connections=64)
     # trust_env=False: a proxy for the internet has no business with these addresses.
     async with httpx.AsyncClient(
-        base_url=settings.gateway_url, limits=limits, trust_env=False
+        base_url=settings.gateway_url, limits=limits, trust_env=False, transport=transport
     ) as client:
 
         async def begin() -> None:
