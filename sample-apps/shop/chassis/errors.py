@@ -63,11 +63,13 @@ class RateLimited(ShopError):
 
 
 class DependencyError(ShopError):
-    """Another service did not do its part; `dependency` names it."""
+    """Another service did not do its part; `dependency` names it. `was_never_sent` says that the
+    request certainly reached nobody, so that sending it again cannot do the work twice."""
 
     code = "dependency_failed"
     http_status = 502
     is_retryable = True
+    was_never_sent = False
 
     def __init__(self, dependency: str, message: str) -> None:
         super().__init__(message)

@@ -92,8 +92,9 @@ class Caller(Protocol):
     ) -> httpx.Response:
         """The answer, of status below 400. `path` is a template as the route has it, say
         `/v1/users/{user_id}`: each name in braces is filled from `params` (percent-encoded),
-        and the other `params` become the query; so spans are named without ids. GET, HEAD, PUT and DELETE, and whatever has an
-        idempotency key, are retried on `is_retryable` errors; others are sent once.
+        and the other `params` become the query; so spans are named without ids. GET, HEAD, PUT
+        and DELETE, and whatever has an idempotency key, are retried on `is_retryable` errors;
+        others are sent once.
 
         Raises the class of `errors` that a problem document names, `NotFound` and the like,
         or a `DependencyError`.

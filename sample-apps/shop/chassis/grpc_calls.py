@@ -1,0 +1,236 @@
+"""gRPC calls: the guarded client of a dependency, and how errors travel as status and trailers.
+
+An error keeps its class over the wire: the trailer `shop-error-code` says it, the status code says
+roughly the same to others.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from opentelemetry import trace
+from opentelemetry.instrumentation.grpc import client_interceptor, server_interceptor
+from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
+from opentelemetry.trace import Span
+
+from shop.chassis import errors
+from shop.chassis.errors import DependencyError, RateLimited, ShopError
+from shop.chassis.guard import Attempt, Guard
+from shop.chassis.ports import Discovery, PolicySource
+from shop.chassis.problem import BY_CODE, error_of
+
+R = TypeVar("R", bound=Message)
+
+_STATUS_OF: dict[type[ShopError], Any] = {
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Conflict: grpc.StatusCode.ABORTED,
+    errors.PaymentDeclined: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthorized: grpc.StatusCode.UNAUTHENTICATED,
+    errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.DependencyUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.CircuitOpen: grpc.StatusCode.UNAVAILABLE,
+    errors.BulkheadFull: grpc.StatusCode.UNAVAILABLE,
+    errors.DependencyTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+# What a status means that came without our trailer: from the library itself, or another server.
+_KIND_OF: dict[Any, type[ShopError]] = {
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.INVALID_ARGUMENT: errors.Invalid,
+    grpc.StatusCode.ABORTED: errors.Conflict,
+    grpc.StatusCode.ALREADY_EXISTS: errors.Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.Conflict,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthorized,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.RateLimited,
+    grpc.StatusCode.UNAVAILABLE: errors.DependencyUnavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DependencyTimeout,
+}
+_CODE = "shop-error-code"
+_DEPENDENCY = "shop-error-dependency"
+_RETRYABLE = "shop-error-retryable"
+_RETRY_AFTER = "shop-retry-after-seconds"
+IDEMPOTENCY_KEY = "idempotency-key"
+
+# A server that comes back is found within a second; retries are the guard's business alone.
+_CHANNEL_OPTIONS = (
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Otherwise channels with equal options share their connections, and a dead one with them.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class GrpcCaller:
+    """Calls the unary methods of one dependency. Holds a channel per instance; `close` ends them.
+
+    `caller.call("shop.payment.v1.PaymentService/Charge", request, ChargeReply,
+    idempotency_key=key)`
+    """
+
+    def __init__(
+        self,
+        dependency: str,
+        policy: PolicySource,
+        discovery: Discovery,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.guard = Guard(dependency, policy, discovery, clock=clock, sleep=sleep, draw=draw)
+        self._dependency = dependency
+        self._lock = threading.Lock()
+        self._channels: dict[str, tuple[Any, Any]] = {}
+
+    def call(
+        self,
+        method: str,
+        request: Message,
+        answer: type[R],
+        *,
+        idempotency_key: str = "",
+        is_safe: bool = False,
+    ) -> R:
+        """The answer of `method` ("package.Service/Method"). Retried on `is_retryable` errors if
+        it has an idempotency key (sent as metadata of that name) or `is_safe` says that the
+        method only reads. Raises the class of `errors` that the server raised, or a
+        `DependencyError`."""
+
+        def attempt(one: Attempt) -> R:
+            channel = self._channel(one.instance.grpc)
+            ask = channel.unary_unary(
+                f"/{method}",
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=answer.FromString,
+            )
+            metadata = ((IDEMPOTENCY_KEY, idempotency_key),) if idempotency_key else ()
+            _outgoing.attempt = one
+            try:
+                reply: R = ask(request, timeout=one.timeout_seconds, metadata=metadata)
+            except grpc.RpcError as error:
+                raise self._error(error, one) from error
+            return reply
+
+        return self.guard.run(method, attempt, may_repeat=bool(idempotency_key) or is_safe)
+
+    def close(self) -> None:
+        """End all channels; the caller is of no use afterwards."""
+        with self._lock:
+            channels, self._channels = self._channels, {}
+        for bare, _ in channels.values():
+            bare.close()
+
+    def _channel(self, address: str) -> Any:
+        with self._lock:
+            if address not in self._channels:
+                bare = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+                inner = grpc.intercept_channel(bare, _CurrentAttributes())
+                tracing = client_interceptor(request_hook=_describe)  # type: ignore[no-untyped-call]
+                traced = intercept_channel(inner, tracing)  # type: ignore[no-untyped-call]
+                self._channels[address] = (bare, traced)
+            return self._channels[address][1]
+
+    def _error(self, error: Any, one: Attempt) -> ShopError:
+        trailers = dict(error.trailing_metadata() or ())
+        status = error.code()
+        kind = BY_CODE.get(trailers.get(_CODE, ""))
+        if kind is None:
+            kind = _KIND_OF.get(status, errors.DependencyError)
+        shop_error = error_of(
+            kind,
+            error.details() or status.name,
+            trailers.get(_DEPENDENCY, self._dependency),
+            float(trailers.get(_RETRY_AFTER, "1")),
+        )
+        if trailers.get(_RETRYABLE) == "false":
+            shop_error.is_retryable = False
+        if (
+            isinstance(shop_error, DependencyError)
+            and _CODE not in trailers
+            and status is grpc.StatusCode.UNAVAILABLE
+            and "onnect" in (error.details() or "")
+        ):
+            shop_error.was_never_sent = True
+        return shop_error
+
+
+def abort_with(context: Any, error: ShopError) -> NoReturn:
+    """End the call of a servicer with this error. Always raises."""
+    trailers = [(_CODE, error.code), (_RETRYABLE, str(error.is_retryable).lower())]
+    if isinstance(error, DependencyError):
+        trailers.append((_DEPENDENCY, error.dependency))
+    if isinstance(error, RateLimited):
+        trailers.append((_RETRY_AFTER, f"{error.retry_after_seconds:g}"))
+    status = _STATUS_OF.get(type(error), grpc.StatusCode.INTERNAL)
+    span = trace.get_current_span()
+    span.set_attribute("shop.error.code", error.code)
+    span.set_attribute("rpc.response.status_code", status.name)
+    context.set_trailing_metadata(tuple(trailers))
+    context.abort(status, str(error))
+    raise AssertionError("abort returned")
+
+
+def server_interceptors() -> Sequence[Any]:
+    """What `grpc.server(..., interceptors=...)` needs: SERVER spans named
+    `package.Service/Method`, with the current attributes beside those of the package."""
+    tracing = server_interceptor()  # type: ignore[no-untyped-call]
+    return (tracing, _NamedServerSpans())
+
+
+class _Outgoing(threading.local):
+    attempt: Attempt | None = None
+
+
+# The hook of the instrumentation is handed the request only; this is what else it has to know.
+_outgoing = _Outgoing()
+
+
+def _describe(span: Span, _request: Any) -> None:
+    if _outgoing.attempt is not None:
+        span.set_attributes(dict(_outgoing.attempt.span_attributes))
+
+
+class _CurrentAttributes(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+    """Inside the CLIENT span: its name without the slash, and the current attributes."""
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        span = trace.get_current_span()
+        method = details.method.lstrip("/")
+        span.update_name(method)
+        span.set_attributes({"rpc.system.name": "grpc", "rpc.method": method})
+        call = continuation(details, request)
+        status = call.code()  # waits for the answer
+        span.set_attribute("rpc.response.status_code", status.name)
+        if status is not grpc.StatusCode.OK:
+            span.set_attribute("error.type", status.name)
+        return call
+
+
+class _NamedServerSpans(grpc.ServerInterceptor):  # type: ignore[misc]
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = continuation(details)
+        if handler is None or not handler.unary_unary:
+            return handler
+        method = details.method.lstrip("/")
+
+        def named(request: Any, context: Any) -> Any:
+            span = trace.get_current_span()
+            span.update_name(method)
+            span.set_attributes({"rpc.system.name": "grpc", "rpc.method": method})
+            answer = handler.unary_unary(request, context)
+            span.set_attribute("rpc.response.status_code", "OK")
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(
+            named,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )

@@ -1,0 +1,74 @@
+"""Retries: a failed call again, after a pause that grows and is drawn at random (full jitter).
+
+The pause before retry n is uniform between 0 and backoff * 2^(n-1), capped: clients that failed
+together do not come back together. After M. Brooker, "Exponential backoff and jitter", 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from shop.chassis.errors import DependencyError, RateLimited, ShopError
+from shop.chassis.ports import CallPolicy
+
+T = TypeVar("T")
+
+
+def call_with_retries(
+    call: Callable[[int], T],
+    policy: CallPolicy,
+    *,
+    may_repeat: bool,
+    sleep: Callable[[float], None],
+    draw: Callable[[], float],
+) -> T:
+    """`call(n)` for n = 1, 2, … until it returns, fails for good, or `max_attempts` are used up.
+
+    Without `may_repeat` only what was never sent is tried again. `draw` gives numbers in [0, 1).
+    The error that leaves says `is_retryable = False`: repeating is decided here, next to the
+    failure, and callers further up that repeat as well would multiply the load.
+    """
+
+    def is_worth_repeating(error: BaseException) -> bool:
+        if not (isinstance(error, ShopError) and error.is_retryable):
+            return False
+        if (
+            isinstance(error, RateLimited)
+            and error.retry_after_seconds > policy.backoff_max_seconds
+        ):
+            return False
+        return may_repeat or (isinstance(error, DependencyError) and error.was_never_sent)
+
+    def pause(state: RetryCallState) -> float:
+        ceiling = min(
+            policy.backoff_max_seconds,
+            policy.backoff_seconds * 2.0 ** (state.attempt_number - 1),
+        )
+        seconds = draw() * ceiling
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, RateLimited):
+            seconds = max(seconds, error.retry_after_seconds)
+        return seconds
+
+    retrying = Retrying(
+        stop=stop_after_attempt(max(1, policy.max_attempts)),
+        wait=pause,
+        retry=retry_if_exception(is_worth_repeating),
+        sleep=sleep,
+        reraise=True,
+    )
+    attempts = 0
+
+    def once() -> T:
+        nonlocal attempts
+        attempts += 1
+        return call(attempts)
+
+    try:
+        return retrying(once)
+    except ShopError as error:
+        error.is_retryable = False
+        raise
