@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 from pydantic import ValidationError
 
-from shop.chassis.errors import Conflict, Invalid, NotFound, ShopError
+from shop.chassis.errors import Conflict, DependencyError, Invalid, NotFound
 from shop.chassis.ports import Database, Faults, Row, Transaction
 from shop.inventory.contract import Line, Product, Reservation
 from shop.inventory.tables import FULL_STOCK
@@ -88,7 +88,12 @@ class InventoryLogic:
                 )
             if self._faults.active(RESERVE_FAILS) is not None:
                 # Inside the transaction: what was taken from the stock goes back with it.
-                raise ShopError(f"the stock ledger does not add up; {order_id} got nothing")
+                refusal = DependencyError(
+                    "inventory database",
+                    f"the stock ledger does not add up; {order_id} got nothing",
+                )
+                refusal.is_retryable = False  # It would not add up the next time.
+                raise refusal
         _log.info("reserved %d products for %s", len(wanted), order_id)
         return Reservation(
             reservation_id=reservation_id, order_id=order_id, lines=wanted, status="reserved"

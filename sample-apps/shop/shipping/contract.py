@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shop.inventory.contract import Line
 from shop.user.contract import Address
@@ -17,6 +17,14 @@ class Shipment(BaseModel):
     carrier: str
     tracking_code: str
     status: str  # scheduled, cancelled
+
+
+class ShipmentRequest(BaseModel):
+    """What `POST /v1/shipments` takes, with the key in the header `Idempotency-Key`."""
+
+    order_id: str = Field(min_length=1)
+    address: Address
+    lines: list[Line] = Field(min_length=1, max_length=20)
 
 
 class Shipping(Protocol):

@@ -1,0 +1,48 @@
+"""shipping-service, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from shop.chassis.chain import chain_router
+from shop.chassis.chassis import Chassis, Parts
+from shop.chassis.problem import install_problem_handlers
+from shop.order.contract import Order
+from shop.shipping import call_back, carrier
+from shop.shipping.api import api
+from shop.shipping.logic import ShippingLogic
+from shop.shipping.order_tables import OrderTables, order_database
+from shop.shipping.pause import Pauses
+from shop.shipping.tables import SCHEMA
+
+NAME = "shipping-service"
+VERSION = "1.0.0"
+
+
+def build(chassis: Chassis) -> Parts:
+    """The parts of shipping-service, with the detours that its faults make it take."""
+    database = chassis.database(SCHEMA)
+    orders = chassis.caller("order-service", call_back.POLICY)
+
+    def order(order_id: str) -> Order:
+        answer = orders.request("GET", "/v1/orders/{order_id}", params={"order_id": order_id})
+        return Order.model_validate_json(answer.content)
+
+    order_tables = OrderTables(chassis.faults, order_database(chassis.settings))
+    logic = ShippingLogic(
+        database,
+        chassis.faults,
+        carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY)),
+        detours=(call_back.CallBack(chassis.faults, order), order_tables),
+    )
+    pauses = Pauses(chassis.faults)
+    app = FastAPI(title=NAME, version=VERSION)
+    install_problem_handlers(app)
+    app.include_router(api(logic))
+    app.include_router(chain_router(chassis))
+    return Parts(
+        app=app,
+        ready_checks=(database.ready_check,),
+        on_start=(pauses.start,),
+        on_stop=(pauses.stop, order_tables.close, database.close),
+    )
