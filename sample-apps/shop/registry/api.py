@@ -1,0 +1,112 @@
+"""The registry over HTTP. Not traced: it is what a platform brings, not a part of the shop."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+from shop.chassis.ports import Instance
+from shop.chassis.problem import install_problem_handlers
+from shop.faults.catalogue import CATALOGUE
+from shop.registry.registry import Registry
+
+
+class Beat(BaseModel):
+    """What an instance says of itself; `revision` is the last that it applied."""
+
+    service: str
+    version: str
+    host_name: str
+    http: str
+    grpc: str = ""
+    weight: int = Field(default=100, ge=0)
+    revision: int = 0
+
+
+class FaultSwitch(BaseModel):
+    """Parameters that differ from the fault's defaults."""
+
+    parameters: dict[str, Any] = {}
+
+
+class Rollout(BaseModel):
+    """Shares of the users, in any unit: `{"on": 30, "off": 70}`."""
+
+    variants: dict[str, Any]
+
+
+def registry_app(registry: Registry) -> FastAPI:
+    """The routes over a registry."""
+    app = FastAPI(title="registry")
+    install_problem_handlers(app)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.put("/v1/instances/{instance_id}")
+    def beat(instance_id: str, told: Beat) -> dict[str, Any]:
+        instance = Instance(instance_id=instance_id, **told.model_dump(exclude={"revision"}))
+        answer = registry.beat(instance, told.revision)
+        return {**answer, "instances": [asdict(each) for each in answer["instances"]]}
+
+    @app.delete("/v1/instances/{instance_id}", status_code=204)
+    def leave(instance_id: str) -> None:
+        registry.leave(instance_id)
+
+    @app.get("/v1/instances")
+    def instances(service: str = "") -> dict[str, Any]:
+        return {"instances": [asdict(each) for each in registry.instances(service)]}
+
+    @app.get("/v1/faults")
+    def faults() -> dict[str, Any]:
+        on = registry.faults_on()
+        return {
+            "catalogue": catalogue_document(),
+            "active": {name: dict(each.parameters) for name, each in on.items()},
+            "since_unix_nano": {name: each.start_unix_nano for name, each in on.items()},
+        }
+
+    @app.put("/v1/faults/{name}")
+    def switch_on(name: str, told: FaultSwitch | None = None) -> dict[str, Any]:
+        return asdict(registry.switch_on(name, told.parameters if told else {}))
+
+    @app.delete("/v1/faults/{name}")
+    def switch_off(name: str) -> dict[str, Any]:
+        return registry.switch_off(name).document()
+
+    @app.get("/v1/flags")
+    def flags() -> dict[str, Any]:
+        return {"flags": registry.flags()}
+
+    @app.get("/v1/flags/{key}")
+    def flag(key: str) -> dict[str, Any]:
+        return registry.flag(key)
+
+    @app.put("/v1/flags/{key}")
+    def set_flag(key: str, rollout: Rollout) -> dict[str, Any]:
+        return registry.set_flag(key, rollout.variants)
+
+    return app
+
+
+def catalogue_document() -> list[dict[str, Any]]:
+    """Every fault that there is, as JSON has it."""
+    return [
+        {
+            "name": fault.name,
+            "summary": fault.summary,
+            "service": fault.service,
+            "operation": fault.operation,
+            "edge": list(fault.edge),
+            "detector": fault.detector,
+            "visible": fault.visible,
+            "root": fault.root,
+            "say": fault.say,
+            "parameters": dict(fault.parameters),
+        }
+        for fault in CATALOGUE.values()
+    ]

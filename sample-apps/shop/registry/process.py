@@ -1,0 +1,32 @@
+"""The registry as a process: its state in the data folder, its labels in a file."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from shop.chassis.process import Endpoints, serve_app
+from shop.chassis.settings import Settings
+from shop.faults.labels import LabelsFile
+from shop.registry.api import registry_app
+from shop.registry.registry import Registry
+from shop.registry.switchboard import Switchboard
+
+
+def serve_registry(
+    settings: Settings,
+    listener: socket.socket,
+    stop: threading.Event,
+    announce: Callable[[Endpoints], None],
+) -> None:
+    """Serve until `stop`, then end the faults that are still on."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    labels = LabelsFile(Path(settings.labels_file) if settings.labels_file else None)
+    # The first revision is above all of an earlier registry whose file was lost.
+    switchboard = Switchboard(settings.data_dir / "registry.json", time.time_ns() // 1_000_000)
+    registry = Registry(switchboard, labels, time.monotonic, time.time_ns)
+    serve_app(registry_app(registry), listener, stop, announce, settings.drain_seconds)
+    registry.close()
