@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, exc, make_url, text
 from sqlalchemy.pool import QueuePool
 
 from shop.chassis.db_spans import StatementSpans, statement_of
 from shop.chassis.errors import Conflict, DependencyUnavailable
 from shop.chassis.pool import ConnectionLeak, ConnectionPool
 from shop.chassis.ports import Row, Transaction
+from shop.chassis.settings import Settings
 from shop.chassis.slow_statements import SlowStatements, StatementDelay
 
 SQLITE_BUSY_SECONDS = 5.0
@@ -31,27 +32,12 @@ SQLITE_BUSY_SECONDS = 5.0
 SCHEMA_LOCK = 7_203_118
 
 
-class DatabaseSettings(Protocol):
-    """What the database reads of the settings of its service."""
-
-    @property
-    def service_name(self) -> str: ...
-    @property
-    def database_url(self) -> str: ...
-    @property
-    def data_dir(self) -> Path: ...
-    @property
-    def database_pool_size(self) -> int: ...
-    @property
-    def database_pool_timeout_seconds(self) -> float: ...
-
-
 class SqlDatabase:
     """A database with a pool of connections, whose statements are spans."""
 
     def __init__(
         self,
-        settings: DatabaseSettings,
+        settings: Settings,
         schema: Sequence[str],
         namespace: str = "",
         *,
@@ -61,11 +47,8 @@ class SqlDatabase:
         """Open the database and run `schema`, idempotent statements, while no other instance
         does. `namespace` is `db.namespace` and the name of the pool; unless given it is the
         name of the service without "-service". Raises `DependencyUnavailable`."""
-        self.namespace = namespace or settings.service_name.removesuffix("-service")
-        url = settings.database_url or f"sqlite:///{settings.data_dir / self.namespace}.db"
-        self._engine = _engine(
-            url, settings.database_pool_size, settings.database_pool_timeout_seconds
-        )
+        self.namespace = namespace or settings.database_namespace
+        self._engine = _engine(settings)
         tracer = trace.get_tracer("shop.database", tracer_provider=tracer_provider)
         meter = metrics.get_meter("shop.database", meter_provider=meter_provider)
         about: dict[str, str | int] = {
@@ -146,15 +129,20 @@ def _clause(sql: str) -> TextClause:
     return text(sql)
 
 
-def _engine(url: str, pool_size: int, pool_timeout_seconds: float) -> Engine:
+def _engine(settings: Settings) -> Engine:
+    url = make_url(settings.database_url)
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=pool_size,
+        pool_size=settings.database_pool_size,
         max_overflow=0,
-        pool_timeout=pool_timeout_seconds,
+        pool_timeout=settings.database_pool_timeout_seconds,
     )
     if engine.dialect.name == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -1,0 +1,94 @@
+"""The fault `payment-missing-index`: an import of old card history, as it goes wrong in life.
+
+Somebody dropped the index, because an import is faster without it, and the import goes on and on:
+
+    index   ████ dropped ─────────────────────────────── made again ████
+    rows    ▁▁▁▂▂▃▃▄▄▅▅▆▆▇▇ batches, several a second ──── removed  ▁▁▁▁
+
+Meanwhile each charge scans a longer table than the one before.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from shop.chassis.errors import ShopError
+from shop.chassis.ports import Database, Faults
+from shop.payment.tables import CREATE_INDEX, DELETE_IMPORT, DROP_INDEX, IMPORT_HISTORY
+
+FAULT = "payment-missing-index"
+BATCH_SECONDS = 0.25
+MAX_ROWS = 2_000_000
+"""Where the import ends by itself, long after the table has become too long; about 100 MB."""
+
+_log = logging.getLogger("shop.payment")
+
+
+class HistoryImport:
+    """Imports on a thread of its own while the fault is on."""
+
+    def __init__(
+        self, database: Database, faults: Faults, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._faults = faults
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="history-import", daemon=True)
+        self._is_under_way = False
+        self._batch = 0
+        self.rows = 0
+
+    def start(self) -> None:
+        """Watch the fault. What an import left behind that was cut short is removed first."""
+        self._run_sql(DELETE_IMPORT)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the import that is under way, if there is one."""
+        self._stopped.set()
+        self._thread.join()
+
+    def step(self) -> None:
+        """Begin, go on or end, as the fault says: one batch at most."""
+        parameters = self._faults.active(FAULT)
+        if parameters is None:
+            if self._is_under_way:
+                self._end()
+            return
+        if not self._is_under_way:
+            self._run_sql(DROP_INDEX)
+            self._is_under_way = True
+        rows = min(
+            round(float(parameters["rows_per_second"]) * BATCH_SECONDS), MAX_ROWS - self.rows
+        )
+        if rows > 0:
+            self._batch += 1
+            now = round(self._clock() * 1000)
+            self._run_sql(IMPORT_HISTORY, rows=rows, now_unix_ms=now, batch=self._batch)
+            self.rows += rows
+
+    def _end(self) -> None:
+        self._run_sql(DELETE_IMPORT)
+        self._run_sql(CREATE_INDEX)
+        self._is_under_way = False
+        self.rows = 0
+
+    def _run(self) -> None:
+        while not self._stopped.wait(BATCH_SECONDS):
+            try:
+                self.step()
+            except ShopError as error:
+                _log.warning("the import of card history is held up: %s", error)
+        if self._is_under_way:
+            self._end()
+
+    def _run_sql(self, sql: str, **parameters: int) -> None:
+        # The shop's own traces are about its customers; what the operator does is not in them.
+        with suppress_instrumentation(), self._database.transaction() as transaction:
+            transaction.execute(sql, **parameters)

@@ -1,0 +1,145 @@
+"""The business of payment-service: charges and refunds."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from shop.chassis.errors import Conflict, NotFound, PaymentDeclined
+from shop.chassis.ports import Database, Faults, Row, Transaction
+from shop.payment.card_network import CardNetwork
+from shop.payment.contract import Charge, ChargeRequest
+from shop.payment.history import CardHistory
+
+CHARGE_FAILS = "saga-charge-fails"
+
+_log = logging.getLogger("shop.payment")
+
+
+class PaymentLogic:
+    """Implements `contract.Payments`. No connection is held while the card network is asked.
+
+    A charge that was taken and then not written down, because this process died in between, is
+    found again by its key: the network answers the same key with the same authorisation.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        network: CardNetwork,
+        faults: Faults,
+        *,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._database = database
+        self._network = network
+        self._faults = faults
+        self._clock = clock
+        self._new_id = new_id
+        self.history = CardHistory(database, clock)
+
+    def charge(self, request: ChargeRequest) -> Charge:
+        """Take the money; the same key gives the same charge. Raises `PaymentDeclined`, `Conflict`
+        for a key that was used for something else, `DependencyError`."""
+        span = trace.get_current_span()
+        span.set_attributes({"order.id": request.order_id, "user.id": request.user_id})
+        with self._database.transaction() as transaction:
+            known = _charge_with_key(transaction, request)
+        if known:
+            _log.info("%s of %s is known", known.charge_id, known.order_id)
+            return known
+        self.history.refuse_fraud(request.card_token, request.amount_cents)
+        try:
+            authorisation = self._network.authorise(
+                self._card(request.card_token),
+                request.amount_cents,
+                request.currency,
+                request.idempotency_key,
+            )
+        except PaymentDeclined:
+            self.history.note(request.card_token, request.amount_cents, "declined")
+            _log.warning("the card network declined the card of %s", request.order_id)
+            raise
+        charge = self._write_down(request, authorisation.authorisation_id)
+        self.history.note(request.card_token, request.amount_cents, "captured")
+        span.set_attribute("payment.charge_id", charge.charge_id)
+        _log.info("charged %d cents for %s", charge.amount_cents, charge.order_id)
+        return charge
+
+    def refund(self, charge_id: str, idempotency_key: str) -> Charge:
+        """Give it back; doing it again changes nothing. Raises `NotFound`, `DependencyError`."""
+        trace.get_current_span().set_attribute("payment.charge_id", charge_id)
+        with self._database.transaction() as transaction:
+            row = _row_of(transaction, charge_id)
+        if row["status"] == "refunded":
+            return _charge(row)
+        # The network's key is made of the charge and not of the caller's key: two callers who
+        # both want it undone get it undone once.
+        self._network.refund(row["authorisation_id"], row["amount_cents"], f"refund-{charge_id}")
+        with self._database.transaction() as transaction:
+            transaction.execute(
+                "UPDATE charges SET status = 'refunded' WHERE charge_id = :charge_id",
+                charge_id=charge_id,
+            )
+        _log.info("refunded %s of %s (%s)", charge_id, row["order_id"], idempotency_key)
+        return _charge({**row, "status": "refunded"})
+
+    def charge_with_id(self, charge_id: str) -> Charge:
+        """Raises `NotFound`."""
+        with self._database.transaction() as transaction:
+            return _charge(_row_of(transaction, charge_id))
+
+    def _card(self, card_token: str) -> str:
+        """With `saga-charge-fails` on, the vault where the cards are kept hands out a token that
+        has been revoked, and the network declines it."""
+        if self._faults.active(CHARGE_FAILS) is not None:
+            return f"declined-{card_token}"
+        return card_token
+
+    def _write_down(self, request: ChargeRequest, authorisation_id: str) -> Charge:
+        with self._database.transaction() as transaction:
+            transaction.execute(
+                """
+                INSERT INTO charges (charge_id, idempotency_key, order_id, user_id, amount_cents,
+                    currency, card_token, authorisation_id, status, charged_unix_ms)
+                VALUES (:charge_id, :idempotency_key, :order_id, :user_id, :amount_cents,
+                    :currency, :card_token, :authorisation_id, 'captured', :charged_unix_ms)
+                ON CONFLICT (idempotency_key) DO NOTHING
+                """,
+                **request.model_dump(),
+                charge_id=f"charge-{self._new_id()}",
+                authorisation_id=authorisation_id,
+                charged_unix_ms=round(self._clock() * 1000),
+            )
+            # Somebody with the same key may have been faster; then theirs is the charge.
+            charge = _charge_with_key(transaction, request)
+        assert charge is not None, "it was inserted or it was there"
+        return charge
+
+
+def _charge_with_key(transaction: Transaction, request: ChargeRequest) -> Charge | None:
+    rows = transaction.execute(
+        "SELECT * FROM charges WHERE idempotency_key = :key", key=request.idempotency_key
+    )
+    if not rows:
+        return None
+    asked = request.model_dump()
+    if any(rows[0][name] != value for name, value in asked.items()):
+        raise Conflict(f"the key {request.idempotency_key!r} was used for another charge")
+    return _charge(rows[0])
+
+
+def _row_of(transaction: Transaction, charge_id: str) -> Row:
+    rows = transaction.execute("SELECT * FROM charges WHERE charge_id = :id", id=charge_id)
+    if not rows:
+        raise NotFound(f"there is no charge {charge_id!r}")
+    return rows[0]
+
+
+def _charge(row: Row) -> Charge:
+    return Charge.model_validate({name: row[name] for name in Charge.model_fields})
