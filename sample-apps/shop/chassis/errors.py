@@ -8,11 +8,14 @@ from __future__ import annotations
 
 
 class ShopError(Exception):
-    """The base: an error of the shop, with words for a person."""
+    """The base: an error of the shop, with words for a person. `is_final` is set on an error
+    that was tried again already, nearer to the failure, or that a retry would only repeat:
+    whoever sees it further up does not try again, whatever its class says."""
 
     code = "internal"
     http_status = 500
     is_retryable = False
+    is_final = False
 
 
 class NotFound(ShopError):

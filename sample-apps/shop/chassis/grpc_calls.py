@@ -9,14 +9,15 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 from opentelemetry import trace
-from opentelemetry.instrumentation.grpc import client_interceptor, server_interceptor
+from opentelemetry.instrumentation.grpc import client_interceptor
 from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span
 
 from shop.chassis import errors
@@ -132,7 +133,7 @@ class GrpcCaller:
         with self._lock:
             if address not in self._channels:
                 bare = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-                inner = grpc.intercept_channel(bare, _CurrentAttributes())
+                inner = grpc.intercept_channel(bare, _InsideTheSpan())
                 tracing = client_interceptor(request_hook=_describe)  # type: ignore[no-untyped-call]
                 traced = intercept_channel(inner, tracing)  # type: ignore[no-untyped-call]
                 self._channels[address] = (bare, traced)
@@ -151,7 +152,7 @@ class GrpcCaller:
             float(trailers.get(_RETRY_AFTER, "1")),
         )
         if trailers.get(_RETRYABLE) == "false":
-            shop_error.is_retryable = False
+            shop_error.is_final = True
         if (
             isinstance(shop_error, DependencyError)
             and _CODE not in trailers
@@ -164,25 +165,17 @@ class GrpcCaller:
 
 def abort_with(context: Any, error: ShopError) -> NoReturn:
     """End the call of a servicer with this error. Always raises."""
-    trailers = [(_CODE, error.code), (_RETRYABLE, str(error.is_retryable).lower())]
+    may_help = error.is_retryable and not error.is_final
+    trailers = [(_CODE, error.code), (_RETRYABLE, str(may_help).lower())]
     if isinstance(error, DependencyError):
         trailers.append((_DEPENDENCY, error.dependency))
     if isinstance(error, RateLimited):
         trailers.append((_RETRY_AFTER, f"{error.retry_after_seconds:g}"))
     status = _STATUS_OF.get(type(error), grpc.StatusCode.INTERNAL)
-    span = trace.get_current_span()
-    span.set_attribute("shop.error.code", error.code)
-    span.set_attribute("rpc.response.status_code", status.name)
+    trace.get_current_span().set_attribute("shop.error.code", error.code)
     context.set_trailing_metadata(tuple(trailers))
     context.abort(status, str(error))
     raise AssertionError("abort returned")
-
-
-def server_interceptors() -> Sequence[Any]:
-    """What `grpc.server(..., interceptors=...)` needs: SERVER spans named
-    `package.Service/Method`, with the current attributes beside those of the package."""
-    tracing = server_interceptor()  # type: ignore[no-untyped-call]
-    return (tracing, _NamedServerSpans())
 
 
 class _Outgoing(threading.local):
@@ -198,39 +191,14 @@ def _describe(span: Span, _request: Any) -> None:
         span.set_attributes(dict(_outgoing.attempt.span_attributes))
 
 
-class _CurrentAttributes(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
-    """Inside the CLIENT span: its name without the slash, and the current attributes."""
+class _InsideTheSpan(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+    """Between the CLIENT span and the wire."""
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        span = trace.get_current_span()
-        method = details.method.lstrip("/")
-        span.update_name(method)
-        span.set_attributes({"rpc.system.name": "grpc", "rpc.method": method})
-        call = continuation(details, request)
+        # If gRPC is instrumented globally as well, one span for an attempt is still enough.
+        with suppress_instrumentation():
+            call = continuation(details, request)
         status = call.code()  # waits for the answer
-        span.set_attribute("rpc.response.status_code", status.name)
         if status is not grpc.StatusCode.OK:
-            span.set_attribute("error.type", status.name)
+            trace.get_current_span().set_attribute("error.type", status.name)
         return call
-
-
-class _NamedServerSpans(grpc.ServerInterceptor):  # type: ignore[misc]
-    def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = continuation(details)
-        if handler is None or not handler.unary_unary:
-            return handler
-        method = details.method.lstrip("/")
-
-        def named(request: Any, context: Any) -> Any:
-            span = trace.get_current_span()
-            span.update_name(method)
-            span.set_attributes({"rpc.system.name": "grpc", "rpc.method": method})
-            answer = handler.unary_unary(request, context)
-            span.set_attribute("rpc.response.status_code", "OK")
-            return answer
-
-        return grpc.unary_unary_rpc_method_handler(
-            named,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )

@@ -1,8 +1,9 @@
 """Problems: errors as RFC 9457 documents, written by a server and read back by its client.
 
-A document is `{type, title, status, code, detail}`, and where they apply `dependency` (the service
-that did not do its part), `retryable` (false once retries further down were used up) and `errors`
-(what is wrong with which field).
+A document is `{type, title, status, code, detail, retryable}`; `retryable` says whether trying
+again may help, which it does not when that was tried already further down. Where they apply there
+are `dependency` (the service that did not do its part), `retry_after_seconds`, and `errors` (what
+is wrong with which field).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def problem_document(error: ShopError) -> dict[str, Any]:
         "status": error.http_status,
         "code": error.code,
         "detail": str(error),
-        "retryable": error.is_retryable,
+        "retryable": error.is_retryable and not error.is_final,
     }
     if isinstance(error, DependencyError):
         document["dependency"] = error.dependency
@@ -104,7 +105,7 @@ def raise_problem(response: httpx.Response, dependency: str) -> None:
         _retry_after(response, document),
     )
     if document.get("retryable") is False:
-        error.is_retryable = False
+        error.is_final = True
     raise error
 
 

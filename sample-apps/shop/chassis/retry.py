@@ -28,12 +28,12 @@ def call_with_retries(
     """`call(n)` for n = 1, 2, … until it returns, fails for good, or `max_attempts` are used up.
 
     Without `may_repeat` only what was never sent is tried again. `draw` gives numbers in [0, 1).
-    The error that leaves says `is_retryable = False`: repeating is decided here, next to the
-    failure, and callers further up that repeat as well would multiply the load.
+    The error that leaves is final: repeating is decided here, next to the failure, and callers
+    further up that repeat as well would multiply the load.
     """
 
     def is_worth_repeating(error: BaseException) -> bool:
-        if not (isinstance(error, ShopError) and error.is_retryable):
+        if not (isinstance(error, ShopError) and error.is_retryable) or error.is_final:
             return False
         if (
             isinstance(error, RateLimited)
@@ -70,5 +70,5 @@ def call_with_retries(
     try:
         return retrying(once)
     except ShopError as error:
-        error.is_retryable = False
+        error.is_final = True
         raise
