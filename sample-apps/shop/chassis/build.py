@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shop.chassis.caller import HttpCaller
 from shop.chassis.chassis import Chassis
-from shop.chassis.discovery import DnsDiscovery, RegistryDiscovery
+from shop.chassis.database import SqlDatabase
+from shop.chassis.discovery import DnsDiscovery, RegistryDiscovery, WithOutside
 from shop.chassis.heartbeat import Held
+from shop.chassis.messaging import open_events
 from shop.chassis.ports import Caller, Database, Discovery, PolicySource
 from shop.chassis.settings import Settings
 from shop.chassis.skew import skew_of
@@ -19,16 +22,11 @@ def make_chassis(
 ) -> Chassis:
     """The ports as `settings` ask for them. `held` is what a heartbeat fills; without one, nobody
     else is found and nothing is switched on. Nothing is opened yet, no thread started."""
-    from shop.chassis.caller import HttpCaller
-    from shop.chassis.database import SqlDatabase
-    from shop.chassis.messaging import open_events
-
     held = held or Held(RegistryDiscovery(), HeldFaults(), HeldFlags())
-    discovery: Discovery = held.discovery
+    services: Discovery = held.discovery
     if settings.discovery == "dns":
-        discovery = DnsDiscovery(
-            settings.dns_domain, settings.dns_http_port, settings.dns_grpc_port
-        )
+        services = DnsDiscovery(settings.dns_domain, settings.dns_http_port, settings.dns_grpc_port)
+    discovery = WithOutside(services, settings.outside_url)
     if telemetry is not None:
         telemetry.skew.follow(skew_of(held.faults, settings.service_name, settings.instance_id))
 

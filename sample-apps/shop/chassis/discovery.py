@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from shop.chassis.ports import Instance
+from shop.chassis.ports import Discovery, Instance
 
 logger = logging.getLogger("shop.discovery")
 
@@ -34,6 +34,26 @@ class RegistryDiscovery:
     def instances(self, service: str) -> Sequence[Instance]:
         """As the port says."""
         return self._instances.get(service, ())
+
+
+OUTSIDE = ("card-network", "carrier", "mail-relay")
+"""Third parties: found where the settings say, not by discovery."""
+
+
+class WithOutside:
+    """Implements `Discovery` for services by another one, and for third parties by their URL."""
+
+    def __init__(self, services: Discovery, outside_url: str) -> None:
+        self._services = services
+        address = outside_url.removeprefix("http://").rstrip("/")
+        self._outside = {
+            name: [Instance(name, name, version="", host_name=name, http=address)]
+            for name in (OUTSIDE if address else ())
+        }
+
+    def instances(self, service: str) -> Sequence[Instance]:
+        """As the port says."""
+        return self._outside.get(service) or self._services.instances(service)
 
 
 Resolve = Callable[[str], Sequence[str]]

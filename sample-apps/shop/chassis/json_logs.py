@@ -52,6 +52,6 @@ def log_to_stdout(
     root.addHandler(handler)
     root.setLevel(level)
     # One line per call of a neighbour says nothing that its span doesn't.
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "nats"):
+    for noisy in ("httpx", "httpcore", "uvicorn", "nats"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return handler

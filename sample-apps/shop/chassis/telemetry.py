@@ -1,12 +1,7 @@
 """Telemetry: traces, metrics and logs of one process, sent by OTLP, and the instrumentations.
 
-For an HTTP call through httpx, say in the request's extensions what is called, and the span gets
-its name, `url.template`, `server.address` and `peer.service`:
-
-    client.get(url, extensions={"url_template": "/v1/users/{user_id}", "service": "user-service"})
-
-A call that must not be seen is made inside `opentelemetry.instrumentation.utils`'
-`suppress_instrumentation()`.
+Clients trace themselves (`caller`, `grpc_calls`, `database`, the messaging modules); here are the
+servers, and gRPC, whose package works by replacing functions of `grpc`.
 """
 
 from __future__ import annotations
@@ -26,7 +21,6 @@ from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, GrpcInstrumentorServer
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor, RequestInfo
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -130,7 +124,6 @@ def start_telemetry(settings: Settings) -> Telemetry:
     metrics.set_meter_provider(meters)
     set_logger_provider(logs)
 
-    HTTPXClientInstrumentor().instrument(request_hook=_say_what_is_called)
     GrpcInstrumentorClient().instrument()  # type: ignore[no-untyped-call]
     GrpcInstrumentorServer().instrument()  # type: ignore[no-untyped-call]
     handlers: list[logging.Handler] = [
@@ -155,16 +148,3 @@ def resource_of(settings: Settings) -> Resource:
             "deployment.environment.name": settings.environment,
         }
     )
-
-
-def _say_what_is_called(span: trace.Span, request: RequestInfo) -> None:
-    extensions = request.extensions or {}
-    template = extensions.get("url_template")
-    if template:
-        span.update_name(f"{request.method.decode()} {template}")
-        span.set_attribute("url.template", template)
-    service = extensions.get("service")
-    if service:
-        # The instance's own address stays in network.peer.address.
-        span.set_attribute("server.address", service)
-        span.set_attribute("peer.service", service)
