@@ -29,4 +29,9 @@ def build(chassis: Chassis) -> Parts:
     app.include_router(chain_router(chassis))
     install_problem_handlers(app)
     subscribe(chassis.events, Learner(database))
-    return Parts(app=app, on_start=(model.warm_up,))
+    return Parts(
+        app=app,
+        ready_checks=(database.ready_check,),
+        on_start=(model.warm_up,),
+        on_stop=(database.close,),
+    )

@@ -27,4 +27,9 @@ def build(chassis: Chassis) -> Parts:
     app.include_router(api(UserLogic(database, chassis.faults, signer)))
     app.include_router(chain_router(chassis))
     install_problem_handlers(app)
-    return Parts(app=app, on_start=(lambda: seed_users(database),))
+    return Parts(
+        app=app,
+        ready_checks=(database.ready_check,),
+        on_start=(lambda: seed_users(database),),
+        on_stop=(database.close,),
+    )
