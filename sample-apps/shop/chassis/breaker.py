@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
 
 from shop.chassis.errors import CircuitOpen
 
@@ -44,7 +45,9 @@ class Permit:
 class Breaker:
     """One breaker; `name` is the dependency it stands before. Every method is thread-safe."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, clock: Callable[[], float], meter_provider: MeterProvider | None = None
+    ) -> None:
         self.name = name
         self._clock = clock
         self._lock = threading.Lock()
@@ -53,7 +56,7 @@ class Breaker:
         self._failures = 0
         self._opened_at = 0.0
         self._trial_is_out = False
-        meter = metrics.get_meter("shop.circuit_breaker")
+        meter = metrics.get_meter("shop.circuit_breaker", meter_provider=meter_provider)
         self._transitions = meter.create_counter(
             "shop.circuit_breaker.transitions",
             unit="{transition}",

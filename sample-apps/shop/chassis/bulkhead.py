@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
 
 from shop.chassis.errors import BulkheadFull
 
@@ -15,11 +16,11 @@ from shop.chassis.errors import BulkheadFull
 class Bulkhead:
     """Counts the calls under way to one dependency. Thread-safe."""
 
-    def __init__(self, dependency: str) -> None:
+    def __init__(self, dependency: str, meter_provider: MeterProvider | None = None) -> None:
         self._dependency = dependency
         self._under_way = 0
         self._changed = threading.Condition()
-        meter = metrics.get_meter("shop.bulkhead")
+        meter = metrics.get_meter("shop.bulkhead", meter_provider=meter_provider)
         self._rejections = meter.create_counter(
             "shop.bulkhead.rejections",
             unit="{call}",

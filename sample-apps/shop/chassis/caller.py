@@ -13,7 +13,8 @@ from urllib.parse import quote
 import httpx
 from opentelemetry.instrumentation.httpx import RequestInfo, SyncOpenTelemetryTransport
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
-from opentelemetry.trace import Span
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, TracerProvider
 
 from shop.chassis.errors import DependencyError, DependencyTimeout, DependencyUnavailable
 from shop.chassis.guard import Attempt, Guard
@@ -38,13 +39,24 @@ class HttpCaller:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         draw: Callable[[], float] = random.random,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
-        self.guard = Guard(dependency, policy, discovery, clock=clock, sleep=sleep, draw=draw)
-        self._dependency = dependency
-        self._client = httpx.Client(
-            transport=SyncOpenTelemetryTransport(_WholeAnswers(), request_hook=_name_span),
-            trust_env=False,
+        self.guard = Guard(
+            dependency,
+            policy,
+            discovery,
+            clock=clock,
+            sleep=sleep,
+            draw=draw,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
         )
+        self._dependency = dependency
+        transport = SyncOpenTelemetryTransport(
+            _WholeAnswers(), tracer_provider, meter_provider, request_hook=_name_span
+        )
+        self._client = httpx.Client(transport=transport, trust_env=False)
 
     def request(
         self,

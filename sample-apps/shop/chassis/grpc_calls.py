@@ -18,10 +18,11 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.grpc import client_interceptor
 from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.trace import Span
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from shop.chassis import errors
-from shop.chassis.errors import DependencyError, RateLimited, ShopError
+from shop.chassis.errors import DependencyError, DependencyUnavailable, RateLimited, ShopError
 from shop.chassis.guard import Attempt, Guard
 from shop.chassis.ports import Discovery, PolicySource
 from shop.chassis.problem import BY_CODE, error_of
@@ -85,11 +86,23 @@ class GrpcCaller:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         draw: Callable[[], float] = random.random,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
-        self.guard = Guard(dependency, policy, discovery, clock=clock, sleep=sleep, draw=draw)
+        self.guard = Guard(
+            dependency,
+            policy,
+            discovery,
+            clock=clock,
+            sleep=sleep,
+            draw=draw,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+        )
         self._dependency = dependency
         self._lock = threading.Lock()
         self._channels: dict[str, tuple[Any, Any]] = {}
+        self._tracing = client_interceptor(tracer_provider)  # type: ignore[no-untyped-call]
 
     def call(
         self,
@@ -106,6 +119,10 @@ class GrpcCaller:
         `DependencyError`."""
 
         def attempt(one: Attempt) -> R:
+            if not one.instance.grpc:
+                mute = DependencyUnavailable(self._dependency, f"{one.instance} speaks no gRPC")
+                mute.was_never_sent = True
+                raise mute
             channel = self._channel(one.instance.grpc)
             ask = channel.unary_unary(
                 f"/{method}",
@@ -134,8 +151,7 @@ class GrpcCaller:
             if address not in self._channels:
                 bare = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
                 inner = grpc.intercept_channel(bare, _InsideTheSpan())
-                tracing = client_interceptor(request_hook=_describe)  # type: ignore[no-untyped-call]
-                traced = intercept_channel(inner, tracing)  # type: ignore[no-untyped-call]
+                traced = intercept_channel(inner, self._tracing)  # type: ignore[no-untyped-call]
                 self._channels[address] = (bare, traced)
             return self._channels[address][1]
 
@@ -182,23 +198,21 @@ class _Outgoing(threading.local):
     attempt: Attempt | None = None
 
 
-# The hook of the instrumentation is handed the request only; this is what else it has to know.
+# What the call of this thread is about: gRPC hands an interceptor the bare request only.
 _outgoing = _Outgoing()
 
 
-def _describe(span: Span, _request: Any) -> None:
-    if _outgoing.attempt is not None:
-        span.set_attributes(dict(_outgoing.attempt.span_attributes))
-
-
 class _InsideTheSpan(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
-    """Between the CLIENT span and the wire."""
+    """Stands between the CLIENT span and the wire, and puts on the span what is known there."""
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        span = trace.get_current_span()
+        if _outgoing.attempt is not None:
+            span.set_attributes(dict(_outgoing.attempt.span_attributes))
         # If gRPC is instrumented globally as well, one span for an attempt is still enough.
         with suppress_instrumentation():
             call = continuation(details, request)
         status = call.code()  # waits for the answer
         if status is not grpc.StatusCode.OK:
-            trace.get_current_span().set_attribute("error.type", status.name)
+            span.set_attribute("error.type", status.name)
         return call

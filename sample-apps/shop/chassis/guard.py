@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 
 from shop.chassis.balancing import Balancer
 from shop.chassis.breaker import Breaker, Permit, State
@@ -24,8 +25,6 @@ from shop.chassis.ports import CallPolicy, Discovery, Instance, PolicySource
 from shop.chassis.retry import call_with_retries
 
 T = TypeVar("T")
-
-_tracer = trace.get_tracer("shop.calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Attempt:
 
 class Guard:
     """Guards the calls to one dependency; breaker, bulkhead and balancing are its own. Clock,
-    sleep and random numbers can be handed in."""
+    sleep, random numbers and telemetry can be handed in; the defaults are the real ones."""
 
     def __init__(
         self,
@@ -51,12 +50,15 @@ class Guard:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         draw: Callable[[], float] = random.random,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         self.dependency = dependency
-        self.breaker = Breaker(dependency, clock)
+        self.breaker = Breaker(dependency, clock, meter_provider)
         self._policy = policy
-        self._bulkhead = Bulkhead(dependency)
+        self._bulkhead = Bulkhead(dependency, meter_provider)
         self._balancer = Balancer(dependency, discovery, clock)
+        self._tracer = trace.get_tracer("shop.calls", tracer_provider=tracer_provider)
         self._sleep = sleep
         self._draw = draw
 
@@ -116,7 +118,7 @@ class Guard:
             return self.breaker.admit(policy.breaker_open_seconds)
         except CircuitOpen as refusal:
             attributes = self._circuit(self.breaker.state) | self._peer()
-            with _tracer.start_as_current_span(
+            with self._tracer.start_as_current_span(
                 span_name,
                 kind=SpanKind.CLIENT,
                 attributes=attributes | {"error.type": type(refusal).__name__},
