@@ -23,12 +23,18 @@ class EventLoop:
         self._running: set[Future[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_cancelled = False
+        self._is_stopped = False
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, T]], *, is_final: bool = False) -> T:
-        """Do that on the loop and wait. Raises what it raises, and `CancelledError` after
-        `cancel`, unless it is marked as part of the end."""
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do that on the loop and wait. Raises what it raises, `CancelledError` after `stop`."""
         with self._lock:
-            if self._is_cancelled and not is_final:
+            future = asyncio.run_coroutine_threadsafe(self._tracked(work), self._begun())
+        return future.result()
+
+    def run_until_cancelled(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """As `run`, but `cancel` ends it too: with `CancelledError`."""
+        with self._lock:
+            if self._is_cancelled:
                 raise CancelledError
             future = asyncio.run_coroutine_threadsafe(self._tracked(work), self._begun())
             self._running.add(future)
@@ -39,7 +45,7 @@ class EventLoop:
                 self._running.discard(future)
 
     def cancel(self) -> None:
-        """End every call under way, and every later one."""
+        """End every `run_until_cancelled` under way, and every later one."""
         with self._lock:
             self._is_cancelled = True
             running = list(self._running)
@@ -50,6 +56,7 @@ class EventLoop:
         """Cancel, do this last thing on the loop, end the thread. A second call does nothing."""
         self.cancel()
         with self._lock:
+            self._is_stopped = True
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is None or thread is None:
@@ -60,6 +67,8 @@ class EventLoop:
         loop.close()
 
     def _begun(self) -> asyncio.AbstractEventLoop:
+        if self._is_stopped:
+            raise CancelledError
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(

@@ -66,7 +66,7 @@ class HttpTransport:
         }
         path = f"/v1/topics/{topic}/groups/{group}/receive"
         try:
-            answer = self._loop.run(lambda: self._poll(path, wanted))
+            answer = self._loop.run_until_cancelled(lambda: self._poll(path, wanted))
         except CancelledError:
             return []
         return [

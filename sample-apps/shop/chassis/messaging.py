@@ -49,6 +49,10 @@ def open_events(settings: Settings) -> Events:
         from shop.chassis.http_events import HttpTransport
 
         return BrokerEvents(HttpTransport(settings.broker))
+    if scheme == "nats":
+        from shop.chassis.nats_events import NatsTransport
+
+        return BrokerEvents(NatsTransport(settings.broker))
     if scheme == "local":
         from shop.chassis.local_events import LocalTransport
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
+from tests.flow.tools import requires
 
 _SERVE = """
 import sys
@@ -86,6 +89,30 @@ def embedded_broker(folder: Path) -> Iterator[ServerProcess]:
 
     command = [sys.executable, "-c", _SERVE, str(folder / "topics.db"), str(port)]
     server = ServerProcess(url, command, is_up)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def nats_server(folder: Path) -> Iterator[ServerProcess]:
+    """A nats-server with JetStream over files in this folder."""
+    program = shutil.which("nats-server") or "/usr/sbin/nats-server"
+    if not Path(program).exists():
+        requires("nats-server")
+    port = free_port()
+
+    def is_up() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 0.5) as connection:
+                return connection.recv(4) == b"INFO"
+        except OSError:
+            return False
+
+    command = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)]
+    server = ServerProcess(f"nats://127.0.0.1:{port}", command, is_up)
     server.start()
     try:
         yield server
