@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from opentelemetry import trace
 
 from shop.chassis.chain import FAULT as FAULT_DEEP_CHAIN
-from shop.chassis.chain import HOPS, Chain
+from shop.chassis.chain import HOPS
 from shop.chassis.errors import ShopError
 from shop.chassis.ports import Faults
 from shop.gateway.backends import FAULT_SEQUENTIAL, Backends
@@ -46,14 +46,19 @@ class Part:
 
 
 class HomePage:
-    """Puts the page together. `together` runs its calls beside each other."""
+    """Puts the page together. `together` runs its calls beside each other, `enrich` is a chain of
+    services that only a fault uses."""
 
     def __init__(
-        self, backends: Backends, faults: Faults, chain: Chain, together: Together
+        self,
+        backends: Backends,
+        faults: Faults,
+        enrich: Callable[[Sequence[str]], object],
+        together: Together,
     ) -> None:
         self._backends = backends
         self._faults = faults
-        self._chain = chain
+        self._enrich = enrich
         self._together = together
         self._recommendations: LastKnown[RecommendationList] = LastKnown()
         self._products: LastKnown[list[Product]] = LastKnown(most_keys=1)
@@ -105,7 +110,7 @@ class HomePage:
     def _run(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         if self._faults.active(FAULT_DEEP_CHAIN) is not None:
             # The page is handed from service to service before it is shown.
-            self._chain.walk(HOPS)
+            self._enrich(HOPS)
         if self._faults.active(FAULT_SEQUENTIAL) is not None:
             return [_outcome(call) for call in calls]
         return self._together(calls)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from fastapi import FastAPI
 
 from shop.chassis.chain import Chain
@@ -26,15 +28,23 @@ HOME_THREADS = 48
 
 def build(chassis: Chassis) -> Parts:
     """The parts of the gateway, with the services behind it reached over HTTP."""
-    return build_on(chassis, remote_backends(chassis.caller), NAME, VERSION)
+    chain = Chain(chassis.caller)
+    return build_on(chassis, remote_backends(chassis.caller), NAME, VERSION, chain.walk)
 
 
-def build_on(chassis: Chassis, backends: Backends, name: str, version: str) -> Parts:
-    """The front door on these backends, wherever they are."""
+def build_on(
+    chassis: Chassis,
+    backends: Backends,
+    name: str,
+    version: str,
+    enrich: Callable[[Sequence[str]], object],
+) -> Parts:
+    """The front door on these backends, wherever they are. `enrich` hands a page to the chain of
+    services that is given to it."""
     settings = chassis.settings
     verifier = Verifier(settings.jwt_secret)
     pool = Parallel("home page", HOME_THREADS)
-    home = HomePage(backends, chassis.faults, Chain(chassis.caller), pool.run)
+    home = HomePage(backends, chassis.faults, enrich, pool.run)
     operations = Operations(backends, home, RateLimit(settings.rate_limit))
     app = FastAPI(title=name, version=version)
     app.include_router(api(operations))
