@@ -126,7 +126,7 @@ def build(chassis: Chassis) -> Parts:
     recommendation_consumers.subscribe(events, recommendation_consumers.Learner(database))
 
     backends = Backends(users, inventory, orders, orders, recommendations)
-    door = build_on(chassis, backends, NAME, VERSION, _nobody_to_ask)
+    door = build_on(chassis, backends, backends, NAME, VERSION, _nobody_to_ask)
     history_import = HistoryImport(database, faults)
     patrol = Patrol(order_logic)
     pauses = Pauses(faults)

@@ -25,6 +25,7 @@ _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _HOLE = re.compile(r"{(\w+)}")
 _SPAN_NAME = "shop.span_name"
 _SPAN_ATTRIBUTES = "shop.span_attributes"
+_DISTANCE_SECONDS = "shop.distance_seconds"
 
 
 class HttpCaller:
@@ -54,7 +55,7 @@ class HttpCaller:
         )
         self._dependency = dependency
         transport = SyncOpenTelemetryTransport(
-            _WholeAnswers(), tracer_provider, meter_provider, request_hook=_name_span
+            _WholeAnswers(sleep), tracer_provider, meter_provider, request_hook=_name_span
         )
         self._client = httpx.Client(transport=transport, trust_env=False)
 
@@ -86,6 +87,7 @@ class HttpCaller:
                 extensions={
                     _SPAN_NAME: span_name,
                     _SPAN_ATTRIBUTES: {**one.span_attributes, "url.template": path},
+                    _DISTANCE_SECONDS: one.distance_seconds,
                 },
             )
             response = self._send(request, one)
@@ -132,7 +134,8 @@ def fill_template(path: str, params: Mapping[str, str | int]) -> tuple[str, dict
 class _WholeAnswers(httpx.BaseTransport):
     """Reads the body before it hands the answer on, so that the span covers the whole answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
         # Services speak plain HTTP among themselves; a context that trusts nobody spares each
         # process the megabytes of the public certificates.
         nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -141,6 +144,9 @@ class _WholeAnswers(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         # If httpx is instrumented globally as well, one span for an attempt is still enough.
+        distance_seconds = float(request.extensions.get(_DISTANCE_SECONDS, 0.0))
+        if distance_seconds > 0:
+            self._sleep(distance_seconds)
         with suppress_http_instrumentation():
             response = self._transport.handle_request(request)
             response.read()

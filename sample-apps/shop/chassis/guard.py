@@ -35,6 +35,7 @@ class Attempt:
     instance: Instance
     timeout_seconds: float
     span_attributes: Mapping[str, str | int]
+    distance_seconds: float = 0.0
 
 
 class Guard:
@@ -90,7 +91,15 @@ class Guard:
             tried.add(instance.instance_id)
             attributes = self._attributes(number, instance, permit)
             try:
-                answer = attempt(Attempt(number, instance, policy.timeout_seconds, attributes))
+                answer = attempt(
+                    Attempt(
+                        number,
+                        instance,
+                        policy.timeout_seconds,
+                        attributes,
+                        policy.distance_seconds,
+                    )
+                )
             except DependencyUnavailable as error:
                 if error.was_never_sent:
                     self._balancer.refused(instance)

@@ -71,6 +71,8 @@ class CallPolicy:
     breaker_open_seconds: float = 5.0
     bulkhead_calls: int = 16
     bulkhead_wait_seconds: float = 0.0
+    # For the faults: how much longer every attempt is under way, as if the dependency were far off.
+    distance_seconds: float = 0.0
 
 
 # Asked anew for every call when it is a function, so that a policy can change while it is used.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shop.chassis.ports import Caller, CallPolicy, PolicySource
+from shop.chassis.ports import Caller, CallPolicy, Faults, PolicySource
 from shop.gateway.transform import ForwardingCaller
 from shop.inventory.client import InventoryClient
 from shop.inventory.contract import Inventory
@@ -43,11 +43,17 @@ class Backends:
     recommendations: Recommendations
 
 
-def remote_backends(caller: Callable[[str, PolicySource], Caller]) -> Backends:
-    """The backends over HTTP."""
+def remote_backends(
+    caller: Callable[[str, PolicySource], Caller], faults: Faults, *, for_home: bool = False
+) -> Backends:
+    """The backends over HTTP. The home page has clients of its own, a bulkhead around it: however
+    many wait for it, products can be had. Only they are far off with `gateway-sequential-calls`.
+    """
 
-    def forwarding(service: str, policy: PolicySource) -> Caller:
-        return ForwardingCaller(caller(service, policy))
+    def forwarding(service: str, policy: CallPolicy) -> Caller:
+        if not for_home:
+            return ForwardingCaller(caller(service, policy))
+        return ForwardingCaller(caller(service, lambda: _as_far_as(policy, faults)))
 
     return Backends(
         users=UserClient(forwarding(USERS, READ)),
@@ -56,3 +62,11 @@ def remote_backends(caller: Callable[[str, PolicySource], Caller]) -> Backends:
         checkout=OrderClient(forwarding(ORDERS, CHECKOUT)),
         recommendations=RecommendationClient(forwarding(RECOMMENDATIONS, RECOMMEND)),
     )
+
+
+def _as_far_as(policy: CallPolicy, faults: Faults) -> CallPolicy:
+    parameters = faults.active(FAULT_SEQUENTIAL)
+    if parameters is None:
+        return policy
+    seconds = float(parameters["milliseconds_per_call"]) / 1000
+    return replace(policy, distance_seconds=seconds)

@@ -29,12 +29,15 @@ HOME_THREADS = 48
 def build(chassis: Chassis) -> Parts:
     """The parts of the gateway, with the services behind it reached over HTTP."""
     chain = Chain(chassis.caller)
-    return build_on(chassis, remote_backends(chassis.caller), NAME, VERSION, chain.walk)
+    backends = remote_backends(chassis.caller, chassis.faults)
+    for_home = remote_backends(chassis.caller, chassis.faults, for_home=True)
+    return build_on(chassis, backends, for_home, NAME, VERSION, chain.walk)
 
 
 def build_on(
     chassis: Chassis,
     backends: Backends,
+    for_home: Backends,
     name: str,
     version: str,
     enrich: Callable[[Sequence[str]], object],
@@ -44,7 +47,7 @@ def build_on(
     settings = chassis.settings
     verifier = Verifier(settings.jwt_secret)
     pool = Parallel("home page", HOME_THREADS)
-    home = HomePage(backends, chassis.faults, enrich, pool.run)
+    home = HomePage(for_home, chassis.faults, enrich, pool.run)
     operations = Operations(backends, home, RateLimit(settings.rate_limit))
     app = FastAPI(title=name, version=version)
     app.include_router(api(operations))
