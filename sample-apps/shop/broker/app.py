@@ -210,6 +210,11 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
                     woken.cancel()
                     if gone.done():
                         return JSONResponse({"messages": []})
+            if received and gone.done():
+                await topics.ask(
+                    lambda store: store.give_back(topic, group, [one.receipt for one in received])
+                )
+                topics.wake(topic)
         finally:
             gone.cancel()
         return JSONResponse(

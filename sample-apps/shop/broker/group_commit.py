@@ -40,6 +40,8 @@ class GroupCommit:
         """Have the store do that. The future raises what the function raises."""
         answer: list[T] = []
         future: Future[T] = Future()
+        # From here on nobody can cancel it: the work is done in any case.
+        future.set_running_or_notify_cancel()
         committed: Future[None] = Future()
 
         def settle(done: Future[None]) -> None:

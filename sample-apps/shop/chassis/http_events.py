@@ -23,13 +23,21 @@ SEND_PAUSE_SECONDS = 0.1
 
 
 class HttpTransport:
-    """The embedded broker at this address. `sleep` pauses between attempts to send."""
+    """The embedded broker at this address. A handler has `lease_seconds` before its message goes
+    to somebody else. `sleep` pauses between attempts to send."""
 
     system = "shop_broker"
 
-    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS)
         self._url = url
+        self._lease_seconds = lease_seconds
         self._sleep = sleep
         self._loop = EventLoop("broker polls")
         self._polls: httpx.AsyncClient | None = None
@@ -62,7 +70,7 @@ class HttpTransport:
         wanted = {
             "max": max_messages,
             "wait_seconds": WAIT_SECONDS,
-            "lease_seconds": LEASE_SECONDS,
+            "lease_seconds": self._lease_seconds,
         }
         path = f"/v1/topics/{topic}/groups/{group}/receive"
         try:
@@ -90,11 +98,14 @@ class HttpTransport:
     def give_back(self, topic: str, group: str, received: Sequence[Received]) -> None:
         self._settle(topic, group, "nack", received, {"is_attempt": False})
 
-    def lag(self, topic: str, group: str) -> Lag:
-        for one in self._ask("GET", "/v1/lag", None)["groups"]:
-            if (one["topic"], one["group"]) == (topic, group):
-                return Lag(one["waiting"], one["in_flight"], one["oldest_age_seconds"])
-        return Lag(0, 0, 0.0)
+    def lags(self, groups: Sequence[tuple[str, str]]) -> Sequence[Lag]:
+        known = {
+            (one["topic"], one["group"]): Lag(
+                one["waiting"], one["in_flight"], one["oldest_age_seconds"]
+            )
+            for one in self._ask("GET", "/v1/lag", None)["groups"]
+        }
+        return [known.get(group, Lag(0, 0, 0.0)) for group in groups]
 
     def interrupt(self) -> None:
         self._loop.cancel()

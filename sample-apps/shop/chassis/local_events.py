@@ -13,6 +13,7 @@ from shop.chassis.errors import DependencyError, DependencyUnavailable
 from shop.chassis.message_transport import BROKER, MAX_BODY_BYTES, Lag, Message, Received
 
 WAIT_SECONDS = 5.0
+PRUNE_SECONDS = 30.0
 # Nobody takes over from a dead consumer here: it would be this very process.
 LEASE_SECONDS = 24 * 3600.0
 
@@ -28,9 +29,9 @@ class LocalTransport:
         self._changed = threading.Condition()
         self._is_interrupted = False
         self._is_closed = False
+        self._pruned_at = -PRUNE_SECONDS
         with self._store.transaction():
             self._store.give_back_all()
-            self._store.prune()
 
     def send(self, topic: str, message: Message) -> None:
         if len(message.body.encode()) > MAX_BODY_BYTES:
@@ -49,6 +50,7 @@ class LocalTransport:
         deadline = time.monotonic() + WAIT_SECONDS
         with self._changed:
             while not self._is_interrupted:
+                self._prune_at_times()
                 with self._store.transaction():
                     self._store.ensure_group(topic, group)
                     received = self._store.receive(topic, group, max_messages, LEASE_SECONDS)
@@ -73,11 +75,12 @@ class LocalTransport:
         with self._settling():
             self._store.give_back(topic, group, [one.receipt for one in received])
 
-    def lag(self, topic: str, group: str) -> Lag:
+    def lags(self, groups: Sequence[tuple[str, str]]) -> Sequence[Lag]:
         with self._changed:
             if self._is_closed:
                 raise DependencyUnavailable(BROKER, "the broker is stopped")
-            return self._store.lags().get((topic, group), Lag(0, 0, 0.0))
+            known = self._store.lags()
+            return [known.get(group, Lag(0, 0, 0.0)) for group in groups]
 
     def interrupt(self) -> None:
         with self._changed:
@@ -90,6 +93,12 @@ class LocalTransport:
             self._is_closed = True
             self._changed.notify_all()
             self._store.close()
+
+    def _prune_at_times(self) -> None:
+        if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
+            with self._store.transaction():
+                self._store.prune()
+            self._pruned_at = time.monotonic()
 
     @contextmanager
     def _settling(self) -> Iterator[None]:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from opentelemetry import context, metrics, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.util.types import Attributes, AttributeValue
 
 from shop.chassis.message_transport import DEAD_SUFFIX, MAX_ATTEMPTS, Lag, Received
@@ -25,11 +25,17 @@ class MessageSpans:
     """Writes spans and metrics of one process about one broker. `lags` is asked whenever metrics
     are collected: topic, group and how far it is behind."""
 
-    def __init__(self, system: str, lags: Callable[[], Sequence[tuple[str, str, Lag]]]) -> None:
+    def __init__(
+        self,
+        system: str,
+        lags: Callable[[], Sequence[tuple[str, str, Lag]]],
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
         self._system = system
         self._lags = lags
-        self._tracer = trace.get_tracer("shop.messaging")
-        meter = metrics.get_meter("shop.messaging")
+        self._tracer = trace.get_tracer("shop.messaging", tracer_provider=tracer_provider)
+        meter = metrics.get_meter("shop.messaging", meter_provider=meter_provider)
         self._sent = meter.create_counter(
             "messaging.client.sent.messages", "{message}", "Messages handed to the broker"
         )

@@ -92,8 +92,8 @@ class Transport(Protocol):
         """Not begun: again at once, and this delivery does not count as an attempt."""
         ...
 
-    def lag(self, topic: str, group: str) -> Lag:
-        """How far the group is behind."""
+    def lags(self, groups: Sequence[tuple[str, str]]) -> Sequence[Lag]:
+        """How far these are behind: topic and group, in the same order."""
         ...
 
     def interrupt(self) -> None:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
 from shop.chassis.errors import DependencyError, Invalid
 from shop.chassis.message_spans import MessageSpans
 from shop.chassis.message_transport import (
@@ -27,8 +30,8 @@ from shop.chassis.message_transport import (
 from shop.chassis.ports import Delivery, Event, Events
 from shop.chassis.settings import Settings
 
-# Handed out together to save round trips; given back when the first of them take too long, so
-# that a slow consumer does not sit on what another instance could do.
+# Handed out together to save round trips, but only to who is quick: a slow consumer would sit on
+# what another instance could do. It asks for one at a time, and gives the rest back.
 PREFETCH = 16
 HOLD_SECONDS = 0.5
 # Acknowledged together, but never much later than done.
@@ -36,6 +39,7 @@ ACKNOWLEDGE_SECONDS = 0.05
 RETRY_SECONDS = 0.2
 RETRY_MAX_SECONDS = 5.0
 RECONNECT_MAX_SECONDS = 2.0
+LAG_SECONDS = 1.0
 
 _log = logging.getLogger("shop.messaging")
 
@@ -75,14 +79,22 @@ class BrokerEvents:
     """Implements `Events` over a transport. `stop` ends receiving, lets the handlers in hand
     finish and closes the transport: publish nothing after it. `jitter` gives 0 to 1."""
 
-    def __init__(self, transport: Transport, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        jitter: Callable[[], float] = random.random,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
         self._transport = transport
         self._jitter = jitter
         self._subscriptions: list[_Subscription] = []
         self._threads: list[threading.Thread] = []
         self._is_started = False
         self._stopping = threading.Event()
-        self._spans = MessageSpans(transport.system, self._lags)
+        self._spans = MessageSpans(transport.system, self._lags, tracer_provider, meter_provider)
+        self._last_lags: tuple[float, Sequence[tuple[str, str, Lag]]] = (-LAG_SECONDS, [])
 
     def publish(self, topic: str, event: Event) -> None:
         _check_name(topic)
@@ -159,10 +171,14 @@ class BrokerEvents:
     def _receive_all(self, subscription: _Subscription) -> None:
         topic, group = subscription.topic, subscription.group
         failures = 0
+        at_once = subscription.max_events if subscription.is_batch else 1
         while not self._stopping.is_set():
             try:
-                received = self._transport.receive(topic, group, subscription.max_events)
-                if received:
+                received = self._transport.receive(topic, group, at_once)
+                if received and not subscription.is_batch:
+                    is_quick = self._handle_all(subscription, received)
+                    at_once = min(subscription.max_events, at_once * 2) if is_quick else 1
+                elif received:
                     self._handle_all(subscription, received)
             except DependencyError as error:
                 # What was done but not acknowledged comes again: at least once.
@@ -175,9 +191,10 @@ class BrokerEvents:
                 _log.info("%s reaches the topic %s again", group, topic)
             failures = 0
 
-    def _handle_all(self, subscription: _Subscription, received: Sequence[Received]) -> None:
-        """Handle in order. After a failure the later ones of its key go back, so that they stay
-        behind it; when the time is up or the process stops, all that are left."""
+    def _handle_all(self, subscription: _Subscription, received: Sequence[Received]) -> bool:
+        """Handle in order; whether there was time for all. After a failure the later ones of its
+        key go back, so that they stay behind it; when the time is up or the process stops, all
+        that are left."""
         topic, group = subscription.topic, subscription.group
         deadline = time.monotonic() + HOLD_SECONDS
         acknowledged_at = time.monotonic()
@@ -207,6 +224,7 @@ class BrokerEvents:
             self._transport.acknowledge(topic, group, done)
         if given_back:
             self._transport.give_back(topic, group, given_back)
+        return time.monotonic() <= deadline
 
     def _retry(self, topic: str, group: str, part: Sequence[Received]) -> None:
         delay = self._pause(max(one.attempt for one in part), RETRY_SECONDS, RETRY_MAX_SECONDS)
@@ -220,14 +238,17 @@ class BrokerEvents:
     def _lags(self) -> Sequence[tuple[str, str, Lag]]:
         if not self._is_started or self._stopping.is_set():
             return []
-        lags = []
-        for subscription in self._subscriptions:
+        asked_at, lags = self._last_lags
+        # Two gauges are read one after the other: they are told the same.
+        if time.monotonic() - asked_at > LAG_SECONDS:
+            groups = [(one.topic, one.group) for one in self._subscriptions]
             try:
-                lag = self._transport.lag(subscription.topic, subscription.group)
+                found = self._transport.lags(groups)
             except DependencyError:
                 # A gap in the metric says it: nobody knows while the broker is away.
-                return []
-            lags.append((subscription.topic, subscription.group, lag))
+                found = []
+            lags = [(*group, lag) for group, lag in zip(groups, found, strict=False)]
+            self._last_lags = (time.monotonic(), lags)
         return lags
 
 

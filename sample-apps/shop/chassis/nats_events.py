@@ -52,8 +52,9 @@ REMEMBER_IDS_SECONDS = 120.0
 
 
 class NatsTransport:
-    """JetStream at this address. An attempt is a delivery here: what is given back when a
-    process stops counts as one. `sleep` pauses between attempts to send."""
+    """JetStream at this address. A handler has `lease_seconds` before its message goes to
+    somebody else. An attempt is a delivery here: what is given back when a process stops counts
+    as one. `sleep` pauses between attempts to send."""
 
     system = "nats"
 
@@ -126,9 +127,9 @@ class NatsTransport:
     def give_back(self, topic: str, group: str, received: Sequence[Received]) -> None:
         self._run(lambda: self._settle(received, b"-NAK"))
 
-    def lag(self, topic: str, group: str) -> Lag:
-        async def work() -> Lag:
-            return await (await self._feed(topic, group)).lag()
+    def lags(self, groups: Sequence[tuple[str, str]]) -> Sequence[Lag]:
+        async def work() -> Sequence[Lag]:
+            return [await (await self._feed(*group)).lag() for group in groups]
 
         return self._run(work)
 
