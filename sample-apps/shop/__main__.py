@@ -4,21 +4,107 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
 
-from shop.topology import SERVICES
+from shop.chassis.process import ProcessError
+from shop.chassis.settings import SettingsError
+from shop.commands import admin, faults, load, run, settings, up
+from shop.load.run import add_arguments, settings_of
+from shop.topology import MONOLITH, MONOLITH_SERVICE, PLATFORM, SERVICES
+
+# What stops a process from starting, and is the caller's to put right.
+EXIT_USAGE = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m shop", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="one service, told everything by its environment")
-    run.add_argument("service", choices=SERVICES)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_up, _run, _monolith, _faults, _fault, _load, _admin, _settings):
+        add(commands)
     told = parser.parse_args(arguments)
+    do: Callable[[argparse.Namespace], int] = told.do
+    try:
+        return do(told)
+    except (SettingsError, ProcessError) as error:
+        print(f"shop: {error}", file=sys.stderr)
+        return EXIT_USAGE
 
-    from shop.commands.run import run as run_service
 
-    return run_service(told.service)
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _up(commands: _Commands) -> None:
+    parser = commands.add_parser("up", help="the whole shop, here, a process per instance")
+    parser.add_argument("--rate", type=float, default=8.0, help="customers' journeys a second")
+    parser.add_argument("--duration", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--labels", default="", metavar="FILE", help="where labels are written")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="default: a temporary one")
+    parser.add_argument("--otlp-endpoint", default="", metavar="URL", help="OTLP over gRPC")
+    parser.add_argument("--faults", nargs="*", default=[], metavar="NAME", help="on from the start")
+    parser.add_argument("--no-load", action="store_true", help="no customers")
+    parser.set_defaults(
+        do=lambda told: up.up(
+            up.UpSettings(
+                rate=told.rate,
+                duration_seconds=told.duration,
+                labels_file=told.labels,
+                data_dir=told.data_dir,
+                otlp_endpoint=told.otlp_endpoint,
+                faults=told.faults,
+                is_loaded=not told.no_load,
+            )
+        )
+    )
+
+
+def _run(commands: _Commands) -> None:
+    parser = commands.add_parser("run", help="one process, told everything by its environment")
+    parser.add_argument("program", choices=[*SERVICES, *PLATFORM])
+    parser.set_defaults(do=lambda told: run.run(told.program))
+
+
+def _monolith(commands: _Commands) -> None:
+    parser = commands.add_parser(MONOLITH, help="all services in one process")
+    parser.set_defaults(do=lambda told: run.run(MONOLITH, MONOLITH_SERVICE))
+
+
+def _faults(commands: _Commands) -> None:
+    parser = commands.add_parser("faults", help="what can be broken")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(do=lambda told: faults.list_faults(told.json))
+
+
+def _fault(commands: _Commands) -> None:
+    parser = commands.add_parser("fault", help="switch a fault on or off")
+    parser.add_argument("state", choices=["on", "off"])
+    parser.add_argument("name")
+    parser.add_argument("parameters", nargs="*", metavar="key=value")
+    parser.add_argument("--registry", required=True, metavar="URL")
+    parser.set_defaults(
+        do=lambda told: faults.switch(told.state, told.name, told.parameters, told.registry)
+    )
+
+
+def _load(commands: _Commands) -> None:
+    parser = commands.add_parser("load", help="customers for a shop that runs already")
+    add_arguments(parser)
+    parser.set_defaults(do=lambda told: load.send(settings_of(told)))
+
+
+def _admin(commands: _Commands) -> None:
+    parser = commands.add_parser("admin", help="a one-off task of a service")
+    parser.add_argument("service")
+    parser.add_argument("task")
+    parser.set_defaults(do=lambda told: admin.admin(told.service, told.task))
+
+
+def _settings(commands: _Commands) -> None:
+    parser = commands.add_parser("settings", help="every variable, its default and its meaning")
+    parser.add_argument("--markdown", action="store_true")
+    parser.set_defaults(do=lambda told: settings.print_settings(told.markdown))
 
 
 if __name__ == "__main__":

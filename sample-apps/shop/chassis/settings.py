@@ -26,12 +26,12 @@ def _setting(variable: str, default: Any, about: str, *, secret: bool = False) -
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One row of the table of settings. `secret`: `<variable>_FILE` may name a file instead."""
+    """One row of the table of settings. `is_secret`: `<variable>_FILE` may name a file instead."""
 
     variable: str
     default: str
     about: str
-    secret: bool
+    is_secret: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +139,19 @@ class Settings:
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] | None = None, service_name: str = ""
+        cls,
+        environ: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Settings:
-        """The settings that these variables say; `None` means the process's own. A `service_name`
-        given here wins. Raises `SettingsError` for a missing service name, a number that is none
-        or an unreadable file."""
-        variables = os.environ if environ is None else environ
+        """The settings that these variables say; `None` means the process's own. `overrides` are
+        variables that win. Raises `SettingsError` for a missing service name, a number that is
+        none or an unreadable file."""
+        variables = {**(os.environ if environ is None else environ), **(overrides or {})}
         told = {}
         for each in fields(cls):
             value = _told(variables, each)
             if value is not None:
                 told[each.name] = value
-        if service_name:
-            told["service_name"] = service_name
         if not told.get("service_name"):
             raise SettingsError("SHOP_SERVICE_NAME is missing")
         return cls(**told)
@@ -189,11 +189,12 @@ def _told(variables: Mapping[str, str], each: Field[Any]) -> Any:
             raise SettingsError(f"{variable}_FILE: {error}") from error
     if text is None:
         return None
-    kind = type(each.default)
-    if kind not in (int, float, Path):
+    if isinstance(each.default, Path):
+        return Path(text)
+    if not isinstance(each.default, int | float):
         return text
     try:
-        return kind(text)
+        return type(each.default)(text)
     except ValueError as error:
         raise SettingsError(f"{variable} is {text!r}: not a number") from error
 

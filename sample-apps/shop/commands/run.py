@@ -1,27 +1,23 @@
-"""`python -m shop run SERVICE`: one service, told everything by its environment."""
+"""`python -m shop run SERVICE`: one process, told everything else by its environment."""
 
 from __future__ import annotations
 
-import importlib
 import threading
-from collections.abc import Callable
 
-from shop.chassis.chassis import Chassis, Parts
-from shop.chassis.process import serve_service, stop_on_signals
-from shop.chassis.settings import Settings
-from shop.topology import SERVICES
+from shop.chassis.process import Endpoints, stop_on_signals
+from shop.programs import program_of
+from shop.topology import ProcessPlan
 
 
-def build_of(service: str) -> Callable[[Chassis], Parts]:
-    """The `build` of a service's package. Raises KeyError for a name that is none."""
-    build: Callable[[Chassis], Parts] = importlib.import_module(SERVICES[service]).build
-    return build
-
-
-def run(service: str) -> int:
-    """Serve until SIGTERM; 0 when everything in flight was finished."""
+def run(program: str, service_name: str = "") -> int:
+    """Serve until SIGTERM or SIGINT; 0 when everything in flight was finished. `program` is a
+    service or a part of the platform."""
     stop = threading.Event()
     stop_on_signals(stop)
-    settings = Settings.from_environment(service_name=service)
-    serve_service(settings, build_of(service), stop)
+    plan = ProcessPlan(program, program, {"SHOP_SERVICE_NAME": service_name or program})
+    program_of(plan, None)(stop, _say_nothing)
     return 0
+
+
+def _say_nothing(_endpoints: Endpoints) -> None:
+    """The log line of the process is enough."""

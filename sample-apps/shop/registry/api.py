@@ -74,6 +74,10 @@ def registry_app(registry: Registry) -> FastAPI:
     def switch_on(name: str, told: FaultSwitch | None = None) -> dict[str, Any]:
         return asdict(registry.switch_on(name, told.parameters if told else {}))
 
+    @app.delete("/v1/faults")
+    def switch_all_off() -> dict[str, Any]:
+        return {"labels": [label.document() for label in registry.switch_all_off()]}
+
     @app.delete("/v1/faults/{name}")
     def switch_off(name: str) -> dict[str, Any]:
         return registry.switch_off(name).document()

@@ -29,4 +29,4 @@ def serve_registry(
     switchboard = Switchboard(settings.data_dir / "registry.json", time.time_ns() // 1_000_000)
     registry = Registry(switchboard, labels, time.monotonic, time.time_ns)
     serve_app(registry_app(registry), listener, stop, announce, settings.drain_seconds)
-    registry.close()
+    registry.switch_all_off()
