@@ -9,6 +9,7 @@ that shows in the span of the statement, where PostgreSQL shows the wait for a r
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -27,7 +28,9 @@ from shop.chassis.ports import Row, Transaction
 from shop.chassis.settings import Settings
 from shop.chassis.slow_statements import SlowStatements, StatementDelay
 
-SQLITE_BUSY_SECONDS = 5.0
+LOCK_SECONDS = 5.0
+"""How long a statement waits for what somebody else is writing."""
+CONNECT_SECONDS = 5
 # Any number, the same for every instance: whoever holds it creates the tables.
 SCHEMA_LOCK = 7_203_118
 
@@ -60,9 +63,7 @@ class SqlDatabase:
             about["server.port"] = self._engine.url.port or 5432
         self._spans = StatementSpans(tracer, meter, about)
         self._slow = SlowStatements()
-        self._pool = ConnectionPool(
-            self._engine, self.namespace, settings.database_pool_size, tracer, meter
-        )
+        self._pool = ConnectionPool(self._engine, self.namespace, tracer, meter)
         with suppress_instrumentation(), self.transaction() as transaction:
             if self._engine.dialect.name == "postgresql":
                 transaction.execute("SELECT pg_advisory_xact_lock(:lock)", lock=SCHEMA_LOCK)
@@ -133,8 +134,15 @@ def _engine(settings: Settings) -> Engine:
     url = make_url(settings.database_url)
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    connect_args = {}
+    if url.get_backend_name() == "postgresql":
+        connect_args = {
+            "connect_timeout": CONNECT_SECONDS,
+            "options": f"-c lock_timeout={round(LOCK_SECONDS * 1000)}",
+        }
     engine = create_engine(
         url,
+        connect_args=connect_args,
         poolclass=QueuePool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
@@ -151,10 +159,24 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # None: sqlite3 begins no transaction by itself, so that reads take no lock and the first
     # write can ask for the one writer's place at once.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {round(SQLITE_BUSY_SECONDS * 1000)}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA busy_timeout = {round(LOCK_SECONDS * 1000)}")
+    _set_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    # WAL stays with the file. Two processes that both turn it on in a new file get in each
+    # other's way, and SQLite does not wait for that lock as it does for others.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def statement_of(sql: str) -> Statement:
     the program wrote them, because values are bound as parameters."""
     text = " ".join(_COMMENT.sub(" ", sql).split())
     outer = text
-    while (shorter := _INNERMOST.sub(" ", outer)) != outer:
+    while (shorter := _INNERMOST.sub(" ? ", outer)) != outer:
         outer = shorter
     word = outer.split(maxsplit=1)[0].upper() if outer.strip() else ""
     if word == "WITH" and (verb := _VERB.search(outer)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shop.chassis.ports import Caller, CallPolicy
 
@@ -16,7 +16,7 @@ POLICY = CallPolicy(timeout_seconds=0.8, max_attempts=2, backoff_seconds=0.1, bu
 class Authorisation(BaseModel):
     """The network's word that the money was taken."""
 
-    authorisation_id: str
+    authorisation_id: str = Field(alias="id")
 
 
 class CardNetwork(Protocol):
