@@ -16,6 +16,7 @@ from longpole.model.problem import LongpoleError
 # import the modules: a start of the server counts milliseconds.
 COMMANDS = {
     "serve": ("serve", "receive OpenTelemetry data, keep it and explain it"),
+    "demo": ("demo", "a server and the sample shop: something breaks and is explained"),
     "traces": ("traces", "find traces, newest first"),
     "trace": ("trace", "one trace: where the time went, why, and what to do"),
     "critical-path": ("critical_path", "where the time of all matching traces went"),
