@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from shop.chassis.ports import Faults
+from shop.chassis.span_manners import copy_of
 
 FAULT = "inventory-clock-skew"
 
@@ -60,7 +61,9 @@ class SkewedSpans(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """A shifted copy goes on; the span of the process stays as it is."""
         nanoseconds = self._skew.nanoseconds()
-        self._inner.on_end(shifted(span, nanoseconds) if nanoseconds else span)
+        if nanoseconds:
+            span = copy_of(span, shift_nanoseconds=nanoseconds)
+        self._inner.on_end(span)
 
     def shutdown(self) -> None:
         """Sends what is left."""
@@ -94,24 +97,3 @@ class SkewedLogs(LogRecordProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Nothing is held here."""
         return True
-
-
-def shifted(span: ReadableSpan, nanoseconds: int) -> ReadableSpan:
-    """A copy of an ended span with its start, end and events moved."""
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=[
-            Event(event.name, event.attributes, event.timestamp + nanoseconds)
-            for event in span.events
-        ],
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=None if span.start_time is None else span.start_time + nanoseconds,
-        end_time=None if span.end_time is None else span.end_time + nanoseconds,
-        instrumentation_scope=span.instrumentation_scope,
-    )

@@ -1,7 +1,7 @@
 """Telemetry: traces, metrics and logs of one process, sent by OTLP, and the instrumentations.
 
 Clients trace themselves (`caller`, `grpc_calls`, `database`, the messaging modules); here are the
-servers, and gRPC, whose package works by replacing functions of `grpc`.
+servers. Without an OTLP endpoint everything works, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -11,31 +11,28 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
 from fastapi import FastAPI
-from opentelemetry import baggage, metrics, trace
+from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, GrpcInstrumentorServer
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorServer
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shop.chassis.json_logs import log_to_stdout
 from shop.chassis.settings import Settings
 from shop.chassis.skew import ClockSkew, SkewedLogs, SkewedSpans
+from shop.chassis.span_manners import SpanManners as SpanManners
 
-SAGA_ID = "saga.id"
-STATUS_NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
 UNTRACED_PATHS = "/healthz$,/readyz$,/openapi.json$,/docs$"
 
 
@@ -64,29 +61,6 @@ class Telemetry:
         self.meter_provider.shutdown()
 
 
-class SpanManners(SpanProcessor):
-    """Puts every span right as it starts: `saga.id` from the baggage, so that any service's part
-    of a saga is found by it, and the current names of gRPC beside those the package writes."""
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Called on the thread that starts the span."""
-        saga_id = baggage.get_baggage(SAGA_ID, parent_context)
-        if saga_id is not None:
-            span.set_attribute(SAGA_ID, str(saga_id))
-        attributes = span.attributes or {}
-        if attributes.get("rpc.system") == "grpc":
-            method = span.name.lstrip("/")
-            span.update_name(method)
-            span.set_attribute("rpc.system.name", "grpc")
-            span.set_attribute("rpc.method", method)
-
-    def _on_ending(self, span: Span) -> None:
-        # The SDK calls this while attributes can still be set, when the status is known.
-        status = (span.attributes or {}).get("rpc.grpc.status_code")
-        if isinstance(status, int):
-            span.set_attribute("rpc.response.status_code", STATUS_NAMES[status])
-
-
 def start_telemetry(settings: Settings) -> Telemetry:
     """Make the providers of this process, make them global, load the instrumentations and log
     JSON to stdout. Once per process: providers can't be replaced. Without an OTLP endpoint
@@ -96,7 +70,6 @@ def start_telemetry(settings: Settings) -> Telemetry:
     resource = resource_of(settings)
     skew = ClockSkew()
     traces = TracerProvider(resource=resource)
-    traces.add_span_processor(SpanManners())
     logs = LoggerProvider(resource=resource)
     logs.add_log_record_processor(SkewedLogs(skew))
     readers = []
@@ -108,7 +81,7 @@ def start_telemetry(settings: Settings) -> Telemetry:
         spans = BatchSpanProcessor(
             OTLPSpanExporter(**endpoint), schedule_delay_millis=settings.span_delay_ms
         )
-        traces.add_span_processor(SkewedSpans(spans, skew))
+        traces.add_span_processor(SpanManners(SkewedSpans(spans, skew)))
         logs.add_log_record_processor(
             BatchLogRecordProcessor(
                 OTLPLogExporter(**endpoint), schedule_delay_millis=settings.log_delay_ms
@@ -124,7 +97,6 @@ def start_telemetry(settings: Settings) -> Telemetry:
     metrics.set_meter_provider(meters)
     set_logger_provider(logs)
 
-    GrpcInstrumentorClient().instrument()  # type: ignore[no-untyped-call]
     GrpcInstrumentorServer().instrument()  # type: ignore[no-untyped-call]
     handlers: list[logging.Handler] = [
         log_to_stdout(settings.service_name, settings.instance_id, settings.log_level)
