@@ -25,12 +25,13 @@ def call_path_ids(spans: PathSpans, tree: SpanTree, visited: Iterable[int]) -> d
         step = (above, spans.services[index], spans.names[index])
         chain = known.get(step)
         if chain is None:
-            chain = known[step] = _extended(*step)
+            chain = known[step] = extended(*step)
         chains[index] = chain
     return {index: int.from_bytes(chain, "big") for index, chain in chains.items()}
 
 
-def _extended(above: bytes, service: str, operation: str) -> bytes:
+def extended(above: bytes, service: str, operation: str) -> bytes:
+    """The chain that goes one step on from `above`."""
     name = service.encode("utf-8", "surrogatepass")
     # The length keeps ("a", "bc") and ("ab", "c") apart.
     text = operation.encode("utf-8", "surrogatepass")

@@ -13,7 +13,7 @@ QUERY_TEXT = ("db.query.text", "db.statement")
 MESSAGING_SYSTEM = ("messaging.system",)
 HOST = ("host.name",)
 RESEND_COUNT = ("http.request.resend_count",)
-_PEER = (
+PEER = (
     "peer.service",
     "server.address",
     "net.peer.name",
@@ -21,12 +21,12 @@ _PEER = (
     *MESSAGING_SYSTEM,
     "rpc.service",
 )
-_URL = ("url.full", "http.url")
+URL = ("url.full", "http.url")
 _METHOD = ("http.request.method", "http.method", "rpc.method", "db.operation.name", "db.operation")
 _TARGET = (
     "url.template",
     "http.route",
-    *_URL,
+    *URL,
     "url.path",
     "http.target",
     "db.collection.name",
@@ -55,11 +55,16 @@ CallKey: TypeAlias = tuple[str, int, str, str | None, str | None, str]
 
 def peer_of(spans: PathSpans, index: int) -> str | None:
     """Whom a span calls, as far as its attributes name anyone."""
-    peer = spans.text(index, _PEER)
+    peer = spans.text(index, PEER)
     if peer is not None:
         return peer
-    url = spans.text(index, _URL)
-    found = _HOST.match(url) if url else None
+    url = spans.text(index, URL)
+    return host_of_url(url) if url else None
+
+
+def host_of_url(url: str) -> str | None:
+    """The host that a URL names, without user and port."""
+    found = _HOST.match(url)
     return found.group(1) if found else None
 
 
@@ -83,7 +88,7 @@ def call_key(spans: PathSpans, index: int) -> CallKey:
 
 def asked_exactly(spans: PathSpans, index: int) -> str | None:
     """What a span asks for, parameters included; None when it does not say."""
-    return spans.text(index, (*QUERY_TEXT, *_URL, "http.target", "url.path"))
+    return spans.text(index, (*QUERY_TEXT, *URL, "http.target", "url.path"))
 
 
 @lru_cache(maxsize=4096)

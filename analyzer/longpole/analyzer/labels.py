@@ -164,7 +164,7 @@ class _Caller:
                 self.peer = spans.services[servers[0]]
         if len(found.blocking[owner]) > 1:
             # Attempts without duration were made all the same.
-            self.backoffs = _merged_gaps(
+            self.backoffs = merged_gaps(
                 (high[one], low[following])
                 for one, following in retries(spans, found.blocking[owner], low, high)
             )
@@ -194,7 +194,7 @@ class _Caller:
         return self.plain, start, end, self.peer
 
 
-def _merged_gaps(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def merged_gaps(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Gaps that have a length, ascending, those that overlap or touch as one."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(gap for gap in gaps if gap[0] < gap[1]):

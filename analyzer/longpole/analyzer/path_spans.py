@@ -127,7 +127,7 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
             "service_name", "kind", "status_code", "status_message",
         )
     ]  # fmt: skip
-    attribute = _attributes_of_table(whole)
+    attribute = attributes_of_table(whole)
     begin, count = 0, table.num_rows
     for state in whole.traces:
         end = begin
@@ -225,7 +225,8 @@ def _text_in(attributes: Mapping[str, AttributeValue], key: str) -> str | None:
     return json.dumps(value, default=str)
 
 
-def _attributes_of_table(whole: WholeTraces) -> AttributeLookup:
+def attributes_of_table(whole: WholeTraces) -> AttributeLookup:
+    """The attributes by row of `whole.spans`; a column becomes a list when first asked for."""
     table = whole.spans
     known = set(table.column_names)
     read: dict[str, list[str | None] | None] = {}

@@ -1,0 +1,324 @@
+"""Labels: what the owners of all path segments of a batch were doing, in compiled loops.
+
+The same partition as `labels.labelled` gives for one trace. Peers are numbers: a service code,
+or `service_count` plus the code of a peer that attributes name; -1 is none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from longpole.analyzer.columnar.forest import Forest
+from longpole.analyzer.columnar.walking import Walks
+from longpole.analyzer.labels import Label
+from longpole.model.span import SpanKind
+
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+LABELS = tuple(Label)
+_SELF, _OVERLAPPED, _REQUEST, _RESPONSE, _WAIT, _BACKOFF = (
+    LABELS.index(label)
+    for label in (
+        Label.SELF, Label.SELF_OVERLAPPED, Label.NET_REQUEST, Label.NET_RESPONSE,
+        Label.NET_WAIT, Label.BACKOFF,
+    )
+)  # fmt: skip
+_FEW = 24  # as many are sorted by insertion
+_CLIENT, _SERVER, _PRODUCER = int(SpanKind.CLIENT), int(SpanKind.SERVER), int(SpanKind.PRODUCER)
+
+
+class LabelledSegments(NamedTuple):
+    """Segments of trace t: `offsets[t]` to `offsets[t + 1]`, ascending and contiguous.
+    `labels` are places in `LABELS`. `ambiguous_ns` is per trace, `critical_ns` per span."""
+
+    offsets: Ints
+    owners: Ints
+    labels: Bytes
+    starts: Ints
+    ends: Ints
+    peers: Ints
+    ambiguous_ns: Ints
+    critical_ns: Ints
+
+
+def label_all(
+    forest: Forest,
+    walks: Walks,
+    services: npt.NDArray[np.int32],
+    kinds: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
+    service_count: int,
+    pauses: dict[int, list[tuple[int, int]]],
+    eps_ns: int,
+) -> LabelledSegments:
+    """Split the segments of every walk where the label changes. `peers` has what `peer_of`
+    finds, as codes; `pauses` the merged gaps between attempts, by span."""
+    waiting = np.array(sorted(pauses), np.int64)
+    sizes = [len(pauses[i]) for i in waiting.tolist()]
+    first_pause = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    flat = [edge for i in waiting.tolist() for gap in pauses[i] for edge in gap]
+    gaps = np.array(flat, np.int64).reshape(-1, 2)
+    return LabelledSegments(
+        *_label(
+            walks.segment_offsets, walks.owners, walks.starts, walks.ends, walks.first_beside,
+            walks.next_beside, forest.low, forest.high, forest.is_detached, forest.first_child,
+            forest.children, services, kinds, peers, service_count, waiting, first_pause, gaps,
+            eps_ns,
+        )
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _label(
+    segment_offsets: Ints,
+    path_owners: Ints,
+    path_starts: Ints,
+    path_ends: Ints,
+    first_beside: Ints,
+    next_beside: Ints,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    services: npt.NDArray[np.int32],
+    kinds: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
+    service_count: int,
+    waiting: Ints,
+    first_pause: Ints,
+    gaps: Ints,
+    eps_ns: int,
+) -> Any:
+    # Bounds for everything beforehand: arrays that may be replaced make these loops twice as
+    # slow. A child beside the path, or a pause, adds two borders between labels at the most.
+    beside_count = low.size if eps_ns else 0
+    for child in range(0 if eps_ns else low.size):
+        beside_count += first_beside[child] >= 0
+        beside_count += next_beside[child] >= 0
+    room = path_owners.size + 2 * beside_count + 2 * gaps.shape[0]
+    out_owner = np.empty(room, np.int64)
+    out_label = np.empty(room, np.uint8)
+    out_start = np.empty(room, np.int64)
+    out_end = np.empty(room, np.int64)
+    out_peer = np.empty(room, np.int64)
+    offsets = np.zeros(segment_offsets.size, np.int64)
+    ambiguous = np.zeros(segment_offsets.size - 1, np.int64)
+    critical = np.zeros(low.size, np.int64)
+    # What is known of an owner with children, worked out at its first segment: -1 not yet, else
+    # its place among the callers.
+    caller_of = np.full(low.size, -1, np.int64)
+    plain = np.empty(path_owners.size, np.int64)
+    peer = np.empty(path_owners.size, np.int64)
+    server_start = np.empty(path_owners.size, np.int64)
+    next_gap = np.empty(path_owners.size, np.int64)
+    last_gap = np.empty(path_owners.size, np.int64)
+    next_cover = np.empty(path_owners.size, np.int64)
+    last_cover = np.empty(path_owners.size, np.int64)
+    caller_count = 0
+    # Times in which children of a caller run beside the path: merged, ascending.
+    cover_low = np.empty(beside_count, np.int64)
+    cover_high = np.empty(beside_count, np.int64)
+    cover_count = 0
+    filled = 0
+    for trace in range(segment_offsets.size - 1):
+        offsets[trace] = filled
+        for segment in range(segment_offsets[trace], segment_offsets[trace + 1]):
+            owner = path_owners[segment]
+            at, end = path_starts[segment], path_ends[segment]
+            critical[owner] += end - at
+            if first_child[owner] == first_child[owner + 1]:
+                # Most owners have no children, and then own one segment.
+                out_owner[filled] = owner
+                out_start[filled] = at
+                out_end[filled] = end
+                out_label[filled], out_peer[filled], _ = _caller(
+                    owner, low, high, is_detached, first_child, children, services, kinds,
+                    peers, service_count,
+                )  # fmt: skip
+                filled += 1
+                continue
+            place = caller_of[owner]
+            if place < 0:
+                place = caller_count
+                caller_count += 1
+                caller_of[owner] = place
+                plain[place], peer[place], server_start[place] = _caller(
+                    owner, low, high, is_detached, first_child, children, services, kinds,
+                    peers, service_count,
+                )  # fmt: skip
+                next_gap[place], last_gap[place] = 0, 0
+                if waiting.size:
+                    found = np.searchsorted(waiting, owner)
+                    if found < waiting.size and waiting[found] == owner:
+                        next_gap[place] = first_pause[found]
+                        last_gap[place] = first_pause[found + 1]
+                next_cover[place] = cover_count
+                if eps_ns or first_beside[owner] >= 0:
+                    cover_count = _covered(
+                        owner, low, high, is_detached, first_child, children, first_beside,
+                        next_beside, eps_ns, cover_low, cover_high, cover_count,
+                    )  # fmt: skip
+                last_cover[place] = cover_count
+            while at < end:
+                # The next stretch with one label: covered, a pause, or plain.
+                until, label, to = end, plain[place], peer[place]
+                cover = next_cover[place]
+                while cover < last_cover[place] and cover_high[cover] <= at:
+                    cover += 1
+                next_cover[place] = cover
+                is_covered = False
+                if cover < last_cover[place]:
+                    if cover_low[cover] <= at:
+                        is_covered = True
+                        until = min(end, cover_high[cover])
+                        label, to = _OVERLAPPED, -1
+                    else:
+                        until = min(end, cover_low[cover])
+                if not is_covered:
+                    # Before or after the server is decided for the whole stretch between
+                    # covered ones, as no running child is in it.
+                    if server_start[place] >= 0:
+                        label = _REQUEST if until <= server_start[place] else _RESPONSE
+                    gap = next_gap[place]
+                    while gap < last_gap[place] and gaps[gap, 1] <= at:
+                        gap += 1
+                    next_gap[place] = gap
+                    if gap < last_gap[place]:
+                        if gaps[gap, 0] <= at:
+                            until = min(until, gaps[gap, 1])
+                            label, to = _BACKOFF, -1
+                        else:
+                            until = min(until, gaps[gap, 0])
+                            if server_start[place] >= 0:
+                                label = _REQUEST if until <= server_start[place] else _RESPONSE
+                last = filled - 1
+                if (
+                    not is_covered
+                    and last >= offsets[trace]
+                    and out_owner[last] == owner
+                    and out_label[last] == label
+                    and out_peer[last] == to
+                ):
+                    out_end[last] = until
+                else:
+                    out_owner[filled] = owner
+                    out_label[filled] = label
+                    out_start[filled] = at
+                    out_end[filled] = until
+                    out_peer[filled] = to
+                    filled += 1
+                if is_covered:
+                    ambiguous[trace] += until - at
+                at = until
+    offsets[segment_offsets.size - 1] = filled
+    return (
+        offsets, out_owner[:filled].copy(), out_label[:filled].copy(),
+        out_start[:filled].copy(), out_end[:filled].copy(), out_peer[:filled].copy(),
+        ambiguous, critical,
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _caller(
+    owner: int,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    services: npt.NDArray[np.int32],
+    kinds: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
+    service_count: int,
+) -> tuple[int, int, int]:
+    """Label and peer of an owner's time alone, and where the one server it calls starts (-1
+    for none); see `labels._Caller`."""
+    kind = kinds[owner]
+    if kind != _CLIENT and kind != _PRODUCER:
+        return _SELF, -1, -1
+    running, servers, server, other = 0, 0, -1, -1
+    for place in range(first_child[owner], first_child[owner + 1]):
+        child = children[place]
+        if other < 0 and services[child] != services[owner]:
+            other = child
+        if is_detached[child] or low[child] >= high[child]:
+            continue
+        running += 1
+        if kinds[child] == _SERVER:
+            servers += 1
+            server = child
+    if not running:
+        if peers[owner] >= 0:
+            return _WAIT, service_count + peers[owner], -1
+        return _WAIT, services[other] if other >= 0 else -1, -1
+    if kind == _CLIENT and servers == 1:
+        return _SELF, services[server], low[server]
+    return _SELF, -1, -1
+
+
+@njit(nogil=True, cache=True)
+def _covered(
+    owner: int,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    first_beside: Ints,
+    next_beside: Ints,
+    eps_ns: int,
+    cover_low: Ints,
+    cover_high: Ints,
+    count: int,
+) -> int:
+    """Append the merged times of the children that may run in the owner's own segments: those
+    beside the path, and with a tolerance all of them. The number of entries then."""
+    many = 0
+    if eps_ns:
+        chosen = np.empty(first_child[owner + 1] - first_child[owner], np.int64)
+        for place in range(first_child[owner], first_child[owner + 1]):
+            child = children[place]
+            if not is_detached[child] and low[child] < high[child]:
+                chosen[many] = child
+                many += 1
+    else:
+        child = first_beside[owner]
+        while child >= 0:
+            many += low[child] < high[child]
+            child = next_beside[child]
+        chosen = np.empty(many, np.int64)
+        many = 0
+        child = first_beside[owner]
+        while child >= 0:
+            if low[child] < high[child]:
+                chosen[many] = child
+                many += 1
+            child = next_beside[child]
+    if many <= _FEW:
+        for i in range(1, many):
+            held, at = chosen[i], i
+            while at > 0 and low[chosen[at - 1]] > low[held]:
+                chosen[at] = chosen[at - 1]
+                at -= 1
+            chosen[at] = held
+    else:
+        begins = np.empty(many, np.int64)
+        for i in range(many):
+            begins[i] = low[chosen[i]]
+        chosen = chosen[:many][np.argsort(begins)]
+    first = count
+    for i in range(many):
+        child = chosen[i]
+        if count > first and low[child] <= cover_high[count - 1]:
+            cover_high[count - 1] = max(cover_high[count - 1], high[child])
+            continue
+        cover_low[count] = low[child]
+        cover_high[count] = high[child]
+        count += 1
+    return count

@@ -1,0 +1,316 @@
+"""Walks: the critical paths of all traces of a batch, in compiled loops.
+
+The same segments as `critical_path.walk` gives for each primary root, with the call path of
+every visited span: a number that is the same for equal chains of (service, operation).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from longpole.analyzer.columnar.forest import Forest
+from longpole.model.span import SpanKind, StatusCode
+
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+_CLIENT = int(SpanKind.CLIENT)
+_ERROR = int(StatusCode.ERROR)
+_FEW = 24  # as many are sorted by insertion
+
+
+class Walks(NamedTuple):
+    """Segments `segment_offsets[t]` to `segment_offsets[t + 1]` are those of trace t, ascending
+    and contiguous: `owners`, `starts`, `ends`. Per span: `node` (its call path, -1 off the
+    path), and a chain of the blocking children that the path does not run through, from
+    `first_beside` on along `next_beside` (-1 ends it). Row n of `nodes` is call path n: the one
+    above it (-1 at a root), service, name. `retrying` are the visited spans whose calls may be
+    attempts at the same thing."""
+
+    segment_offsets: Ints
+    owners: Ints
+    starts: Ints
+    ends: Ints
+    node: Ints
+    first_beside: Ints
+    next_beside: Ints
+    nodes: Ints
+    retrying: Ints
+
+
+def walk_all(
+    forest: Forest,
+    offsets: Ints,
+    services: npt.NDArray[np.int32],
+    names: npt.NDArray[np.int32],
+    kinds: npt.NDArray[np.int32],
+    statuses: npt.NDArray[np.int32],
+    is_resent: Bytes,
+    eps_ns: int,
+) -> Walks:
+    """The walk of every trace's primary root; odd traces have no segments."""
+    return Walks(
+        *_walk(
+            forest.primary, forest.low, forest.high, forest.is_detached, forest.first_child,
+            forest.children, services, names, kinds, statuses, is_resent, eps_ns, offsets,
+        )
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _walk(
+    primary: Ints,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    services: npt.NDArray[np.int32],
+    names: npt.NDArray[np.int32],
+    kinds: npt.NDArray[np.int32],
+    statuses: npt.NDArray[np.int32],
+    is_resent: Bytes,
+    eps_ns: int,
+    trace_offsets: Ints,
+) -> Any:
+    count = low.size
+    # Bounds for everything beforehand, since arrays that may be replaced make loops slow; what
+    # is not used of them costs no memory. Each visit adds its own time at most once more than
+    # it has children on the path.
+    owners = np.empty(2 * count + 1, np.int64)
+    starts = np.empty(2 * count + 1, np.int64)
+    ends = np.empty(2 * count + 1, np.int64)
+    offsets = np.zeros(primary.size + 1, np.int64)
+    first_beside = np.full(count, -1, np.int64)
+    next_beside = np.full(count, -1, np.int64)
+    node = np.full(count, -1, np.int64)
+    nodes = np.empty((count, 3), np.int64)
+    node_count = 0
+    table = np.full(1024, -1, np.int64)
+    # Candidates of a visited span stand, sorted, where its children do.
+    candidates = np.empty(children.size, np.int64)
+    largest = 0
+    for trace in range(primary.size):
+        largest = max(largest, trace_offsets[trace + 1] - trace_offsets[trace])
+    frames = np.empty((largest + 1, 6), np.int64)
+    filled = 0
+    for trace in range(primary.size):
+        offsets[trace] = filled
+        if primary[trace] < 0:
+            continue
+        size = trace_offsets[trace + 1] - trace_offsets[trace]
+        if (node_count + size) * 2 > table.size:
+            table = _grown(table, nodes, node_count, size)
+        filled, node_count = _walk_one(
+            primary[trace], low, high, is_detached, first_child, children, services, names,
+            eps_ns, owners, starts, ends, filled, first_beside, next_beside, node, nodes,
+            node_count, table, candidates, frames,
+        )  # fmt: skip
+    offsets[primary.size] = filled
+    return (
+        offsets, owners[:filled].copy(), starts[:filled].copy(), ends[:filled].copy(), node,
+        first_beside, next_beside, nodes[:node_count].copy(),
+        _retrying(node, is_detached, first_child, children, kinds, statuses, is_resent),
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _walk_one(
+    root: int,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    services: npt.NDArray[np.int32],
+    names: npt.NDArray[np.int32],
+    eps_ns: int,
+    owners: Ints,
+    starts: Ints,
+    ends: Ints,
+    filled: int,
+    first_beside: Ints,
+    next_beside: Ints,
+    node: Ints,
+    nodes: Ints,
+    node_count: int,
+    table: Ints,
+    candidates: Ints,
+    frames: Ints,
+) -> tuple[int, int]:
+    """`critical_path.walk` of one root: writes from `filled` on and answers with the new
+    `filled` and `node_count`. A frame has a span, where its part begins and ends, the instant
+    down to which time is given away, and the next and last of its candidates."""
+    first = filled
+    index, lo, hi, above = root, low[root], high[root], -1
+    depth = 0
+    while True:
+        own = _node(table, nodes, node_count, above, services[index], names[index])
+        node_count += own == node_count
+        node[index] = own
+        begin = first_child[index]
+        last = begin
+        for place in range(begin, first_child[index + 1]):
+            child = children[place]
+            if not is_detached[child] and max(low[child], lo) < min(high[child], hi):
+                candidates[last] = child
+                last += 1
+        if last == begin:
+            if lo < hi:
+                owners[filled], starts[filled], ends[filled] = index, lo, hi
+                filled += 1
+        else:
+            if last - begin > 1:
+                _sort(candidates, begin, last, low, high, lo, hi)
+            frame = frames[depth]
+            frame[0], frame[1], frame[2] = index, lo, hi
+            frame[3], frame[4], frame[5] = hi, begin, last
+            depth += 1
+        is_deeper = False
+        while depth and not is_deeper:
+            frame = frames[depth - 1]
+            owner, floor, ceiling = frame[0], frame[1], frame[2]
+            t, place, last = frame[3], frame[4], frame[5]
+            while t > floor and place < last:
+                child = candidates[place]
+                place += 1
+                start = max(low[child], floor)
+                stop = min(high[child], ceiling)
+                if stop - t > eps_ns or start >= t:
+                    next_beside[child] = first_beside[owner]
+                    first_beside[owner] = child
+                    continue
+                stop = min(stop, t)
+                if stop < t:
+                    owners[filled], starts[filled], ends[filled] = owner, stop, t
+                    filled += 1
+                frame[3], frame[4] = start, place
+                index, lo, hi, above = child, start, stop, node[owner]
+                is_deeper = True
+                break
+            if not is_deeper:
+                if t > floor:
+                    owners[filled], starts[filled], ends[filled] = owner, floor, t
+                    filled += 1
+                depth -= 1
+        if not is_deeper:
+            break
+    one, other = first, filled - 1
+    while one < other:
+        owners[one], owners[other] = owners[other], owners[one]
+        starts[one], starts[other] = starts[other], starts[one]
+        ends[one], ends[other] = ends[other], ends[one]
+        one += 1
+        other -= 1
+    return filled, node_count
+
+
+@njit(nogil=True, cache=True)
+def _retrying(
+    node: Ints,
+    is_detached: Bytes,
+    first_child: Ints,
+    children: Ints,
+    kinds: npt.NDArray[np.int32],
+    statuses: npt.NDArray[np.int32],
+    is_resent: Bytes,
+) -> Ints:
+    """The visited spans with two calls or more, one of which failed or repeats another."""
+    found = np.empty(node.size, np.int64)
+    count = 0
+    for index in range(node.size):
+        if node[index] < 0 or first_child[index + 1] - first_child[index] < 2:
+            continue
+        clients, is_odd = 0, False
+        for place in range(first_child[index], first_child[index + 1]):
+            child = children[place]
+            if kinds[child] == _CLIENT and not is_detached[child]:
+                clients += 1
+                is_odd |= statuses[child] == _ERROR or is_resent[child] > 0
+        if clients > 1 and is_odd:
+            found[count] = index
+            count += 1
+    return found[:count].copy()
+
+
+@njit(nogil=True, cache=True)
+def _sort(candidates: Ints, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int) -> None:
+    """By latest end, then earliest start, then index, all within [lo, hi)."""
+    if end - begin <= _FEW:
+        for i in range(begin + 1, end):
+            held = candidates[i]
+            stop, start = min(high[held], hi), max(low[held], lo)
+            at = i
+            while at > begin:
+                other = candidates[at - 1]
+                other_stop = min(high[other], hi)
+                if other_stop > stop or (other_stop == stop and max(low[other], lo) <= start):
+                    break
+                candidates[at] = other
+                at -= 1
+            candidates[at] = held
+        return
+    size = end - begin
+    keys = np.empty(size, np.int64)
+    for i in range(size):
+        keys[i] = -min(high[candidates[begin + i]], hi)
+    order = np.argsort(keys, kind="mergesort")
+    held_all = candidates[begin:end].copy()
+    run = 0
+    while run < size:
+        after = run + 1
+        while after < size and keys[order[after]] == keys[order[run]]:
+            after += 1
+        if after - run > 1:
+            starts = np.empty(after - run, np.int64)
+            for i in range(run, after):
+                starts[i - run] = max(low[held_all[order[i]]], lo)
+            order[run:after] = order[run:after][np.argsort(starts, kind="mergesort")]
+        run = after
+    for i in range(size):
+        candidates[begin + i] = held_all[order[i]]
+
+
+@njit(nogil=True, cache=True)
+def _slot(above: int, service: int, name: int) -> Any:
+    mixed = np.uint64(above + 1) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= np.uint64(service + 1) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed ^= np.uint64(name + 1) * np.uint64(0x165667B19E3779F9)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.int64(mixed >> np.uint64(33))
+
+
+@njit(nogil=True, cache=True)
+def _node(table: Ints, nodes: Ints, node_count: int, above: int, service: int, name: int) -> Any:
+    """The number of this call path, `node_count` when it is new; the caller has made room."""
+    slot = _slot(above, service, name) & (table.size - 1)
+    while table[slot] >= 0:
+        known = nodes[table[slot]]
+        if known[0] == above and known[1] == service and known[2] == name:
+            return table[slot]
+        slot = (slot + 1) & (table.size - 1)
+    table[slot] = node_count
+    nodes[node_count, 0] = above
+    nodes[node_count, 1] = service
+    nodes[node_count, 2] = name
+    return node_count
+
+
+@njit(nogil=True, cache=True)
+def _grown(table: Ints, nodes: Ints, node_count: int, more: int) -> Ints:
+    """A table with room for so many more, at most half full."""
+    size = table.size
+    while (node_count + more) * 2 > size:
+        size *= 2
+    wider = np.full(size, -1, np.int64)
+    for number in range(node_count):
+        slot = _slot(nodes[number, 0], nodes[number, 1], nodes[number, 2]) & (size - 1)
+        while wider[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        wider[slot] = number
+    return wider
