@@ -1,0 +1,36 @@
+"""What the tests of the gateway share: a stage, a shop behind the door, and a way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.shop.gateway.backends_on_stage import Shop
+from tests.shop.gateway.door import front_door
+from tests.shop.inventory.stage import Spans, Stage, staged, traced
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    with traced() as seen:
+        yield seen
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def door(stage: Stage, shop: Shop) -> Iterator[httpx.Client]:
+    with front_door(stage, shop) as client:
+        yield client
