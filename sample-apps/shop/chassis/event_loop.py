@@ -28,7 +28,8 @@ class EventLoop:
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do that on the loop and wait. Raises what it raises, `CancelledError` after `stop`."""
         with self._lock:
-            future = asyncio.run_coroutine_threadsafe(self._tracked(work), self._begun())
+            loop = self._begun()
+            future = asyncio.run_coroutine_threadsafe(self._tracked(work), loop)
         return future.result()
 
     def run_until_cancelled(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -36,7 +37,8 @@ class EventLoop:
         with self._lock:
             if self._is_cancelled:
                 raise CancelledError
-            future = asyncio.run_coroutine_threadsafe(self._tracked(work), self._begun())
+            loop = self._begun()
+            future = asyncio.run_coroutine_threadsafe(self._tracked(work), loop)
             self._running.add(future)
         try:
             return future.result()

@@ -39,7 +39,7 @@ ACKNOWLEDGE_SECONDS = 0.05
 RETRY_SECONDS = 0.2
 RETRY_MAX_SECONDS = 5.0
 RECONNECT_MAX_SECONDS = 2.0
-LAG_SECONDS = 1.0
+LAG_SECONDS = 0.2
 
 _log = logging.getLogger("shop.messaging")
 
@@ -77,17 +77,20 @@ class _Subscription:
 
 class BrokerEvents:
     """Implements `Events` over a transport. `stop` ends receiving, lets the handlers in hand
-    finish and closes the transport: publish nothing after it. `jitter` gives 0 to 1."""
+    finish and closes the transport: publish nothing after it. `retry_seconds`
+    is the first pause after a failure, the later ones double; `jitter` gives 0 to 1."""
 
     def __init__(
         self,
         transport: Transport,
         *,
+        retry_seconds: float = RETRY_SECONDS,
         jitter: Callable[[], float] = random.random,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
         self._transport = transport
+        self._retry_seconds = retry_seconds
         self._jitter = jitter
         self._subscriptions: list[_Subscription] = []
         self._threads: list[threading.Thread] = []
@@ -227,7 +230,8 @@ class BrokerEvents:
         return time.monotonic() <= deadline
 
     def _retry(self, topic: str, group: str, part: Sequence[Received]) -> None:
-        delay = self._pause(max(one.attempt for one in part), RETRY_SECONDS, RETRY_MAX_SECONDS)
+        attempt = max(one.attempt for one in part)
+        delay = self._pause(attempt, self._retry_seconds, RETRY_MAX_SECONDS)
         self._transport.retry(topic, group, part, delay)
 
     def _pause(self, failures: int, first: float, longest: float) -> float:
