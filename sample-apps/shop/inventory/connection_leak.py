@@ -28,7 +28,7 @@ class LeakyListing:
         self._faults = faults
         self._lock = threading.Lock()
         self._leak: Hold | None = None
-        self._late: set[threading.Timer] = set()
+        self._late: dict[threading.Timer, ExitStack] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -45,11 +45,13 @@ class LeakyListing:
             self._give_back_later(stack.pop_all(), float(parameters["hold_milliseconds"]) / 1000)
 
     def close(self) -> None:
-        """Give everything back: what was leaked, and what was to be given back later."""
+        """Give everything back now: what was leaked, and what was to be given back later."""
         self._mend()
         with self._lock:
-            late = list(self._late)
-        for timer in late:
+            timers = list(self._late)
+        for timer in timers:
+            timer.cancel()
+            self._give_back(timer)
             timer.join()
 
     def _leak_once(self, connections: int) -> None:
@@ -70,13 +72,14 @@ class LeakyListing:
             leak.release()
 
     def _give_back_later(self, held: ExitStack, seconds: float) -> None:
-        def give_back() -> None:
-            held.close()
-            with self._lock:
-                self._late.discard(timer)
-
-        timer = threading.Timer(seconds, give_back)
+        timer = threading.Timer(seconds, lambda: self._give_back(timer))
         timer.daemon = True
         with self._lock:
-            self._late.add(timer)
+            self._late[timer] = held
         timer.start()
+
+    def _give_back(self, timer: threading.Timer) -> None:
+        with self._lock:
+            held = self._late.pop(timer, None)
+        if held is not None:
+            held.close()

@@ -17,15 +17,14 @@ POLICY = CallPolicy(timeout_seconds=1.0, max_attempts=2, backoff_seconds=0.1)
 
 
 class Parcel(BaseModel):
-    """What the carrier calls a parcel that it takes."""
+    """A parcel that the carrier takes: its own name and the parcel's."""
 
+    carrier: str
     tracking_code: str
 
 
 class Carrier(Protocol):
     """Takes parcels."""
-
-    name: str
 
     def book(
         self, order_id: str, address: Address, lines: Sequence[Line], idempotency_key: str
@@ -36,8 +35,6 @@ class Carrier(Protocol):
 
 class CarrierClient:
     """Implements `Carrier` over HTTP."""
-
-    name = "carrier"
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

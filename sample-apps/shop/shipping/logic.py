@@ -10,7 +10,7 @@ from typing import Protocol
 from shop.chassis.errors import Conflict, DependencyError, Invalid, NotFound
 from shop.chassis.ports import Database, Faults, Row, Transaction
 from shop.inventory.contract import Line
-from shop.shipping.carrier import Carrier
+from shop.shipping.carrier import Carrier, Parcel
 from shop.shipping.contract import Shipment
 from shop.user.contract import Address
 
@@ -66,7 +66,7 @@ class ShippingLogic:
         # Booked outside of any transaction: a carrier that takes its time shall not keep a
         # connection. Should this process die before the row is written, the next attempt books
         # under the same key, and the carrier knows it.
-        tracking_code = self._book(order_id, address, lines, idempotency_key)
+        parcel = self._book(order_id, address, lines, idempotency_key)
         shipment_id = f"shipment-{self._new_id()}"
         with self._database.transaction() as transaction:
             transaction.execute(
@@ -76,8 +76,8 @@ class ShippingLogic:
                 shipment_id=shipment_id,
                 order_id=order_id,
                 idempotency_key=idempotency_key,
-                carrier=self._carrier.name,
-                tracking_code=tracking_code,
+                carrier=parcel.carrier,
+                tracking_code=parcel.tracking_code,
             )
             # Whoever wrote it: two calls with one key give one shipment.
             shipment = _by_key(transaction, order_id, idempotency_key)
@@ -102,15 +102,14 @@ class ShippingLogic:
 
     def _book(
         self, order_id: str, address: Address, lines: Sequence[Line], idempotency_key: str
-    ) -> str:
+    ) -> Parcel:
         if any(self._faults.active(fault) is not None for fault in REFUSAL_FAULTS):
-            _log.error("%s takes no parcel for %s", self._carrier.name, order_id)
             refusal = DependencyError(
-                self._carrier.name, "the carrier takes no parcels of this shop: no valid contract"
+                "carrier", "the carrier takes no parcels of this shop: the contract has ended"
             )
             refusal.is_retryable = False  # It would say the same again.
             raise refusal
-        return self._carrier.book(order_id, address, lines, idempotency_key).tracking_code
+        return self._carrier.book(order_id, address, lines, idempotency_key)
 
 
 def _by_key(transaction: Transaction, order_id: str, idempotency_key: str) -> Shipment | None:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from shop.chassis.chain import chain_router
 from shop.chassis.chassis import Chassis, Parts
 from shop.chassis.problem import install_problem_handlers
-from shop.order.contract import Order
+from shop.order.client import OrderClient
 from shop.shipping import call_back, carrier
 from shop.shipping.api import api
 from shop.shipping.logic import ShippingLogic
@@ -22,18 +22,13 @@ VERSION = "1.0.0"
 def build(chassis: Chassis) -> Parts:
     """The parts of shipping-service, with the detours that its faults make it take."""
     database = chassis.database(SCHEMA)
-    orders = chassis.caller("order-service", call_back.POLICY)
-
-    def order(order_id: str) -> Order:
-        answer = orders.request("GET", "/v1/orders/{order_id}", params={"order_id": order_id})
-        return Order.model_validate_json(answer.content)
-
+    orders = OrderClient(chassis.caller("order-service", call_back.POLICY))
     order_tables = OrderTables(chassis.faults, order_database(chassis.settings))
     logic = ShippingLogic(
         database,
         chassis.faults,
         carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY)),
-        detours=(call_back.CallBack(chassis.faults, order), order_tables),
+        detours=(call_back.CallBack(chassis.faults, orders.order), order_tables),
     )
     pauses = Pauses(chassis.faults)
     app = FastAPI(title=NAME, version=VERSION)
