@@ -24,8 +24,8 @@ from shop.order.contract import Order, OrderRequest
 from shop.order.order_store import CHECKOUT, PENDING, QUICK, Placing
 from shop.order.outbox import Outbox
 from shop.order.prices import Prices, Quote
-from shop.order.saga import COMPLETED, SagaEngine, UndoPolicy
-from shop.order.saga_store import SagaState, SagaStore
+from shop.order.saga import SagaEngine, UndoPolicy
+from shop.order.saga_store import COMPLETED, SagaLost, SagaState, SagaStore
 from shop.payment.contract import Payments
 from shop.shipping.contract import Shipping
 from shop.user.contract import Address, User, Users
@@ -108,7 +108,11 @@ class OrderLogic:
             if not is_new:
                 return self._same_again(user_id, key, CHECKOUT, request)
             stored: list[tuple[str, Event]] = []
-            error = self._engine.run(saga, state, self._finish(stored))
+            try:
+                error = self._engine.run(saga, state, self._finish(stored))
+            except SagaLost as loss:
+                _log.warning("%s", loss)
+                return self.order(order.order_id)
             self.outbox.publish(stored)
         if error is not None and _is_refused(state):
             raise error
@@ -194,7 +198,13 @@ class OrderLogic:
         """Take on an abandoned or failed saga and undo it; returns how it ended, empty when
         somebody else is at it."""
         stored: list[tuple[str, Event]] = []
-        state = self._patient_engine.recover(self._checkout.saga(), saga_id, self._finish(stored))
+        try:
+            state = self._patient_engine.recover(
+                self._checkout.saga(), saga_id, self._finish(stored)
+            )
+        except SagaLost as loss:
+            _log.warning("%s", loss)
+            return ""
         self.outbox.publish(stored)
         return state.status if state is not None else ""
 
@@ -297,11 +307,13 @@ class OrderLogic:
 
     def _when_done(self, order: Order) -> Order:
         """The order once its saga has ended, if that is under way in this process."""
+        if order.status != PENDING:
+            return order
         with self._lock:
             done = self._under_way.get(order.saga_id)
-        if done is None:
-            return order
-        done.wait(WAIT_SECONDS)
+        if done is not None:
+            done.wait(WAIT_SECONDS)
+        # Read once more even if nothing is under way: it may have ended just now.
         return self.order(order.order_id)
 
     @contextmanager

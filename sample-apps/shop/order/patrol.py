@@ -11,6 +11,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from shop.chassis.errors import ShopError
 from shop.order.logic import OrderLogic
 
+STOP_SECONDS = 3.0
+
 _log = logging.getLogger("shop.order.patrol")
 
 
@@ -29,9 +31,10 @@ class Patrol:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends when the saga in hand is done."""
+        """Waits a while for the saga in hand. One that takes longer is left as it stands, for the
+        next life of this instance to take up."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def round(self, *, is_first: bool = False) -> None:
         """Look once. A failure is logged: the next round tries again."""

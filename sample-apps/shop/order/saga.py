@@ -24,11 +24,16 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shop.chassis.errors import DependencyError, DependencyTimeout, NotFound, ShopError
 from shop.chassis.ports import Database, Transaction
-from shop.order.saga_store import COMPENSATING, RUNNING, SagaLost, SagaState, SagaStore
-
-COMPLETED = "completed"
-COMPENSATED = "compensated"
-FAILED = "failed"
+from shop.order.saga_store import (
+    COMPENSATED,
+    COMPENSATING,
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    SagaLost,
+    SagaState,
+    SagaStore,
+)
 
 # What became of undoing a step.
 DONE = "done"

@@ -11,6 +11,9 @@ from shop.chassis.ports import Row, Transaction
 
 RUNNING = "running"
 COMPENSATING = "compensating"
+COMPLETED = "completed"
+COMPENSATED = "compensated"
+FAILED = "failed"
 UNFINISHED = (RUNNING, COMPENSATING)
 
 
@@ -82,7 +85,7 @@ class SagaStore:
         if not kept:
             raise SagaLost(f"saga {state.saga_id} was taken on by another process")
 
-    def load(self, transaction: Transaction, saga_id: str) -> SagaState | None:
+    def _load(self, transaction: Transaction, saga_id: str) -> SagaState | None:
         rows = transaction.execute("SELECT * FROM sagas WHERE saga_id = :saga_id", saga_id=saga_id)
         return _decoded(rows[0]) if rows else None
 
@@ -105,9 +108,9 @@ class SagaStore:
         return [row["saga_id"] for row in rows]
 
     def take(self, transaction: Transaction, saga_id: str, now_ms: int) -> SagaState | None:
-        """Own a saga from now on; None when somebody else took it in the meantime."""
-        before = self.load(transaction, saga_id)
-        if before is None:
+        """Own a saga from now on; None when it has ended well or somebody else takes it."""
+        before = self._load(transaction, saga_id)
+        if before is None or before.status not in (*UNFINISHED, FAILED):
             return None
         rows = transaction.execute(
             "UPDATE sagas SET owner = :owner, fence = fence + 1, lease_unix_ms = :lease"
