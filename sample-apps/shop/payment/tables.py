@@ -46,7 +46,7 @@ SCHEMA: Sequence[str] = (
 _NUMBERED = """
     INSERT INTO card_history (card_token, seen_unix_ms, amount_cents, outcome, import_batch)
     WITH RECURSIVE numbers (n) AS (
-        SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :rows
+        SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < :rows
     )
 """
 
@@ -66,11 +66,11 @@ SEED_HISTORY = (
 IMPORT_HISTORY = (
     _NUMBERED
     + """
-    SELECT 'imported-' || :batch || '-' || n,
+    SELECT 'imported-' || CAST(:batch AS TEXT) || '-' || n,
         :now_unix_ms - n * 1000 - 86400000,
         500 + (n * 7919) % 20000,
         'captured',
-        :batch
+        CAST(:batch AS BIGINT)
     FROM numbers
     """
 )
