@@ -60,7 +60,8 @@ def open_events(settings: Settings) -> Events:
     if scheme == "local":
         from shop.chassis.local_events import LocalTransport
 
-        path = urlsplit(settings.broker).path
+        # A bare `local` is all path to urlsplit, and names no file.
+        path = urlsplit(settings.broker).path.removeprefix("local")
         return BrokerEvents(LocalTransport(Path(path) if path else None))
     raise Invalid(f"no such broker: {settings.broker!r}; say http://…, nats://… or local")
 
