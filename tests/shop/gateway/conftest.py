@@ -10,7 +10,8 @@ import pytest
 
 from tests.shop.gateway.backends_on_stage import Shop
 from tests.shop.gateway.door import front_door
-from tests.shop.inventory.stage import Spans, Stage, staged, traced
+from tests.shop.gateway.recorded import Recorded, recorded
+from tests.shop.inventory.stage import Stage, staged
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def spans() -> Iterator[Spans]:
-    with traced() as seen:
+def spans() -> Iterator[Recorded]:
+    with recorded() as seen:
         yield seen
 
 
