@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from shop import events
 from shop.chassis.errors import BulkheadFull, CircuitOpen, Conflict, NotFound
 from shop.chassis.parallel import Parallel
 from shop.chassis.ports import Database, Event, Events, Faults, Transaction
-from shop.inventory.contract import Inventory
+from shop.inventory.contract import Inventory, Line
 from shop.order import order_store
 from shop.order.checkout import Checkout, checkout_data
 from shop.order.contract import Order, OrderRequest
@@ -114,6 +114,7 @@ class OrderLogic:
                 _log.warning("%s", loss)
                 return self.order(order.order_id)
             self.outbox.publish(stored)
+        _log.info("saga %s of order %s is %s", state.saga_id, order.order_id, state.status)
         if error is not None and _is_refused(state):
             raise error
         return self.order(order.order_id)
@@ -134,11 +135,11 @@ class OrderLogic:
                 stored = self._tell(
                     transaction,
                     events.ORDER_CREATED,
-                    order,
+                    order.model_dump(),
                     total_cents=order.total_cents,
                     currency=order.currency,
                     card_token=request.card_token,
-                    lines=_lines(order),
+                    lines=_dumped(order.lines),
                 )
             self.outbox.publish([stored])
         _log.info("order %s is placed, %d cents", order.order_id, order.total_cents)
@@ -174,10 +175,9 @@ class OrderLogic:
             with self._database.transaction() as transaction:
                 if not order_store.cancel(transaction, data["order_id"], failure):
                     return
-                order = _found(transaction, data["order_id"])
-                stored = self._tell(transaction, events.ORDER_CANCELLED, order, failure=failure)
+                stored = self._tell(transaction, events.ORDER_CANCELLED, data, failure=failure)
             self.outbox.publish([stored])
-        _log.warning("order %s is cancelled: %s", order.order_id, failure)
+        _log.warning("order %s is cancelled: %s", data["order_id"], failure)
 
     def abandoned_sagas(self, *, of_owner: bool) -> list[str]:
         """Ids of sagas that nobody runs any more; `of_owner`: also those of an earlier life of
@@ -229,20 +229,21 @@ class OrderLogic:
         """What ends a checkout together with its saga; `stored` receives what to publish."""
 
         def finish(transaction: Transaction, state: SagaState) -> None:
+            about = {**state.data, "saga_id": state.saga_id}
             order_id = state.data["order_id"]
             if state.status == COMPLETED:
                 code = state.results["ship"]["tracking_code"]
                 if order_store.confirm(transaction, order_id, code):
-                    order = _found(transaction, order_id)
+                    lines = state.data["lines"]
                     stored.append(
-                        self._tell(transaction, events.ORDER_CONFIRMED, order, lines=_lines(order))
+                        self._tell(transaction, events.ORDER_CONFIRMED, about, lines=lines)
                     )
             elif _is_refused(state):
                 order_store.refuse(transaction, order_id, state.failure)
             elif order_store.cancel(transaction, order_id, state.failure):
-                order = _found(transaction, order_id)
+                failure = state.failure
                 stored.append(
-                    self._tell(transaction, events.ORDER_CANCELLED, order, failure=state.failure)
+                    self._tell(transaction, events.ORDER_CANCELLED, about, failure=failure)
                 )
 
         return finish
@@ -253,21 +254,16 @@ class OrderLogic:
                 if not order_store.hear(transaction, data["order_id"], what):
                     return
                 order_store.confirm(transaction, data["order_id"])
-                order = _found(transaction, data["order_id"])
-                stored = self._tell(transaction, events.ORDER_CONFIRMED, order, lines=_lines(order))
+                lines = _dumped(order_store.lines_of(transaction, data["order_id"]))
+                stored = self._tell(transaction, events.ORDER_CONFIRMED, data, lines=lines)
             self.outbox.publish([stored])
-        _log.info("order %s is confirmed", order.order_id)
+        _log.info("order %s is confirmed", data["order_id"])
 
     def _tell(
-        self, transaction: Transaction, kind: str, order: Order, **more: Any
+        self, transaction: Transaction, kind: str, about: Mapping[str, Any], **more: Any
     ) -> tuple[str, Event]:
-        data = {
-            "order_id": order.order_id,
-            "user_id": order.user_id,
-            "saga_id": order.saga_id,
-            **more,
-        }
-        return self.outbox.store(transaction, events.ORDERS, kind, order.order_id, data)
+        data = {name: about[name] for name in ("order_id", "user_id", "saga_id")} | more
+        return self.outbox.store(transaction, events.ORDERS, kind, data["order_id"], data)
 
     def _new_order(
         self, user_id: str, request: OrderRequest, total_cents: int, currency: str
@@ -343,12 +339,5 @@ def _is_refused(state: SagaState) -> bool:
     return state.position == 0 and state.failure_code in REFUSALS
 
 
-def _found(transaction: Transaction, order_id: str) -> Order:
-    order = order_store.find(transaction, order_id)
-    if order is None:
-        raise NotFound(f"there is no order {order_id}")
-    return order
-
-
-def _lines(order: Order) -> list[dict[str, Any]]:
-    return [line.model_dump() for line in order.lines]
+def _dumped(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    return [line.model_dump() for line in lines]
