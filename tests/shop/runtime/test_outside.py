@@ -1,0 +1,83 @@
+"""Outside: third parties that take their time, decline, and remember idempotency keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from shop.outside import outside_app
+from tests.shop.runtime.serving import client_of
+
+CHARGE = {"card_token": "card-1", "amount_cents": 500, "currency": "EUR"}
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(waits: list[float]) -> Iterator[httpx.Client]:
+    with client_of(outside_app(seed=7, wait=waits.append)) as client:
+        yield client
+
+
+def test_a_card_is_charged_once_per_key(client: httpx.Client) -> None:
+    def charge(key: str) -> str:
+        answer = client.post(
+            "/card-network/authorisations", json=CHARGE, headers={"idempotency-key": key}
+        )
+        assert answer.status_code == 201
+        return str(answer.json()["id"])
+
+    assert charge("a") == charge("a") != charge("b")
+
+
+def test_a_declined_card_is_declined(client: httpx.Client) -> None:
+    answer = client.post(
+        "/card-network/authorisations", json={**CHARGE, "card_token": "declined-1"}
+    )
+
+    assert answer.status_code == 402
+    assert answer.json()["status"] == "declined"
+
+
+@pytest.mark.parametrize(
+    ("path", "least", "most"),
+    [
+        ("/card-network/authorisations", 0.020, 0.040),
+        ("/card-network/refunds", 0.020, 0.040),
+        ("/carrier/parcels", 0.015, 0.030),
+        ("/mail-relay/messages", 0.010, 0.020),
+    ],
+)
+def test_each_party_takes_its_time(
+    client: httpx.Client, waits: list[float], path: str, least: float, most: float
+) -> None:
+    for _ in range(20):
+        assert client.post(path, json=CHARGE).is_success
+
+    assert all(least <= wait <= most for wait in waits)
+    assert max(waits) - min(waits) > (most - least) / 4
+
+
+def test_the_same_seed_waits_the_same(client: httpx.Client, waits: list[float]) -> None:
+    again: list[float] = []
+    with client_of(outside_app(seed=7, wait=again.append)) as other:
+        for each in (client, other):
+            for _ in range(5):
+                each.post("/carrier/parcels", json={})
+
+    assert waits == again
+
+
+def test_a_parcel_can_be_followed(client: httpx.Client) -> None:
+    headers = {"idempotency-key": "shipment-1"}
+    first, second = (
+        client.post("/carrier/parcels", json={}, headers=headers).json() for _ in range(2)
+    )
+
+    assert first == second
+    assert first["tracking_code"]
