@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import jwt
 
+from shop.chassis.errors import ShopError
 from shop.user.contract import Session, User
 
 LIFETIME_SECONDS = 3600
 ALGORITHM = "HS256"
+LEAST_SECRET_BYTES = 32
 
 
 class Signer:
@@ -23,7 +25,10 @@ class Signer:
         self._lifetime_seconds = lifetime_seconds
 
     def session(self, user: User) -> Session:
-        """A session that begins now."""
+        """A session that begins now. Raises `ShopError` with a secret that is too short to be one,
+        which anybody could sign with."""
+        if len(self._secret.encode()) < LEAST_SECRET_BYTES:
+            raise ShopError(f"SHOP_JWT_SECRET has fewer than {LEAST_SECRET_BYTES} bytes")
         issued = int(self._clock())
         expires = issued + self._lifetime_seconds
         claims = {"sub": user.user_id, "tier": user.tier, "iat": issued, "exp": expires}

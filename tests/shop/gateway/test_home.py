@@ -107,7 +107,7 @@ class Meeting:
 
     def _answer(self, answer: Any) -> Any:
         try:
-            self.together.wait(0.3)
+            self.together.wait(1.0)
             self.met.append(True)
         except threading.BrokenBarrierError:
             self.met.append(False)
