@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from shop.broker.group_commit import GroupCommit
 from shop.broker.topic_store import TopicFull, TopicStore
-from shop.chassis.message_transport import MAX_BODY_BYTES, Message, is_name
+from shop.chassis.message_transport import DEAD_SUFFIX, MAX_BODY_BYTES, Message, is_name
 
 T = TypeVar("T")
 
@@ -53,8 +53,11 @@ class Receive(BaseModel):
     lease_seconds: float = Field(default=30.0, gt=0.0, le=3600.0)
 
 
+Receipt = Annotated[str, Field(pattern=r"^\d{1,18}\.\d{1,9}$")]
+
+
 class Receipts(BaseModel):
-    receipts: list[str] = Field(max_length=500)
+    receipts: list[Receipt] = Field(max_length=500)
 
 
 class Nack(Receipts):
@@ -70,13 +73,16 @@ class Topics:
     def __init__(self, path: Path | None, clock: Callable[[], int]) -> None:
         self._commits = GroupCommit(lambda: TopicStore(path, clock))
         self._known: set[str] = set()
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, dict[str, set[asyncio.Event]]] = {}
         self.is_stopping = False
 
-    async def run(self) -> None:
-        """Open, and prune until cancelled."""
+    async def open(self) -> None:
+        """Open the file. Raises what SQLite raises."""
         self._commits.start()
         self._known = set(await self.ask(lambda store: store.topics()))
+
+    async def prune(self) -> None:
+        """Prune now and then, until cancelled."""
         while True:
             await self.ask(lambda store: store.prune())
             await asyncio.sleep(PRUNE_SECONDS)
@@ -103,19 +109,23 @@ class Topics:
             raise Problem(507, "too_many_topics", f"there are {MAX_TOPICS} topics already")
         self._known.add(topic)
 
-    def wake(self, topic: str) -> None:
-        for event in self._waiting.get(topic, ()):
-            event.set()
+    def wake(self, topic: str, group: str = "") -> None:
+        """Have those look again who wait for the topic: one group of it, or all."""
+        for name, events in self._waiting.get(topic, {}).items():
+            if group in ("", name):
+                for event in events:
+                    event.set()
 
     @contextlib.contextmanager
-    def waiter(self, topic: str) -> Iterator[asyncio.Event]:
-        """An event that is set when something changes in the topic."""
+    def waiter(self, topic: str, group: str) -> Iterator[asyncio.Event]:
+        """An event that is set when something changes for the group."""
         event = asyncio.Event()
-        self._waiting.setdefault(topic, set()).add(event)
+        events = self._waiting.setdefault(topic, {}).setdefault(group, set())
+        events.add(event)
         try:
             yield event
         finally:
-            self._waiting[topic].discard(event)
+            events.discard(event)
 
 
 def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> FastAPI:
@@ -126,7 +136,8 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        pruning = asyncio.create_task(topics.run())
+        await topics.open()
+        pruning = asyncio.create_task(topics.prune())
         try:
             yield
         finally:
@@ -186,7 +197,7 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
         deadline = time.monotonic() + wanted.wait_seconds
         gone = asyncio.ensure_future(request.receive())
         try:
-            with topics.waiter(topic) as changed:
+            with topics.waiter(topic, group) as changed:
                 while True:
                     changed.clear()
                     received, ready = await topics.ask(
@@ -214,7 +225,7 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
                 await topics.ask(
                     lambda store: store.give_back(topic, group, [one.receipt for one in received])
                 )
-                topics.wake(topic)
+                topics.wake(topic, group)
         finally:
             gone.cancel()
         return JSONResponse(
@@ -239,7 +250,7 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
     async def ack(topic: str, group: str, done: Receipts) -> dict[str, int]:
         topics.check(topic, group)
         held = await topics.ask(lambda store: store.acknowledge(topic, group, done.receipts))
-        topics.wake(topic)
+        topics.wake(topic, group)
         return {"held": held}
 
     @app.post("/v1/topics/{topic}/groups/{group}/nack")
@@ -252,8 +263,8 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
                 else store.give_back(topic, group, failed.receipts)
             )
         )
-        topics.wake(topic)
-        topics.wake(f"{topic}.dead")
+        topics.wake(topic, group)
+        topics.wake(topic + DEAD_SUFFIX)
         return {"held": held}
 
     @app.get("/v1/lag")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -233,6 +234,9 @@ class NatsTransport:
                     TIMEOUT_SECONDS,
                 )
                 self._jetstream = self._client.jetstream(timeout=TIMEOUT_SECONDS)
+            if self._client is not None and not self._client.is_connected:
+                # It would keep what is sent and send it later; who calls wants to know now.
+                raise nats.errors.ConnectionReconnectingError
             return self._jetstream
 
     async def _reconnected(self) -> None:
@@ -245,7 +249,9 @@ class NatsTransport:
         for feed in self._feeds.values():
             await feed.close()
         if self._client is not None:
-            await self._client.close()
+            # It trips over a connection that the server has dropped.
+            with contextlib.suppress(OSError):
+                await self._client.close()
 
 
 async def _ignore(_: Exception) -> None:
