@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from shop.chassis.chassis import Chassis
-from shop.order.service import logic_of, open_database
+from shop.order.logic import LEASE_SECONDS
+from shop.order.saga_store import SagaStore
+from shop.order.tables import SCHEMA
 
 
 def recover(chassis: Chassis) -> str:
-    """Take up the sagas that nobody runs any more and those that could not be undone; returns
-    how they ended, in words."""
-    database = open_database(chassis)
-    logic = logic_of(chassis, database)
+    """Give the sagas that could not be undone back to the running service, whose patrol takes
+    them up within seconds; returns what was done, in words."""
+    database = chassis.database(SCHEMA)
+    store = SagaStore(chassis.settings.instance_id, LEASE_SECONDS)
     try:
-        found = [*logic.abandoned_sagas(of_owner=False), *logic.failed_sagas()]
-        ended = Counter(logic.recover(saga_id) or "taken by another" for saga_id in found)
-        logic.outbox.sweep(0.0)
+        with database.transaction() as transaction:
+            reopened = store.reopen_failed(transaction)
     finally:
-        logic.close()
         database.close()
-    counts = ", ".join(f"{count} {how}" for how, count in sorted(ended.items()))
-    return f"took up {len(found)} sagas" + (f": {counts}" if counts else "")
+    return f"gave back {len(reopened)} sagas to be undone"
 
 
 TASKS: Mapping[str, Callable[[Chassis], str]] = {"recover": recover}

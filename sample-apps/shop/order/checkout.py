@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shop import events
+from shop.chassis.errors import DependencyUnavailable
 from shop.chassis.ports import Event, Events, Faults
 from shop.inventory.contract import Inventory, Line
+from shop.order.certainty import may_have_happened
 from shop.order.contract import Order
 from shop.order.saga import Saga, Step
 from shop.order.saga_store import SagaState
@@ -19,6 +22,7 @@ NAME = "checkout"
 EMAIL_FAILS = "saga-email-fails"
 MISSING_COMPENSATION = "saga-missing-compensation"
 
+CHARGE_PAUSE_SECONDS = 0.1
 # More than any broker of the shop takes as one message.
 ATTACHED_BYTES = 1_200_000
 
@@ -46,7 +50,9 @@ class Checkout:
         shipping: Shipping,
         published: Events,
         faults: Faults,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._payments = payments
         self._inventory = inventory
         self._shipping = shipping
@@ -75,16 +81,24 @@ class Checkout:
 
     def _charge(self, state: SagaState) -> Mapping[str, Any]:
         data = state.data
-        charge = self._payments.charge(
-            ChargeRequest(
-                order_id=data["order_id"],
-                user_id=data["user_id"],
-                amount_cents=data["total_cents"],
-                currency=data["currency"],
-                card_token=data["card_token"],
-                idempotency_key=f"charge-{data['order_id']}",
-            )
+        request = ChargeRequest(
+            order_id=data["order_id"],
+            user_id=data["user_id"],
+            amount_cents=data["total_cents"],
+            currency=data["currency"],
+            card_token=data["card_token"],
+            idempotency_key=f"charge-{data['order_id']}",
         )
+        try:
+            charge = self._payments.charge(request)
+        except DependencyUnavailable as error:
+            # Repeated here and not by the client: had the first attempt been lost on its way and
+            # the second one been refused, the error would tell of the refusal only, and the saga
+            # would take the money for untouched.
+            if may_have_happened(error):
+                raise
+            self._sleep(CHARGE_PAUSE_SECONDS)
+            charge = self._payments.charge(request)
         return {"charge_id": charge.charge_id}
 
     def _refund(self, state: SagaState) -> None:

@@ -72,7 +72,7 @@ class OrderLogic:
         self._clock = clock
         self._prices = Prices(inventory)
         self._lookups = Parallel("order lookups")
-        self._checkout = Checkout(payments, inventory, shipping, published, faults)
+        self._checkout = Checkout(payments, inventory, shipping, published, faults, sleep)
         self._store = SagaStore(owner, lease_seconds)
         self.outbox = Outbox(database, published, clock=clock)
 
@@ -189,14 +189,9 @@ class OrderLogic:
             found = self._store.abandoned(transaction, now_ms, of_owner=of_owner)
         return [saga_id for saga_id in found if saga_id not in own]
 
-    def failed_sagas(self) -> list[str]:
-        """Ids of sagas of which something could not be undone."""
-        with self._database.transaction() as transaction:
-            return self._store.failed(transaction)
-
     def recover(self, saga_id: str) -> str:
-        """Take on an abandoned or failed saga and undo it; returns how it ended, empty when
-        somebody else is at it."""
+        """Take on an abandoned saga and undo it; returns how it ended, empty when it has ended
+        already or somebody else is at it."""
         stored: list[tuple[str, Event]] = []
         try:
             state = self._patient_engine.recover(

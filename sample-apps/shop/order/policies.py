@@ -11,8 +11,9 @@ PAYMENT_SLOW = "payment-slow"
 RETRY_STORM = "order-retry-storm"
 
 # A charge waits for the card network, and for a database that may be slow: better to wait than
-# not to know what became of the money.
-PAYMENT = CallPolicy(timeout_seconds=7.0, max_attempts=2)
+# not to know what became of the money. For the same reason the saga itself decides on a second
+# attempt.
+PAYMENT = CallPolicy(timeout_seconds=7.0, max_attempts=1)
 INVENTORY = CallPolicy(timeout_seconds=3.0)
 SHIPPING = CallPolicy(timeout_seconds=4.0)
 USERS = CallPolicy(timeout_seconds=2.0)
@@ -24,9 +25,7 @@ def payment_policy(faults: Faults) -> Callable[[], CallPolicy]:
     def policy() -> CallPolicy:
         if faults.active(PAYMENT_SLOW) is None:
             return PAYMENT
-        return replace(
-            PAYMENT, timeout_seconds=30.0, max_attempts=1, breaker_failures=0, bulkhead_calls=64
-        )
+        return replace(PAYMENT, timeout_seconds=30.0, breaker_failures=0, bulkhead_calls=64)
 
     return policy
 

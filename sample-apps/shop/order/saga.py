@@ -22,8 +22,9 @@ from opentelemetry import baggage, context, metrics, trace
 from opentelemetry.trace import Link, Span, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shop.chassis.errors import DependencyError, DependencyTimeout, NotFound, ShopError
+from shop.chassis.errors import DependencyError, NotFound, ShopError
 from shop.chassis.ports import Database, Transaction
+from shop.order.certainty import may_have_happened
 from shop.order.saga_store import (
     COMPENSATED,
     COMPENSATING,
@@ -130,8 +131,8 @@ class SagaEngine:
         return error
 
     def recover(self, saga: Saga, saga_id: str, finish: Finish) -> SagaState | None:
-        """Take on a saga that has no living owner, or whose compensation was given up, and undo
-        it. Returns its state at the end, or None when somebody else took it on."""
+        """Take on a saga that has no living owner, and undo it. Returns its state at the end, or
+        None when it has ended or somebody else took it on."""
         with self._database.transaction() as transaction:
             state = self._store.take(transaction, saga_id, self._now_ms())
         if state is None:
@@ -154,7 +155,7 @@ class SagaEngine:
                 raise
             except Exception as error:
                 code = error.code if isinstance(error, ShopError) else ShopError.code
-                self._give_up(state, said(step, error), code, is_unsure=_is_unsure(error))
+                self._give_up(state, said(step, error), code, is_unsure=may_have_happened(error))
                 _log.warning("saga %s fails: %s", state.saga_id, state.failure)
                 return error if isinstance(error, ShopError) else ShopError(state.failure)
             state.results[step.name] = result
@@ -270,11 +271,6 @@ class SagaEngine:
 def said(step: Step, error: Exception) -> str:
     """The failure of a step in words; of errors that are not the shop's own, no internals."""
     return f"{step.name}: {error if isinstance(error, ShopError) else 'internal error'}"
-
-
-def _is_unsure(error: Exception) -> bool:
-    """Whether the step may have taken effect although it raised."""
-    return isinstance(error, DependencyTimeout) or not isinstance(error, ShopError)
 
 
 def _link_to(traceparent: str) -> list[Link]:

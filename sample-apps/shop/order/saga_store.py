@@ -102,15 +102,20 @@ class SagaStore:
         )
         return [row["saga_id"] for row in rows]
 
-    def failed(self, transaction: Transaction) -> list[str]:
-        """Ids of the sagas whose compensation was given up."""
-        rows = transaction.execute("SELECT saga_id FROM sagas WHERE status = 'failed'")
+    def reopen_failed(self, transaction: Transaction) -> list[str]:
+        """Let the sagas whose compensation was given up be found as abandoned; their ids."""
+        rows = transaction.execute(
+            "UPDATE sagas SET status = :compensating, lease_unix_ms = 0"
+            " WHERE status = :failed RETURNING saga_id",
+            compensating=COMPENSATING,
+            failed=FAILED,
+        )
         return [row["saga_id"] for row in rows]
 
     def take(self, transaction: Transaction, saga_id: str, now_ms: int) -> SagaState | None:
         """Own a saga from now on; None when it has ended well or somebody else takes it."""
         before = self._load(transaction, saga_id)
-        if before is None or before.status not in (*UNFINISHED, FAILED):
+        if before is None or before.status not in UNFINISHED:
             return None
         rows = transaction.execute(
             "UPDATE sagas SET owner = :owner, fence = fence + 1, lease_unix_ms = :lease"

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from shop import events
+from shop.chassis.build import make_chassis
 from shop.chassis.errors import DependencyError, DependencyUnavailable
+from shop.chassis.settings import Settings
+from shop.order.admin import TASKS
 from shop.order.logic import LEASE_SECONDS
 from shop.order.patrol import Patrol
 from tests.shop.inventory.stage import wait_until
@@ -147,15 +150,20 @@ def test_an_undo_that_was_given_up_is_done_when_somebody_asks_for_it(shop: Scene
     shop.world.fails["email"] = DependencyError("broker", "x")
     shop.world.fails["release"] = DependencyUnavailable("inventory-service", "away")
     shop.logic.checkout("user-1", REQUEST, "")
-    (saga_id,) = shop.logic.failed_sagas()
     shop.world.fails.clear()
     shop.world.calls.clear()
+    patrol = Patrol(shop.logic)
+    patrol.round(is_first=True)
+    assert shop.world.calls == [], "not by itself"
 
-    assert shop.logic.recover(saga_id) == "compensated"
+    chassis = make_chassis(Settings("order-service", data_dir=shop.folder))
+    assert TASKS["recover"](chassis) == "gave back 1 sagas to be undone"
+    patrol.round()
 
     assert shop.world.calls == ["release"], "the refund was done the first time"
     assert [one.status for one in shop.world.reservations.values()] == ["released"]
-    assert shop.logic.failed_sagas() == []
+    assert shop.rows("SELECT status FROM sagas") == [{"status": "compensated"}]
+    assert TASKS["recover"](chassis) == "gave back 0 sagas to be undone"
 
 
 def test_a_patrol_publishes_what_stayed_in_the_outbox_and_leaves_no_spans(shop: Scene) -> None:
@@ -187,5 +195,7 @@ def test_a_patrol_goes_on_after_a_saga_that_cannot_be_undone(
     patrol.round()
     shop.world.before.clear()
 
-    assert shop.logic.failed_sagas() == [saga_id]
+    assert shop.rows("SELECT saga_id, status FROM sagas") == [
+        {"saga_id": saga_id, "status": "failed"}
+    ]
     assert "internal error" in caplog.text
