@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from shop.chassis.ports import Caller, CallPolicy
 
-# Every request has a key, so asking again is safe. Two attempts and their pause fit into the two
-# seconds that order-service waits for a charge.
+# Every request has a key, so asking again is safe; a charge that waits for two attempts and the
+# pause between them is still answered before order-service gives up.
 POLICY = CallPolicy(timeout_seconds=0.8, max_attempts=2, backoff_seconds=0.1, bulkhead_calls=32)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
-from shop.chassis.errors import Conflict, NotFound, PaymentDeclined
+from shop.chassis.errors import Conflict, Invalid, NotFound, PaymentDeclined
 from shop.chassis.ports import Database, Faults, Row, Transaction
 from shop.payment.card_network import CardNetwork
 from shop.payment.contract import Charge, ChargeRequest
@@ -45,7 +45,12 @@ class PaymentLogic:
 
     def charge(self, request: ChargeRequest) -> Charge:
         """Take the money; the same key gives the same charge. Raises `PaymentDeclined`, `Conflict`
-        for a key that was used for something else, `DependencyError`."""
+        for a key that was used for something else, `Invalid` for a request that has no key or no
+        money in it, `DependencyError`."""
+        if not request.idempotency_key:
+            raise Invalid("a charge needs an idempotency key")
+        if request.amount_cents <= 0:
+            raise Invalid(f"an amount of {request.amount_cents} cents cannot be charged")
         span = trace.get_current_span()
         span.set_attributes({"order.id": request.order_id, "user.id": request.user_id})
         with self._database.transaction() as transaction:
