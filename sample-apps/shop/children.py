@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shop.chassis.process import Endpoints
+from shop.chassis.process import Endpoints, end_process
 
 Program = Callable[[threading.Event, Callable[[Endpoints], None]], None]
 """Runs until the event is set; announces when it is ready."""
@@ -110,9 +110,7 @@ class Nursery:
             # Nothing may return into the parent's code: this is another process now.
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            end_process(code)
 
     def close(self) -> None:
         """Let go of the lifeline and the sockets."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,7 @@ from shop.chassis.settings import Settings
 from shop.chassis.skew import ClockSkew, SkewedLogs, SkewedSpans
 from shop.chassis.span_manners import SpanManners as SpanManners
 
+FLUSH_SECONDS = 3.0
 UNTRACED_PATHS = "/healthz$,/readyz$,/openapi.json$,/docs$"
 
 
@@ -53,12 +56,19 @@ class Telemetry:
         )
 
     def shutdown(self) -> None:
-        """Send what is left, stop. The loggers of the process lose their handlers."""
+        """Send what is left, stop. The loggers of the process lose their handlers. A collector
+        that is away delays the end by no more than `FLUSH_SECONDS`."""
         for handler in self.log_handlers:
             logging.getLogger().removeHandler(handler)
-        self.tracer_provider.shutdown()
-        self.logger_provider.shutdown()
-        self.meter_provider.shutdown()
+        ends = [
+            threading.Thread(target=provider.shutdown, daemon=True)
+            for provider in (self.tracer_provider, self.logger_provider, self.meter_provider)
+        ]
+        for end in ends:
+            end.start()
+        deadline = time.monotonic() + FLUSH_SECONDS
+        for end in ends:
+            end.join(max(0.0, deadline - time.monotonic()))
 
 
 def start_telemetry(settings: Settings) -> Telemetry:
@@ -69,8 +79,8 @@ def start_telemetry(settings: Settings) -> Telemetry:
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     resource = resource_of(settings)
     skew = ClockSkew()
-    traces = TracerProvider(resource=resource)
-    logs = LoggerProvider(resource=resource)
+    traces = TracerProvider(resource=resource, shutdown_on_exit=False)
+    logs = LoggerProvider(resource=resource, shutdown_on_exit=False)
     logs.add_log_record_processor(SkewedLogs(skew))
     readers = []
     if settings.otlp_endpoint:
@@ -92,7 +102,7 @@ def start_telemetry(settings: Settings) -> Telemetry:
                 OTLPMetricExporter(**endpoint), export_interval_millis=settings.metric_interval_ms
             )
         )
-    meters = MeterProvider(metric_readers=readers, resource=resource)
+    meters = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
     trace.set_tracer_provider(traces)
     metrics.set_meter_provider(meters)
     set_logger_provider(logs)

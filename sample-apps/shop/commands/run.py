@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from typing import NoReturn
 
-from shop.chassis.process import Endpoints, stop_on_signals
+from shop.chassis.process import Endpoints, end_process, stop_on_signals
 from shop.programs import program_of
 from shop.topology import ProcessPlan
 
 
-def run(program: str, service_name: str = "") -> int:
-    """Serve until SIGTERM or SIGINT; 0 when everything in flight was finished. `program` is a
-    service or a part of the platform."""
+def run(program: str, service_name: str = "") -> NoReturn:
+    """Serve until SIGTERM or SIGINT; exit 0 when everything in flight was finished. `program` is
+    a service, a part of the platform or the monolith."""
     stop = threading.Event()
     stop_on_signals(stop)
     plan = ProcessPlan(program, program, {"SHOP_SERVICE_NAME": service_name or program})
     program_of(plan, None)(stop, _say_nothing)
-    return 0
+    end_process(0)
 
 
 def _say_nothing(_endpoints: Endpoints) -> None:

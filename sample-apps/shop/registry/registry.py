@@ -43,14 +43,16 @@ class Registry:
         labels: LabelsFile,
         now: Callable[[], float],
         wall: Callable[[], int],
+        ttl_seconds: float = TTL_SECONDS,
     ) -> None:
         self._switchboard, self._labels = switchboard, labels
         self._now, self._wall = now, wall
+        self._ttl_seconds = ttl_seconds
         self._beats: dict[str, _Beat] = {}
         self._heard = threading.Condition()
 
     def beat(self, instance: Instance, revision: int) -> dict[str, Any]:
-        """Keep the instance for `TTL_SECONDS` more; it has applied `revision`. Answers with all
+        """Keep the instance for its time to live; it has applied `revision`. Answers with all
         that it should know."""
         with self._heard:
             self._beats[instance.instance_id] = _Beat(instance, self._now(), revision)
@@ -136,7 +138,7 @@ class Registry:
         return [label for label in finished if label is not None]
 
     def _live(self) -> list[Instance]:
-        oldest = self._now() - TTL_SECONDS
+        oldest = self._now() - self._ttl_seconds
         self._beats = {key: beat for key, beat in self._beats.items() if beat.seen >= oldest}
         return [self._beats[key].instance for key in sorted(self._beats)]
 

@@ -78,9 +78,13 @@ class OtlpSink:
                 sink._take_metrics(request)
                 return metrics_service_pb2.ExportMetricsServiceResponse()
 
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), self._server)
-        logs_service_pb2_grpc.add_LogsServiceServicer_to_server(Logs(), self._server)
-        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), self._server)
+        # The generated code has no types.
+        for service, add in (
+            (Traces(), trace_service_pb2_grpc.add_TraceServiceServicer_to_server),
+            (Logs(), logs_service_pb2_grpc.add_LogsServiceServicer_to_server),
+            (Metrics(), metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server),
+        ):
+            add(service, self._server)  # type: ignore[no-untyped-call]
         self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
         return self

@@ -7,21 +7,25 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shop.outside import outside_app
+from shop.outside import Patience, outside_app
 from tests.shop.runtime.serving import client_of
 
 CHARGE = {"card_token": "card-1", "amount_cents": 500, "currency": "EUR"}
 
 
+WAITS: list[float] = []
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with client_of(outside_app(seed=7, wait=WAITS.append)) as client:
+        yield client
+
+
 @pytest.fixture
 def waits() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def client(waits: list[float]) -> Iterator[httpx.Client]:
-    with client_of(outside_app(seed=7, wait=waits.append)) as client:
-        yield client
+    WAITS.clear()
+    return WAITS
 
 
 def test_a_card_is_charged_once_per_key(client: httpx.Client) -> None:
@@ -63,14 +67,16 @@ def test_each_party_takes_its_time(
     assert max(waits) - min(waits) > (most - least) / 4
 
 
-def test_the_same_seed_waits_the_same(client: httpx.Client, waits: list[float]) -> None:
-    again: list[float] = []
-    with client_of(outside_app(seed=7, wait=again.append)) as other:
-        for each in (client, other):
-            for _ in range(5):
-                each.post("/carrier/parcels", json={})
+def test_the_same_seed_waits_the_same() -> None:
+    one: list[float] = []
+    other: list[float] = []
+    for waits in (one, other):
+        patience = Patience(7, waits.append)
+        for _ in range(5):
+            patience.milliseconds(10, 20)
 
-    assert waits == again
+    assert one == other
+    assert len(set(one)) == 5
 
 
 def test_a_parcel_can_be_followed(client: httpx.Client) -> None:

@@ -57,7 +57,11 @@ def test_spans_outside_of_a_saga_do_not_speak_of_one() -> None:
 
 def test_grpc_spans_have_the_current_names() -> None:
     bench = Bench()
-    written = {"rpc.system": "grpc", "rpc.method": "Charge", "rpc.grpc.status_code": 0}
+    written: dict[str, str | int] = {
+        "rpc.system": "grpc",
+        "rpc.method": "Charge",
+        "rpc.grpc.status_code": 0,
+    }
     span = bench.tracer.start_span("/a.B/Charge", kind=SpanKind.SERVER, attributes=written)
     span.set_attribute("rpc.grpc.status_code", 14)
     span.add_event("something")
@@ -104,7 +108,7 @@ def test_the_clock_is_wrong_only_while_the_fault_is_on_and_only_on_the_second_in
 
 
 def test_a_wrong_clock_moves_logs() -> None:
-    skew, exporter = ClockSkew(), InMemoryLogRecordExporter()
+    skew, exporter = ClockSkew(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider()
     provider.add_log_record_processor(SkewedLogs(skew))
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
