@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, Tracer
 
-from shop.chassis.telemetry import SpanManners
+from shop.chassis.span_manners import SpanManners
 
 
 class Seen:
@@ -21,8 +21,8 @@ class Seen:
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
         self.tracer_provider = TracerProvider()
-        self.tracer_provider.add_span_processor(SpanManners())
-        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        keeper = SimpleSpanProcessor(self._exporter)
+        self.tracer_provider.add_span_processor(SpanManners(keeper))
         self._reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self._reader])
 
