@@ -10,6 +10,7 @@ from shop.chassis.errors import NotFound
 from shop.order.contract import Order, OrderRequest, Orders
 
 UserId = Annotated[str, Header(alias="x-user-id", min_length=1, max_length=100)]
+MaybeUserId = Annotated[str | None, Header(alias="x-user-id")]
 Key = Annotated[str, Header(alias="idempotency-key", max_length=200)]
 
 
@@ -29,7 +30,7 @@ def api(logic: Orders) -> APIRouter:
         return logic.quick_order(x_user_id, request, idempotency_key)
 
     @router.get("/orders/{order_id}")
-    def order(order_id: str, x_user_id: UserId | None = None) -> Order:
+    def order(order_id: str, x_user_id: MaybeUserId = None) -> Order:
         """One order. Asked on behalf of a user, only their own exists."""
         found = logic.order(order_id)
         if x_user_id is not None and found.user_id != x_user_id:
