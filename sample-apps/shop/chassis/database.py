@@ -63,7 +63,14 @@ class SqlDatabase:
             about["server.port"] = self._engine.url.port or 5432
         self._spans = StatementSpans(tracer, meter, about)
         self._slow = SlowStatements()
-        self._pool = ConnectionPool(self._engine, self.namespace, tracer, meter)
+        self._pool = ConnectionPool(
+            self._engine,
+            self.namespace,
+            settings.database_pool_size,
+            settings.database_pool_timeout_seconds,
+            tracer,
+            meter,
+        )
         with suppress_instrumentation(), self.transaction() as transaction:
             if self._engine.dialect.name == "postgresql":
                 transaction.execute("SELECT pg_advisory_xact_lock(:lock)", lock=SCHEMA_LOCK)
@@ -146,7 +153,6 @@ def _engine(settings: Settings) -> Engine:
         poolclass=QueuePool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        pool_timeout=settings.database_pool_timeout_seconds,
     )
     if engine.dialect.name == "sqlite":
         if url.database:

@@ -12,31 +12,40 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.metrics import Meter
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from sqlalchemy import Connection, Engine, event, exc
-from sqlalchemy.pool import QueuePool
 
 from shop.chassis.errors import DependencyUnavailable
 
 NOTICEABLE_SECONDS = 0.001
-# A busy machine may take longer than that to hand over a connection that is free. Where one was,
-# only what no scheduler explains is called a wait: others were faster and took it.
-SUSPICIOUS_SECONDS = 0.01
 
 
 class ConnectionPool:
     """The pool of one engine. `name` names it in spans and metrics, and in what callers are told
-    when it has nothing left."""
+    when it has nothing left.
 
-    def __init__(self, engine: Engine, name: str, tracer: Tracer, meter: Meter) -> None:
-        assert isinstance(engine.pool, QueuePool)
+    One place for each of `size` connections is given out here, before SQLAlchemy's own pool is
+    asked for one, which so never waits. A slow hand-over on a busy machine would look like a wait
+    from outside; here it is known who had to wait for a place and who did not.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        size: int,
+        timeout_seconds: float,
+        tracer: Tracer,
+        meter: Meter,
+    ) -> None:
         self._engine = engine
-        self._pool = engine.pool
-        self._size = engine.pool.size()
         self._name = name
+        self._size = size
+        self._timeout_seconds = timeout_seconds
+        self._places = threading.BoundedSemaphore(size)
         self._tracer = tracer
         self._about = {"db.client.connection.pool.name": name}
         self._idle = self._about | {"db.client.connection.state": "idle"}
         self._used = self._about | {"db.client.connection.state": "used"}
-        # Opening a connection happens on the thread that asked for one, inside its wait.
+        # A connection is opened on the thread that asked for one.
         self._opening = threading.local()
 
         prefix = "db.client.connection."
@@ -81,43 +90,30 @@ class ConnectionPool:
 
     def acquire(self) -> Connection:
         """Take a connection out of the pool; whoever calls this calls `give_back`."""
-        begin_unix_nano, begin = time.time_ns(), time.perf_counter()
-        noticeable = SUSPICIOUS_SECONDS if self._has_free() else NOTICEABLE_SECONDS
-        self._opening.seconds = 0.0
-        self._pending.add(1, self._about)
-        failure: DependencyUnavailable | None = None
+        self._take_place()
         try:
             connection = self._engine.connect()
-        except exc.TimeoutError as error:
-            self._timeouts.add(1, self._about)
-            failure = DependencyUnavailable(
-                f"{self._name} database",
-                f"no connection of the pool {self._name} came free: {self._size} are in use",
-            )
-            raise failure from error
         # What a listener meets while it prepares a new connection comes unwrapped.
         except (exc.DBAPIError, sqlite3.Error) as error:
-            failure = DependencyUnavailable(
+            self._places.release()
+            raise DependencyUnavailable(
                 f"{self._name} database", f"the database {self._name} takes no connection"
-            )
-            raise failure from error
-        finally:
-            self._pending.add(-1, self._about)
-            # Who opens a connection does not wait for somebody else's.
-            has_opened = self._opening.seconds > 0
-            waited = time.perf_counter() - begin - self._opening.seconds
-            self._wait_time.record(max(waited, 0.0), self._about)
-            if failure or (waited > noticeable and not has_opened):
-                self._write_wait(begin_unix_nano, failure)
+            ) from error
+        except BaseException:
+            self._places.release()
+            raise
         self._count.add(-1, self._idle)
         self._count.add(1, self._used)
         return connection
 
     def give_back(self, connection: Connection) -> None:
         """Return what `acquire` gave; what was not committed is rolled back."""
-        connection.close()
-        self._count.add(-1, self._used)
-        self._count.add(1, self._idle)
+        try:
+            connection.close()
+        finally:
+            self._count.add(-1, self._used)
+            self._count.add(1, self._idle)
+            self._places.release()
 
     def leak(self, count: int) -> ConnectionLeak:
         """Keep up to `count` connections from everybody else, until released."""
@@ -128,8 +124,27 @@ class ConnectionPool:
         self._engine.dispose()
         self._max.add(-self._size, self._about)
 
-    def _has_free(self) -> bool:
-        return self._pool.checkedout() < self._size
+    def _take_place(self) -> None:
+        if self._places.acquire(blocking=False):
+            self._wait_time.record(0.0, self._about)
+            return
+        begin_unix_nano, begin = time.time_ns(), time.perf_counter()
+        self._pending.add(1, self._about)
+        has_place = self._places.acquire(timeout=self._timeout_seconds)
+        self._pending.add(-1, self._about)
+        waited = time.perf_counter() - begin
+        self._wait_time.record(waited, self._about)
+        if has_place:
+            if waited > NOTICEABLE_SECONDS:
+                self._write_wait(begin_unix_nano, None)
+            return
+        self._timeouts.add(1, self._about)
+        failure = DependencyUnavailable(
+            f"{self._name} database",
+            f"no connection of the pool {self._name} came free: {self._size} are in use",
+        )
+        self._write_wait(begin_unix_nano, failure)
+        raise failure
 
     def _write_wait(self, begin_unix_nano: int, failure: DependencyUnavailable | None) -> None:
         if not is_instrumentation_enabled():
@@ -149,9 +164,7 @@ class ConnectionPool:
         self._opening.begin = time.perf_counter()
 
     def _opened(self, *_: object) -> None:
-        seconds = time.perf_counter() - self._opening.begin
-        self._opening.seconds = seconds
-        self._create_time.record(seconds, self._about)
+        self._create_time.record(time.perf_counter() - self._opening.begin, self._about)
         self._count.add(1, self._idle)
 
     def _closed(self, *_: object) -> None:

@@ -98,10 +98,13 @@ def bench(kind: str, tmp_path: Path, server: Callable[[], str]) -> Iterator[Benc
         finally:
             made.close()
         return
+    # A schema takes a tenth of the time of a database. PostgreSQL looks for tables in the schema
+    # that is named like the user.
     url, name = make_url(server()), f"shop_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(str(url), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    made = Bench(url.set(database=name).render_as_string(hide_password=False), tmp_path)
+        connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+        connection.execute(f"CREATE SCHEMA AUTHORIZATION {name}".encode())
+    made = Bench(url.set(username=name).render_as_string(hide_password=False), tmp_path)
     try:
         yield made
     finally:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from shop.chassis.database import SqlDatabase
 from shop.chassis.errors import DependencyUnavailable
@@ -33,6 +36,21 @@ def ask(database: SqlDatabase) -> None:
 
 def test_a_free_connection_leaves_no_trace_of_its_pool(at: Bench) -> None:
     database = at.open()
+    ask(database)
+    assert at.names() == ["SELECT"]
+
+
+def test_a_hand_over_that_a_busy_machine_delays_is_no_wait(
+    at: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = at.open(pool_size=2)
+    connect = Engine.connect
+
+    def slowly(engine: Engine) -> Connection:
+        time.sleep(0.02)
+        return connect(engine)
+
+    monkeypatch.setattr(Engine, "connect", slowly)
     ask(database)
     assert at.names() == ["SELECT"]
 
@@ -130,3 +148,15 @@ def test_a_wait_outside_of_any_trace_is_a_span_too(at_sqlite: Bench) -> None:
     with database.leak_connections(1), pytest.raises(DependencyUnavailable):
         ask(database)
     assert at_sqlite.names() == ["db.pool.acquire"]
+
+
+def test_a_connection_that_cannot_be_opened_takes_no_place_from_others(
+    at_sqlite: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = at_sqlite.open(pool_size=1)
+    with monkeypatch.context() as broken:
+        failure = OperationalError("connect", None, Exception("connection refused"))
+        broken.setattr(Engine, "connect", Mock(side_effect=failure))
+        with pytest.raises(DependencyUnavailable, match="takes no connection"):
+            ask(database)
+    ask(database)
