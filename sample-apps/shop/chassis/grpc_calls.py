@@ -59,11 +59,16 @@ _RETRYABLE = "shop-error-retryable"
 _RETRY_AFTER = "shop-retry-after-seconds"
 IDEMPOTENCY_KEY = "idempotency-key"
 
+# How the library begins its words when no byte of a request has left; a connection that broke
+# later reads otherwise.
+_NOT_CONNECTED = "failed to connect to all addresses"
+
 # A server that comes back is found within a second; retries are the guard's business alone.
 _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Also what a handshake may take: less, and a busy machine looks like a dead one.
+    ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Otherwise channels with equal options share their connections, and a dead one with them.
     ("grpc.use_local_subchannel_pool", 1),
@@ -173,7 +178,7 @@ class GrpcCaller:
             isinstance(shop_error, DependencyError)
             and _CODE not in trailers
             and status is grpc.StatusCode.UNAVAILABLE
-            and "onnect" in (error.details() or "")
+            and (error.details() or "").startswith(_NOT_CONNECTED)
         ):
             shop_error.was_never_sent = True
         return shop_error

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from google.protobuf.wrappers_pb2 import StringValue
 from starlette.types import ASGIApp
 
-from shop.chassis.ports import Instance
+from shop.chassis.ports import CallPolicy, Instance
 from shop.chassis.problem import install_problem_handlers
 
 METHOD = "shop.test.v1.Echo/Say"
@@ -74,6 +74,11 @@ def shop_app() -> FastAPI:
     app = FastAPI()
     install_problem_handlers(app)
     return app
+
+
+def patient(**changes: Any) -> CallPolicy:
+    """A policy whose attempts do not time out because the machine is busy with other tests."""
+    return replace(CallPolicy(timeout_seconds=20.0), **changes)
 
 
 class Here:

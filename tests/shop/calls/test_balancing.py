@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from shop.chassis.balancing import SKIP_SECONDS, Balancer
 from shop.chassis.caller import HttpCaller
 from shop.chassis.errors import DependencyUnavailable
-from shop.chassis.ports import CallPolicy
 from tests.shop.calls.seen import Seen, attributes
-from tests.shop.calls.servers import Here, Time, nobody_listens, serving, shop_app
+from tests.shop.calls.servers import Here, Time, nobody_listens, patient, serving, shop_app
 
 
 def balancer(here: Here, time: Time | None = None) -> Balancer:
@@ -110,7 +109,7 @@ def test_calls_fail_over_to_the_second_instance_and_stay_there(seen: Seen) -> No
         alive = stack.enter_context(serving(app))
         caller = HttpCaller(
             "recommendation-service",
-            CallPolicy(),
+            patient(),
             Here(dead, alive),
             clock=time.clock,
             sleep=lambda _: None,
@@ -134,7 +133,7 @@ def test_the_span_of_a_call_says_which_version_was_chosen(seen: Seen) -> None:
         addresses = [stack.enter_context(serving(app)) for _ in range(2)]
         caller = HttpCaller(
             "recommendation-service",
-            CallPolicy(),
+            patient(),
             Here(*addresses, weights=[80, 20]),
             tracer_provider=seen.tracer_provider,
         )

@@ -23,9 +23,9 @@ from shop.chassis.errors import (
 )
 from shop.chassis.ports import CallPolicy
 from tests.shop.calls.seen import Seen, attributes, event_names
-from tests.shop.calls.servers import Here, Time, serving, shop_app
+from tests.shop.calls.servers import Here, Time, patient, serving, shop_app
 
-POLICY = CallPolicy(max_attempts=1, breaker_failures=3, breaker_open_seconds=5.0)
+POLICY = patient(max_attempts=1, breaker_failures=3, breaker_open_seconds=5.0)
 
 
 class Payments:
@@ -203,7 +203,7 @@ def test_a_policy_without_failures_switches_the_breaker_off(payments: Payments, 
     payments.answer = payments.fail
     with ExitStack() as stack:
         address = stack.enter_context(serving(payments.app))
-        policy = CallPolicy(max_attempts=1, breaker_failures=0)
+        policy = patient(max_attempts=1, breaker_failures=0)
         caller = HttpCaller(
             "payment-service", policy, Here(address), tracer_provider=seen.tracer_provider
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import grpc
@@ -27,9 +28,9 @@ from shop.chassis.grpc_calls import GrpcCaller, abort_with
 from shop.chassis.ports import CallPolicy, PolicySource
 from shop.chassis.problem import BY_CODE, error_of
 from tests.shop.calls.seen import Seen, attributes, event_names
-from tests.shop.calls.servers import METHOD, Here, Time, nobody_listens, serving_grpc
+from tests.shop.calls.servers import METHOD, Here, Time, nobody_listens, patient, serving_grpc
 
-ONCE = CallPolicy(max_attempts=1, breaker_failures=0)
+ONCE = patient(max_attempts=1, breaker_failures=0)
 
 Connect = Callable[..., GrpcCaller]
 
@@ -116,7 +117,7 @@ def test_an_error_without_a_class_of_its_own_is_a_failed_dependency(
 ) -> None:
     payments.failures = [ShopError("a bug")] * 3
     with pytest.raises(DependencyError, match="a bug") as caught:
-        say(connect(address, policy=CallPolicy()), key="key-1")
+        say(connect(address, policy=patient()), key="key-1")
     assert type(caught.value) is DependencyError
     assert payments.asked == 1
 
@@ -151,7 +152,7 @@ def test_only_calls_with_a_key_are_repeated(
     address: str, payments: Payments, connect: Connect, key: str, asked: int
 ) -> None:
     payments.failures = [DependencyUnavailable("payment-service", "busy")] * 9
-    caller = connect(address, policy=CallPolicy(max_attempts=3))
+    caller = connect(address, policy=patient(max_attempts=3))
     with pytest.raises(DependencyUnavailable):
         say(caller, key=key)
     assert payments.asked == asked
@@ -161,14 +162,14 @@ def test_a_method_that_only_reads_is_repeated_without_a_key(
     address: str, payments: Payments, connect: Connect
 ) -> None:
     payments.failures = [DependencyUnavailable("payment-service", "busy")] * 2
-    caller = connect(address, policy=CallPolicy(max_attempts=3))
+    caller = connect(address, policy=patient(max_attempts=3))
     assert caller.call(METHOD, StringValue(value="a"), StringValue, is_safe=True).value == "a!"
 
 
 def test_a_declined_payment_is_an_answer_and_never_repeated(
     address: str, payments: Payments, connect: Connect
 ) -> None:
-    caller = connect(address, policy=CallPolicy(breaker_failures=1))
+    caller = connect(address, policy=patient(breaker_failures=1))
     payments.failures = [PaymentDeclined("no money")] * 3
     for _ in range(3):
         with pytest.raises(PaymentDeclined):
@@ -181,7 +182,7 @@ def test_a_call_fails_over_to_the_instance_that_listens(
     address: str, connect: Connect, seen: Seen
 ) -> None:
     with nobody_listens() as dead:
-        caller = connect(dead, address, policy=CallPolicy())
+        caller = connect(dead, address, policy=patient())
         assert [say(caller) for _ in range(4)] == ["hello!"] * 4
     called = [attributes(span)["shop.instance.id"] for span in seen.client_spans()]
     assert called == ["instance-0"] + ["instance-1"] * 4
@@ -193,7 +194,7 @@ def test_the_breaker_opens_rejects_and_closes_again(
     address: str, payments: Payments, connect: Connect, seen: Seen
 ) -> None:
     time = Time()
-    policy = CallPolicy(max_attempts=1, breaker_failures=2, breaker_open_seconds=5.0)
+    policy = patient(max_attempts=1, breaker_failures=2, breaker_open_seconds=5.0)
     caller = connect(address, policy=policy, time=time)
     payments.failures = [DependencyUnavailable("payment-service", "down")] * 2
     for expected in (DependencyUnavailable, DependencyUnavailable, CircuitOpen):
@@ -259,16 +260,48 @@ def test_one_attempt_is_one_span_even_if_grpc_is_instrumented_as_well(
 def test_calls_of_many_threads_each_bring_their_own_answer(
     address: str, connect: Connect, seen: Seen
 ) -> None:
-    caller = connect(address, address, policy=CallPolicy())
+    caller = connect(address, address, policy=patient())
     with ThreadPoolExecutor(8) as pool:
         words = [f"word-{number}" for number in range(64)]
         assert list(pool.map(lambda word: say(caller, word), words)) == [f"{w}!" for w in words]
     assert len(seen.client_spans()) == 64
 
 
+def test_a_handshake_that_takes_its_time_is_no_failure(
+    address: str, connect: Connect, seen: Seen
+) -> None:
+    host, _, port = address.rpartition(":")
+
+    def forward(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):  # either side may hang up first
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def dawdle() -> None:
+            near, _ = listener.accept()
+            threading.Event().wait(0.4)
+            with near, socket.create_connection((host, int(port))) as far:
+                back = threading.Thread(target=forward, args=(far, near))
+                back.start()
+                forward(near, far)
+                back.join()
+
+        dawdler = threading.Thread(target=dawdle)
+        dawdler.start()
+        stack.callback(dawdler.join)
+        caller = connect(f"127.0.0.1:{listener.getsockname()[1]}", policy=patient(max_attempts=1))
+        stack.callback(caller.close)
+        assert say(caller) == "hello!"
+    assert len(seen.client_spans()) == 1
+
+
 def test_a_server_that_comes_back_is_found_again(payments: Payments, connect: Connect) -> None:
     with serving_grpc(payments.say) as address:
-        caller = connect(address, policy=CallPolicy(max_attempts=1, breaker_failures=0))
+        caller = connect(address, policy=patient(max_attempts=1, breaker_failures=0))
         assert say(caller) == "hello!"
     with pytest.raises(DependencyUnavailable):
         say(caller)

@@ -16,9 +16,9 @@ from shop.chassis.caller import HttpCaller, fill_template
 from shop.chassis.errors import DependencyUnavailable, NotFound
 from shop.chassis.ports import Caller, CallPolicy
 from tests.shop.calls.seen import Seen, attributes
-from tests.shop.calls.servers import Here, nobody_listens, serving, shop_app
+from tests.shop.calls.servers import Here, nobody_listens, patient, serving, shop_app
 
-ONCE = CallPolicy(max_attempts=1)
+ONCE = patient(max_attempts=1)
 
 
 @contextmanager

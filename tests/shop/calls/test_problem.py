@@ -59,7 +59,7 @@ def failing() -> Failing:
 def client(failing: Failing) -> Iterator[httpx.Client]:
     with (
         serving(failing.app) as address,
-        httpx.Client(base_url=f"http://{address}", trust_env=False) as client,
+        httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=30.0) as client,
     ):
         yield client
 

@@ -25,11 +25,9 @@ from shop.chassis.errors import (
 from shop.chassis.ports import CallPolicy, PolicySource
 from shop.chassis.retry import call_with_retries
 from tests.shop.calls.seen import Seen, attributes
-from tests.shop.calls.servers import Here, Time, nobody_listens, serving, shop_app
+from tests.shop.calls.servers import Here, Time, nobody_listens, patient, serving, shop_app
 
-POLICY = CallPolicy(
-    max_attempts=5, backoff_seconds=0.1, backoff_max_seconds=0.5, breaker_failures=0
-)
+POLICY = patient(max_attempts=5, backoff_seconds=0.1, backoff_max_seconds=0.5, breaker_failures=0)
 
 
 class Inventory:
@@ -104,7 +102,6 @@ def test_the_pauses_are_real(inventory: Inventory, connect: Connect) -> None:
     assert second - first >= 0.1
     assert third - second >= 0.2
     assert fourth - third >= 0.4
-    assert fourth - first < 2.0
 
 
 def test_without_backoff_there_is_no_pause(inventory: Inventory, connect: Connect) -> None:
@@ -126,7 +123,7 @@ def test_no_pause_is_ever_above_its_cap(
     share: float, attempts: int, backoff: float, cap: float
 ) -> None:
     time = Time()
-    policy = CallPolicy(max_attempts=attempts, backoff_seconds=backoff, backoff_max_seconds=cap)
+    policy = patient(max_attempts=attempts, backoff_seconds=backoff, backoff_max_seconds=cap)
 
     def fail(_number: int) -> None:
         raise unavailable()
@@ -194,9 +191,7 @@ def test_what_reached_nobody_is_repeated_even_if_it_is_not_safe_otherwise(
     with ExitStack() as stack:
         dead = stack.enter_context(nobody_listens())
         alive = stack.enter_context(serving(inventory.app))
-        caller = HttpCaller(
-            "inventory-service", CallPolicy(), Here(dead, alive), sleep=lambda _: None
-        )
+        caller = HttpCaller("inventory-service", patient(), Here(dead, alive), sleep=lambda _: None)
         stack.callback(caller.close)
         assert caller.request("POST", "/v1/reservations").status_code == 200
     assert len(inventory.asked_at) == 1
