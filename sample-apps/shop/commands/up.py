@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 
 from shop.chassis.process import listen_on
+from shop.chassis.settings import SettingsError
 from shop.children import Nursery
+from shop.faults.catalogue import CATALOGUE
 from shop.programs import LOAD, program_of
 from shop.supervisor import StartError, Supervisor
 from shop.topology import PLATFORM, SERVICES, Addresses, ProcessPlan, build_of, plan_local
@@ -38,7 +40,11 @@ class UpSettings:
 
 def up(settings: UpSettings) -> int:
     """Start, say so in one line on stdout, keep running until a signal, the end of the parent or
-    of the duration; stop. 0 when asked to stop, 1 when it did not start."""
+    of the duration; stop. 0 when asked to stop, 1 when it did not start. Raises `SettingsError`
+    for a fault that there is not."""
+    for fault in settings.faults:
+        if fault not in CATALOGUE:
+            raise SettingsError(f"there is no fault {fault!r}; see `python -m shop faults`")
     data_dir = settings.data_dir or Path(tempfile.mkdtemp(prefix="shop-"))
     data_dir.mkdir(parents=True, exist_ok=True)
     try:
