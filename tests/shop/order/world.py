@@ -196,18 +196,17 @@ class Spans:
 
 
 class Scene:
-    """order-service in its world: one database file, one clock that only sleeping moves."""
+    """order-service in its world: one database, one clock that only sleeping moves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
         self.world = World()
         self.faults = Switches()
         self.spans = Spans()
         self.now = 1_800_000_000.0
         self.slept: list[float] = []
-        self.database = SqlDatabase(
-            Settings("order-service", data_dir=folder), SCHEMA, tracer_provider=self.spans.provider
-        )
+        settings = Settings("order-service", data_dir=folder, database_url=database_url)
+        self.database = SqlDatabase(settings, SCHEMA, tracer_provider=self.spans.provider)
         self.logic = self.instance("order-service-1")
 
     def instance(self, owner: str) -> OrderLogic:
@@ -245,9 +244,9 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path) -> Iterator[Scene]:
+def scene(folder: Path, database_url: str = "") -> Iterator[Scene]:
     """A scene for the time of the block."""
-    made = Scene(folder)
+    made = Scene(folder, database_url)
     try:
         yield made
     finally:
