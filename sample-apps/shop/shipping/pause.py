@@ -1,7 +1,8 @@
 """The fault `shipping-pause`: the whole process stands still, again and again.
 
 As in a stop-the-world garbage collection, no thread of the process runs, so nothing in it can
-notice: requests that are under way just take longer, all at the same moment.
+notice: requests that are under way just take longer, all at the same moment. And as there, what
+sets it off is mostly the work of some request.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from shop.chassis.ports import Faults
 FAULT = "shipping-pause"
 
 LOOK_SECONDS = 0.25
-"""How often it is looked whether the fault is on."""
+"""How often it is looked whether the fault is on, when there are no requests."""
+
+IDLE_SECONDS = 1.0
+"""How long a pause that is due waits for a request to set it off."""
 
 
 def hold_the_interpreter(seconds: float) -> None:
@@ -27,7 +31,7 @@ def hold_the_interpreter(seconds: float) -> None:
 
 class Pauses:
     """Stops the process for `seconds`, every `every_seconds` from one beginning to the next,
-    while the fault is on."""
+    while the fault is on. A detour, and a thread for when there is nothing to ship."""
 
     def __init__(
         self,
@@ -38,7 +42,8 @@ class Pauses:
         self._faults = faults
         self._stop_the_world = stop_the_world
         self._clock = clock
-        self._next = 0.0
+        self._lock = threading.Lock()
+        self._next: float | None = None
         self._is_stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -53,14 +58,28 @@ class Pauses:
         if self._thread is not None:
             self._thread.join()
 
-    def look(self) -> None:
-        """Pause now if it is time for it."""
+    def look(self, patience_seconds: float = 0.0) -> None:
+        """Pause now if a pause is due for that long."""
         parameters = self._faults.active(FAULT)
-        now = self._clock()
-        if parameters is not None and now >= self._next:
+        with self._lock:
+            if parameters is None:
+                self._next = None
+                return
+            now = self._clock()
+            if self._next is None:
+                self._next = now
+            if now < self._next + patience_seconds:
+                return
             self._next = now + float(parameters["every_seconds"])
-            self._stop_the_world(float(parameters["seconds"]))
+        self._stop_the_world(float(parameters["seconds"]))
+
+    def before_booking(self, order_id: str) -> None:
+        """Be the request that sets a pause off."""
+        self.look()
+
+    def after_booking(self, order_id: str, tracking_code: str) -> None:
+        """Nothing: a request sets off one pause at most."""
 
     def _run(self) -> None:
         while not self._is_stopped.wait(LOOK_SECONDS):
-            self.look()
+            self.look(IDLE_SECONDS)

@@ -23,14 +23,14 @@ def build(chassis: Chassis) -> Parts:
     """The parts of shipping-service, with the detours that its faults make it take."""
     database = chassis.database(SCHEMA)
     orders = OrderClient(chassis.caller("order-service", call_back.POLICY))
+    pauses = Pauses(chassis.faults)
     order_tables = OrderTables(chassis.faults, order_database(chassis.settings))
     logic = ShippingLogic(
         database,
         chassis.faults,
         carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY)),
-        detours=(call_back.CallBack(chassis.faults, orders.order), order_tables),
+        detours=(pauses, call_back.CallBack(chassis.faults, orders.order), order_tables),
     )
-    pauses = Pauses(chassis.faults)
     app = FastAPI(title=NAME, version=VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic))

@@ -9,7 +9,7 @@ import pytest
 
 from shop.chassis.switches import HeldFaults
 from shop.faults.catalogue import CATALOGUE
-from shop.shipping.pause import FAULT, Pauses, hold_the_interpreter
+from shop.shipping.pause import FAULT, IDLE_SECONDS, Pauses, hold_the_interpreter
 
 
 def _on(seconds: float = 1.2, every: float = 4.0) -> HeldFaults:
@@ -61,9 +61,27 @@ def test_pauses_come_at_their_distance_and_only_while_the_fault_is_on() -> None:
     assert len(paused) == 3
 
 
+def test_a_pause_that_is_due_waits_a_while_for_a_request_to_set_it_off() -> None:
+    now = 100.0
+    paused: list[float] = []
+    pauses = Pauses(_on(every=4.0), lambda _: paused.append(now), lambda: now)
+    pauses.look(IDLE_SECONDS)
+    now = 100.5
+    pauses.before_booking("order-1")
+    assert paused == [100.5]
+    now = 104.6
+    pauses.look(IDLE_SECONDS)
+    assert paused == [100.5]
+    now = 105.6
+    pauses.look(IDLE_SECONDS)
+    assert paused == [100.5, 105.6]
+
+
 def test_a_healthy_process_is_never_paused() -> None:
     pauses = Pauses(HeldFaults(), lambda _: pytest.fail("paused"))
     pauses.look()
+    pauses.before_booking("order-1")
+    pauses.after_booking("order-1", "TRACK-1")
 
 
 def test_the_thread_pauses_the_process_until_it_is_stopped() -> None:

@@ -228,3 +228,13 @@ def test_without_the_address_of_the_other_database_the_fault_only_logs(
     shipping = ShippingClient(stage.caller("shipping-service"))
     assert shipping.schedule("order-1", HOME, LINES, "key-1").status == "scheduled"
     assert "SHOP_ORDER_DATABASE_URL is not set" in caplog.text
+
+
+def test_a_pause_shows_as_time_of_the_request_that_set_it_off(stage: Stage) -> None:
+    with traced() as spans:
+        stage.start(build, "shipping-service")
+        stage.break_it("shipping-pause", seconds=0.3, every_seconds=60)
+        shipping = ShippingClient(stage.caller("shipping-service"))
+        shipping.schedule("order-1", HOME, LINES, "key-1")
+    [request] = [one for one in spans.named("POST /v1/shipments") if one.kind.name == "SERVER"]
+    assert (request.end_time or 0) - (request.start_time or 0) > 300_000_000
