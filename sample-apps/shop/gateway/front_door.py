@@ -61,6 +61,7 @@ class FrontDoor:
         is_open: Callable[[str, str], bool],
         body_seconds: float = BODY_SECONDS,
         clock: Callable[[], float] = time.perf_counter,
+        meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self._app = app
         self._verifier = verifier
@@ -68,7 +69,9 @@ class FrontDoor:
         self._is_open = is_open
         self._body_seconds = body_seconds
         self._clock = clock
-        self._rejected = metrics.get_meter("shop.gateway").create_counter(
+        self._rejected = metrics.get_meter(
+            "shop.gateway", meter_provider=meter_provider
+        ).create_counter(
             "shop.gateway.rejected",
             unit="{request}",
             description="Requests that the front door turned away, by reason.",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from shop.gateway.front_door import LARGEST_BODY_BYTES
+from shop.gateway.front_door import LARGEST_BODY_BYTES, FrontDoor
 from shop.gateway.operations import Operations
-from shop.gateway.routing import PREFIX, ROUTES
+from shop.gateway.rate_limit import RateLimit
+from shop.gateway.routing import PREFIX, ROUTES, is_open
+from shop.gateway.tokens import Verifier
+from tests.shop.calls.seen import Seen
 from tests.shop.gateway.backends_on_stage import Shop
-from tests.shop.gateway.door import bearer
+from tests.shop.gateway.door import SECRET, bearer
 
 ORDER = {"lines": [{"sku": "sku-1", "quantity": 2}], "card_token": "card-user-1"}
 
@@ -98,3 +103,60 @@ def test_an_error_behind_the_door_comes_out_as_it_was(door: httpx.Client, shop: 
     assert failed.status_code == 503
     assert failed.json()["dependency"] == "order-service"
     assert failed.headers["x-request-id"]
+
+
+def _knock(method: str, headers: dict[str, str], seen: Seen, sends_body: bool = True) -> int:
+    """The status that a door in front of nothing gives; without a body it is waited for."""
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        if not sends_body:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    door = FrontDoor(
+        nothing,
+        Verifier(SECRET),
+        RateLimit("1/minute"),
+        is_open,
+        body_seconds=0.01,
+        meter_provider=seen.meter_provider,
+    )
+    scope: Scope = {
+        "type": "http",
+        "method": method,
+        "path": "/api/v1/products",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(door(scope, receive, send))
+    return int(answers[0]["status"])
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_and_refusals_are_counted() -> None:
+    seen = Seen()
+    assert _knock("GET", bearer(), seen) == 204
+    assert _knock("GET", {}, seen) == 401
+    assert _knock("POST", bearer(), seen, sends_body=False) == 408
+    assert seen.points("shop.gateway.rejected") == {
+        (("http.request.method", "GET"), ("reason", "unauthorized")): 1,
+        (("http.request.method", "POST"), ("reason", "body_too_slow")): 1,
+    }
+    seen.close()
+
+
+def test_the_contract_says_which_routes_need_a_token(door: httpx.Client) -> None:
+    contract = door.get("/openapi.json").json()
+    open_routes = {
+        (method.upper(), path)
+        for path, methods in contract["paths"].items()
+        for method, operation in methods.items()
+        if "security" not in operation
+    }
+    assert open_routes == {("POST", "/api/v1/login")}
+    assert contract["components"]["securitySchemes"]["HTTPBearer"]["bearerFormat"] == "JWT"

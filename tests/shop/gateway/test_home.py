@@ -186,6 +186,14 @@ def test_with_a_deep_chain_every_service_waits_for_the_next(
     assert sorted(depths) == list(range(1, 2 * len(HOPS) + 1))
 
 
+def test_a_chain_with_a_link_that_is_down_takes_the_whole_page_with_it(
+    stage: Stage, gateway: httpx.Client
+) -> None:
+    stage.break_it("gateway-deep-chain")
+    answer = gateway.get("/api/v1/home", headers=bearer())
+    assert (answer.status_code, answer.json()["dependency"]) == (503, HOPS[0])
+
+
 def test_a_chain_goes_only_to_services_of_the_shop_and_never_in_circles(stage: Stage) -> None:
     app = FastAPI()
     app.include_router(chain_router(stage.chassis("user-service")))
