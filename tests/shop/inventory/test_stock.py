@@ -13,6 +13,7 @@ from shop.chassis.ports import Database
 from shop.inventory.contract import Line, Reservation
 from shop.inventory.logic import InventoryLogic
 from shop.inventory.tables import FULL_STOCK, PRODUCTS, SCHEMA
+from tests.shop.inventory.databases import BOTH, opened
 from tests.shop.inventory.stage import Stage, staged
 
 
@@ -22,11 +23,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-@pytest.fixture
-def database(stage: Stage) -> Iterator[Database]:
-    opened = stage.chassis("inventory-service").database(SCHEMA)
-    yield opened
-    opened.close()
+@pytest.fixture(params=BOTH)
+def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Database]:
+    with opened(request, stage, "inventory-service", SCHEMA) as made:
+        yield made
 
 
 @pytest.fixture
@@ -50,12 +50,13 @@ def test_the_catalogue_has_forty_products_with_different_names(stock: InventoryL
 
 
 def test_a_start_leaves_the_stock_of_a_known_product_alone(
-    stage: Stage, stock: InventoryLogic
+    stock: InventoryLogic, database: Database
 ) -> None:
     stock.reserve("order-1", [Line(sku="sku-1", quantity=3)], "key-1")
-    again = stage.chassis("inventory-service").database(SCHEMA)
-    assert InventoryLogic(again, stage.held.faults).product("sku-1").in_stock == FULL_STOCK - 3
-    again.close()
+    with database.transaction() as transaction:
+        for statement in SCHEMA:
+            transaction.execute(statement)
+    assert stock.product("sku-1").in_stock == FULL_STOCK - 3
 
 
 def test_an_unknown_product_is_not_found(stock: InventoryLogic) -> None:

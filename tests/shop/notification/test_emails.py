@@ -16,6 +16,7 @@ from shop.notification.letters import TEMPLATES, Letter, letter
 from shop.notification.logic import NotificationLogic
 from shop.notification.poison import UnreadableEvent, refuse_poisoned, share_of
 from shop.notification.tables import SCHEMA
+from tests.shop.inventory.databases import BOTH, opened
 from tests.shop.inventory.stage import Stage, delivery, staged
 
 RECEIVED = EmailRequest(order_id="order-1", user_id="user-1", template="order-received")
@@ -43,11 +44,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-@pytest.fixture
-def database(stage: Stage) -> Iterator[Database]:
-    opened = stage.chassis("notification-service").database(SCHEMA)
-    yield opened
-    opened.close()
+@pytest.fixture(params=BOTH)
+def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Database]:
+    with opened(request, stage, "notification-service", SCHEMA) as made:
+        yield made
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from shop.shipping.carrier import Parcel
 from shop.shipping.logic import ShippingLogic
 from shop.shipping.tables import SCHEMA
 from shop.user.contract import Address
+from tests.shop.inventory.databases import BOTH, opened
 from tests.shop.inventory.stage import Stage, staged
 
 HOME = Address(street="Long Street 1", city="Berlin", country="DE")
@@ -43,11 +44,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-@pytest.fixture
-def database(stage: Stage) -> Iterator[Database]:
-    opened = stage.chassis("shipping-service").database(SCHEMA)
-    yield opened
-    opened.close()
+@pytest.fixture(params=BOTH)
+def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Database]:
+    with opened(request, stage, "shipping-service", SCHEMA) as made:
+        yield made
 
 
 @pytest.fixture

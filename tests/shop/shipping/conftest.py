@@ -1,0 +1,16 @@
+"""A PostgreSQL server for the tests that ask for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.shop.database.postgres import postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Where the server is; skips without one."""
+    with postgres_server() as url:
+        yield url
