@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from shop.chassis.database import SqlDatabase
 from shop.chassis.errors import Conflict, PaymentDeclined
 from shop.chassis.idempotency import SCHEMA, remembered
-from shop.chassis.settings import Settings
-from tests.shop.calls.seen import Seen
+from tests.shop.database.benches import bench
+from tests.shop.database.postgres import postgres_server
 
 
 class Charge(BaseModel):
@@ -26,16 +26,17 @@ class Ask(BaseModel):
     amount_cents: int
 
 
-@pytest.fixture
-def database(tmp_path: Path, seen: Seen) -> Iterator[SqlDatabase]:
-    database = SqlDatabase(
-        Settings(service_name="payment-service", data_dir=tmp_path),
-        SCHEMA,
-        tracer_provider=seen.tracer_provider,
-        meter_provider=seen.meter_provider,
-    )
-    yield database
-    database.close()
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlDatabase]:
+    """The statements are written for both, and the waiting differs most between them."""
+    with bench(request.param, tmp_path, lambda: request.getfixturevalue("postgres_url")) as made:
+        yield made.open(SCHEMA)
 
 
 class Bank:
