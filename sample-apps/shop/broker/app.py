@@ -15,7 +15,14 @@ from pydantic import BaseModel, Field
 
 from shop.broker.group_commit import GroupCommit
 from shop.broker.topic_store import TopicFull, TopicStore
-from shop.chassis.message_transport import DEAD_SUFFIX, MAX_BODY_BYTES, Message, is_name
+from shop.chassis.message_transport import (
+    DEAD_SUFFIX,
+    MAX_BODY_BYTES,
+    Message,
+    Received,
+    is_group,
+    is_topic,
+)
 
 T = TypeVar("T")
 
@@ -102,7 +109,7 @@ class Topics:
 
     def check(self, topic: str, group: str = "none") -> None:
         """Raises `Problem` for a name that is none, or one topic too many."""
-        for name in (topic, group):
+        for name, is_name in ((topic, is_topic), (group, is_group)):
             if not is_name(name):
                 raise Problem(422, "invalid", f"{name!r} is no name: use a-z, 0-9, - and _")
         if topic not in self._known and len(self._known) >= MAX_TOPICS:
@@ -194,19 +201,22 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
     @app.post("/v1/topics/{topic}/groups/{group}/receive")
     async def receive(topic: str, group: str, wanted: Receive, request: Request) -> JSONResponse:
         topics.check(topic, group)
+
+        def look(store: TopicStore) -> tuple[list[Received], float | None, bool]:
+            before = store.set_aside
+            store.ensure_group(topic, group)
+            received = store.receive(topic, group, wanted.max, wanted.lease_seconds)
+            return received, store.seconds_until_ready(topic, group), store.set_aside > before
+
         deadline = time.monotonic() + wanted.wait_seconds
         gone = asyncio.ensure_future(request.receive())
         try:
             with topics.waiter(topic, group) as changed:
                 while True:
                     changed.clear()
-                    received, ready = await topics.ask(
-                        lambda store: (
-                            store.ensure_group(topic, group),
-                            store.receive(topic, group, wanted.max, wanted.lease_seconds),
-                            store.seconds_until_ready(topic, group),
-                        )[1:]
-                    )
+                    received, ready, has_dead = await topics.ask(look)
+                    if has_dead:
+                        topics.wake(topic + DEAD_SUFFIX)
                     left = deadline - time.monotonic()
                     if received or left <= 0 or topics.is_stopping:
                         break

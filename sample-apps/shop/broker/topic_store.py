@@ -98,6 +98,7 @@ class TopicStore:
         self._max_topic_messages = max_topic_messages
         self._keep_finished_ns = int(keep_finished_seconds * 1e9)
         self._sizes: dict[str, int] = {}
+        self.set_aside = 0  # messages that went to a topic of the dead
         self._connection = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
         )
@@ -328,6 +329,7 @@ class TopicStore:
     def _bury(self, topic: str, name: str, seq: int, message: Message, attempts: int) -> None:
         headers = {**message.headers, DEAD_FROM_GROUP: name, DEAD_AFTER_ATTEMPTS: str(attempts)}
         self.publish(topic + DEAD_SUFFIX, [replace(message, headers=headers)])
+        self.set_aside += 1
         self._connection.execute(
             "DELETE FROM pending WHERE topic = ? AND name = ? AND seq = ?", (topic, name, seq)
         )

@@ -18,12 +18,17 @@ DEAD_SUFFIX = ".dead"
 DEAD_FROM_GROUP = "shop-dead-group"
 DEAD_AFTER_ATTEMPTS = "shop-dead-attempts"
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}(\.dead)?")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
-def is_name(text: str) -> bool:
-    """Whether a topic or a group may be called that: lower-case letters, digits, - and _."""
+def is_group(text: str) -> bool:
+    """Whether a group may be called that: lower-case letters, digits, - and _."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_topic(text: str) -> bool:
+    """Whether a topic may: as a group, or that and `.dead`."""
+    return is_group(text.removesuffix(DEAD_SUFFIX))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +26,8 @@ from shop.chassis.message_transport import (
     Message,
     Received,
     Transport,
-    is_name,
+    is_group,
+    is_topic,
 )
 from shop.chassis.ports import Delivery, Event, Events
 from shop.chassis.settings import Settings
@@ -39,6 +41,8 @@ ACKNOWLEDGE_SECONDS = 0.05
 RETRY_SECONDS = 0.2
 RETRY_MAX_SECONDS = 5.0
 RECONNECT_MAX_SECONDS = 2.0
+# Within the leases of the brokers.
+SETTLE_SECONDS = 20.0
 LAG_SECONDS = 0.2
 
 _log = logging.getLogger("shop.messaging")
@@ -101,7 +105,7 @@ class BrokerEvents:
         self._last_lags: tuple[float, Sequence[tuple[str, str, Lag]]] = (-LAG_SECONDS, [])
 
     def publish(self, topic: str, event: Event) -> None:
-        _check_name(topic)
+        _check(is_topic(topic), topic)
         message_id = event.event_id or uuid.uuid4().hex
         body = json.dumps(dict(event.data), separators=(",", ":"))
         with self._spans.sending(topic, message_id, event.type) as headers:
@@ -150,8 +154,8 @@ class BrokerEvents:
         self._transport.close()
 
     def _add(self, subscription: _Subscription) -> None:
-        _check_name(subscription.topic)
-        _check_name(subscription.group)
+        _check(is_topic(subscription.topic), subscription.topic)
+        _check(is_group(subscription.group), subscription.group)
         if any(
             (other.topic, other.group) == (subscription.topic, subscription.group)
             for other in self._subscriptions
@@ -205,6 +209,7 @@ class BrokerEvents:
         done: list[Received] = []
         failed_keys: set[str] = set()
         given_back: list[Received] = []
+        owed: list[Callable[[], None]] = []
         for part in _parts(subscription, received):
             if self._stopping.is_set() or time.monotonic() > deadline:
                 given_back += part
@@ -217,18 +222,46 @@ class BrokerEvents:
                     subscription.handle(part)
                 except Exception:
                     failed_keys |= {one.message.key for one in part} - {""}
-                    self._retry(topic, group, part)
+                    owed.append(partial(self._retry, topic, group, part))
+                    self._settle(owed)
                     continue
             done += part
             if time.monotonic() - acknowledged_at > ACKNOWLEDGE_SECONDS:
-                self._transport.acknowledge(topic, group, done)
+                owed.append(partial(self._transport.acknowledge, topic, group, done))
+                self._settle(owed)
                 acknowledged_at = time.monotonic()
                 done = []
         if done:
-            self._transport.acknowledge(topic, group, done)
+            owed.append(partial(self._transport.acknowledge, topic, group, done))
         if given_back:
-            self._transport.give_back(topic, group, given_back)
-        return time.monotonic() <= deadline
+            owed.append(partial(self._transport.give_back, topic, group, given_back))
+        is_quick = time.monotonic() <= deadline
+        self._settle_at_last(owed)
+        return is_quick
+
+    def _settle(self, owed: list[Callable[[], None]]) -> None:
+        """Tell the broker what it has not been told yet. While it is away, that stays owed."""
+        try:
+            while owed:
+                owed[0]()
+                del owed[0]
+        except DependencyError:
+            return
+
+    def _settle_at_last(self, owed: list[Callable[[], None]]) -> None:
+        """As `_settle`, with patience: a broker that comes back soon still knows the leases, and
+        then nothing is handled twice. Raises `DependencyError` when it does not come back."""
+        give_up_at = time.monotonic() + SETTLE_SECONDS
+        failures = 0
+        while owed:
+            try:
+                owed[0]()
+                del owed[0]
+            except DependencyError:
+                failures += 1
+                if self._stopping.is_set() or time.monotonic() > give_up_at:
+                    raise
+                self._stopping.wait(self._pause(failures, RETRY_SECONDS, RECONNECT_MAX_SECONDS))
 
     def _retry(self, topic: str, group: str, part: Sequence[Received]) -> None:
         attempt = max(one.attempt for one in part)
@@ -275,8 +308,8 @@ def _delivery(topic: str, group: str, received: Received) -> Delivery:
     return Delivery(event, topic, group, received.attempt, received.published_unix_nano)
 
 
-def _check_name(name: str) -> None:
-    if not is_name(name):
+def _check(is_name: bool, name: str) -> None:
+    if not is_name:
         raise Invalid(f"{name!r} is no name of a topic or group: use a-z, 0-9, - and _")
 
 

@@ -95,7 +95,7 @@ class NatsTransport:
         async def work() -> Sequence[Received]:
             feed = await self._feed(topic, group)
             try:
-                return await feed.receive(max_messages)
+                return await self._alive(topic, group, await feed.receive(max_messages))
             except nats.errors.Error:
                 # The consumers may be gone, as with a server that lost its files: begin anew.
                 self._feeds.pop((topic, group), None)
@@ -184,6 +184,20 @@ class NatsTransport:
             Message(message.message_id, message.type, message.key, message.body, headers),
         )
 
+    async def _alive(
+        self, topic: str, group: str, received: Sequence[Received]
+    ) -> Sequence[Received]:
+        """Without those whose consumer died with them every time, so that nobody said that they
+        failed: they are set aside."""
+        alive: list[Received] = []
+        for one in received:
+            if one.attempt <= MAX_ATTEMPTS or topic.endswith(DEAD_SUFFIX):
+                alive.append(one)
+            else:
+                await self._bury(topic, group, one)
+                await self._settle([one], b"+TERM")
+        return alive
+
     async def _settle(self, received: Sequence[Received], verdict: bytes) -> None:
         await self._connected()
         assert self._client is not None
@@ -225,7 +239,7 @@ class NatsTransport:
                 self._client = await asyncio.wait_for(
                     nats.connect(
                         self._url,
-                        error_cb=_ignore,
+                        error_cb=self._report,
                         reconnected_cb=self._reconnected,
                         reconnect_time_wait=0.2,
                         max_reconnect_attempts=-1,
@@ -238,6 +252,12 @@ class NatsTransport:
                 # It would keep what is sent and send it later; who calls wants to know now.
                 raise nats.errors.ConnectionReconnectingError
             return self._jetstream
+
+    async def _report(self, error: Exception) -> None:
+        """Whoever connects first is told at once that it failed; the client would try for ever.
+        Later every call reports its own failure, and the client's reports would say it twice."""
+        if self._client is None:
+            raise error
 
     async def _reconnected(self) -> None:
         # The server may have come back without what it kept in memory only.
@@ -252,7 +272,3 @@ class NatsTransport:
             # It trips over a connection that the server has dropped.
             with contextlib.suppress(OSError):
                 await self._client.close()
-
-
-async def _ignore(_: Exception) -> None:
-    """Every call reports its own failure; the client's own reports would say it twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from shop.chassis.errors import DependencyError
 from shop.chassis.http_events import HttpTransport
 from shop.chassis.local_events import LocalTransport
-from shop.chassis.message_transport import Transport
+from shop.chassis.message_transport import MAX_ATTEMPTS, Transport
 from shop.chassis.nats_events import NatsTransport
+from shop.chassis.ports import Delivery
 from tests.shop.messaging.brokers import ServerProcess, embedded_broker, nats_server, wait_until
 from tests.shop.messaging.members import House, Notes, number
 
@@ -129,6 +131,58 @@ def test_consumers_go_on_after_the_broker_was_killed_under_them(server: ServerPr
         # At least once: what was done but not yet acknowledged may have come twice.
         assert sorted(set(notes.numbers())) == list(range(10))
     finally:
+        house.close()
+
+
+@pytest.mark.parametrize("server", [embedded_broker], ids=["embedded"], indirect=True)
+def test_what_was_done_while_the_broker_was_away_is_not_done_again(server: ServerProcess) -> None:
+    """Of the embedded broker only: a killed nats-server forgets its last acknowledgements."""
+    house, notes = house_of(server, LONG_LEASE_SECONDS), Notes()
+    restart = threading.Timer(0.3, server.start)
+
+    def handle(delivery: Delivery) -> None:
+        if delivery.event.data["n"] == 1:
+            server.kill()
+            restart.start()
+        notes.handle(delivery)
+
+    try:
+        member = house.member()
+        for n in range(6):
+            member.publish("orders", number(n, f"key-{n}"))
+        member.subscribe("orders", "group", handle)
+        member.start()
+        notes.wait_for(6)
+        restart.join()
+        wait_until(lambda: set(house.seen.points("shop.messaging.lag").values()) == {0}, "no lag")
+        assert sorted(notes.numbers()) == list(range(6))
+    finally:
+        restart.join()
+        house.close()
+
+
+def test_a_message_that_kills_its_consumers_is_set_aside(server: ServerProcess) -> None:
+    house, alive, dead = house_of(server), Notes(), Notes()
+    if server.url.startswith("nats"):
+        deadly: Transport = NatsTransport(server.url, lease_seconds=0.1)
+    else:
+        deadly = HttpTransport(server.url, lease_seconds=0.1)
+    try:
+        member = house.member()
+        member.publish("orders", number(1, "k"))
+        attempts: list[int] = []
+        while len(attempts) < MAX_ATTEMPTS:
+            # Whoever receives it is never heard of again.
+            attempts += [one.attempt for one in deadly.receive("orders", "group", 1)]
+        assert attempts == list(range(1, MAX_ATTEMPTS + 1))
+        member.subscribe("orders.dead", "undertaker", dead.handle)
+        member.subscribe("orders", "group", alive.handle)
+        member.start()
+        dead.wait_for(1, seconds=4.0)
+        assert dead.numbers() == [1]
+        assert alive.deliveries == []
+    finally:
+        deadly.close()
         house.close()
 
 

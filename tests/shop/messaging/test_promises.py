@@ -164,8 +164,9 @@ def test_a_name_that_is_none_is_refused(house: House, name: str) -> None:
         member.publish(name, number(1))
     with pytest.raises(Invalid):
         member.subscribe(name, "group", lambda _: None)
-    with pytest.raises(Invalid):
-        member.subscribe("topic", name, lambda _: None)
+    for group in (name, "a.dead"):
+        with pytest.raises(Invalid):
+            member.subscribe("topic", group, lambda _: None)
 
 
 def test_a_group_listens_to_a_topic_once(house: House, topic: str) -> None:
