@@ -11,8 +11,8 @@ from shop.order.tables import SCHEMA
 
 
 def recover(chassis: Chassis) -> str:
-    """Give the sagas that could not be undone back to the running service, whose patrol takes
-    them up within seconds; returns what was done, in words."""
+    """Have the running service take up the sagas that could not be undone, which it would do
+    later or, after many attempts, never; returns what was done, in words."""
     database = chassis.database(SCHEMA)
     store = SagaStore(chassis.settings.instance_id, LEASE_SECONDS)
     try:

@@ -80,10 +80,11 @@ Finish: TypeAlias = Callable[[Transaction, SagaState], None]
 
 @dataclass(frozen=True, slots=True)
 class UndoPolicy:
-    """An undo is tried `attempts` times, with a pause that doubles from `pause_seconds`; no
-    attempt starts later than `give_up_seconds` after the first one."""
+    """An undo is tried `attempts` times, with a pause that doubles from `pause_seconds`: by
+    default for about as long as a crashed service needs to come back. No attempt starts later
+    than `give_up_seconds` after the first one."""
 
-    attempts: int = 3
+    attempts: int = 5
     pause_seconds: float = 0.1
     give_up_seconds: float = 10.0
 
@@ -137,6 +138,7 @@ class SagaEngine:
             state = self._store.take(transaction, saga_id, self._now_ms())
         if state is None:
             return None
+        state.recoveries += state.status == FAILED
         with self._saga_span(saga, state, is_recovered=True) as span:
             if state.status == RUNNING:
                 gone = "the process that ran the saga is gone"

@@ -14,7 +14,12 @@ COMPENSATING = "compensating"
 COMPLETED = "completed"
 COMPENSATED = "compensated"
 FAILED = "failed"
-UNFINISHED = (RUNNING, COMPENSATING)
+
+# What could not be undone is tried again after a pause that doubles, for some twenty minutes;
+# after that, somebody has to ask for it.
+RECOVERIES = 8
+FIRST_PAUSE_MS = 5_000
+NEVER_MS = 2**60
 
 
 class SagaLost(Exception):
@@ -28,7 +33,8 @@ class SagaState:
 
     `status` is running, compensating, completed, compensated or failed. `failure` says in words
     what went wrong, `failure_code` for machines. `is_position_unsure`: the step at `position`
-    may have taken effect though nobody saw it end.
+    may have taken effect though nobody saw it end. `recoveries` counts how often it was taken up
+    again after its compensation had failed.
     """
 
     saga_id: str
@@ -41,6 +47,7 @@ class SagaState:
     failure: str = ""
     failure_code: str = ""
     is_position_unsure: bool = False
+    recoveries: int = 0
     traceparent: str = ""
     fence: int = 1
 
@@ -78,7 +85,7 @@ class SagaStore:
             status=state.status,
             position=state.position,
             state=_encoded(state),
-            lease=now_ms + self._lease_ms,
+            lease=now_ms + (_pause_ms(state) if state.status == FAILED else self._lease_ms),
             saga_id=state.saga_id,
             fence=state.fence,
         )
@@ -90,24 +97,25 @@ class SagaStore:
         return _decoded(rows[0]) if rows else None
 
     def abandoned(self, transaction: Transaction, now_ms: int, *, of_owner: bool) -> list[str]:
-        """Ids of the unfinished sagas whose lease has run out; with `of_owner` also those of an
-        earlier life of this very instance, which need not be waited for."""
+        """Ids of the sagas to be taken up: unfinished ones whose lease has run out, failed ones
+        whose pause is over, and with `of_owner` the unfinished ones of an earlier life of this
+        very instance, which need not be waited for."""
         rows = transaction.execute(
-            "SELECT saga_id FROM sagas WHERE status IN (:running, :compensating)"
-            " AND (lease_unix_ms < :now OR owner = :owner) ORDER BY lease_unix_ms",
+            "SELECT saga_id FROM sagas WHERE status IN (:running, :compensating, :failed)"
+            " AND (lease_unix_ms < :now OR (owner = :owner AND status <> :failed))"
+            " ORDER BY lease_unix_ms",
             running=RUNNING,
             compensating=COMPENSATING,
+            failed=FAILED,
             now=now_ms,
             owner=self._owner if of_owner else "",
         )
         return [row["saga_id"] for row in rows]
 
     def reopen_failed(self, transaction: Transaction) -> list[str]:
-        """Let the sagas whose compensation was given up be found as abandoned; their ids."""
+        """Let failed sagas be taken up at once, whatever their pause; their ids."""
         rows = transaction.execute(
-            "UPDATE sagas SET status = :compensating, lease_unix_ms = 0"
-            " WHERE status = :failed RETURNING saga_id",
-            compensating=COMPENSATING,
+            "UPDATE sagas SET lease_unix_ms = 0 WHERE status = :failed RETURNING saga_id",
             failed=FAILED,
         )
         return [row["saga_id"] for row in rows]
@@ -115,7 +123,7 @@ class SagaStore:
     def take(self, transaction: Transaction, saga_id: str, now_ms: int) -> SagaState | None:
         """Own a saga from now on; None when it has ended well or somebody else takes it."""
         before = self._load(transaction, saga_id)
-        if before is None or before.status not in UNFINISHED:
+        if before is None or before.status in (COMPLETED, COMPENSATED):
             return None
         rows = transaction.execute(
             "UPDATE sagas SET owner = :owner, fence = fence + 1, lease_unix_ms = :lease"
@@ -129,6 +137,10 @@ class SagaStore:
         return _decoded(rows[0]) if rows else None
 
 
+def _pause_ms(state: SagaState) -> int:
+    return FIRST_PAUSE_MS * 2**state.recoveries if state.recoveries < RECOVERIES else NEVER_MS
+
+
 def _encoded(state: SagaState) -> str:
     return json.dumps(
         {
@@ -138,6 +150,7 @@ def _encoded(state: SagaState) -> str:
             "failure": state.failure,
             "failure_code": state.failure_code,
             "is_position_unsure": state.is_position_unsure,
+            "recoveries": state.recoveries,
         },
         separators=(",", ":"),
     )
@@ -156,6 +169,7 @@ def _decoded(row: Row) -> SagaState:
         failure=state["failure"],
         failure_code=state["failure_code"],
         is_position_unsure=state["is_position_unsure"],
+        recoveries=state["recoveries"],
         traceparent=row["traceparent"],
         fence=row["fence"],
     )

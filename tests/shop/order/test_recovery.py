@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from shop.chassis.settings import Settings
 from shop.order.admin import TASKS
 from shop.order.logic import LEASE_SECONDS
 from shop.order.patrol import Patrol
+from shop.order.saga_store import RECOVERIES
 from tests.shop.inventory.stage import wait_until
 from tests.shop.order.world import REQUEST, Scene, scene
 
@@ -146,22 +148,48 @@ def test_of_two_that_recover_a_saga_one_does_it(shop: Scene) -> None:
     other.close()
 
 
-def test_an_undo_that_was_given_up_is_done_when_somebody_asks_for_it(shop: Scene) -> None:
+def not_released(shop: Scene) -> None:
+    """A saga that fails at its e-mail, and the stock cannot be released either."""
     shop.world.fails["email"] = DependencyError("broker", "x")
     shop.world.fails["release"] = DependencyUnavailable("inventory-service", "away")
     shop.logic.checkout("user-1", REQUEST, "")
-    shop.world.fails.clear()
     shop.world.calls.clear()
-    patrol = Patrol(shop.logic)
-    patrol.round(is_first=True)
-    assert shop.world.calls == [], "not by itself"
 
-    chassis = make_chassis(Settings("order-service", data_dir=shop.folder))
-    assert TASKS["recover"](chassis) == "gave back 1 sagas to be undone"
+
+def test_an_undo_that_failed_is_tried_again_after_a_pause(shop: Scene) -> None:
+    not_released(shop)
+    shop.world.fails.clear()
+    patrol = Patrol(shop.logic)
+
+    patrol.round(is_first=True)
+    assert shop.world.calls == []
+    shop.now += 6
     patrol.round()
 
     assert shop.world.calls == ["release"], "the refund was done the first time"
     assert [one.status for one in shop.world.reservations.values()] == ["released"]
+    assert shop.rows("SELECT status FROM sagas") == [{"status": "compensated"}]
+
+
+def test_the_pauses_grow_until_only_the_admin_task_helps(shop: Scene) -> None:
+    not_released(shop)
+    patrol = Patrol(shop.logic)
+    rounds: list[float] = []
+    shop.world.before["release"] = lambda: rounds.append(shop.now)
+    for _ in range(2000):
+        shop.now += 2
+        patrol.round()
+    # Two attempts in each round, with half a second between them.
+    begins = rounds[::2]
+    pauses = [later - earlier for earlier, later in pairwise(begins)]
+    assert len(begins) == RECOVERIES
+    assert all(later > earlier * 1.5 for earlier, later in pairwise(pauses))
+
+    shop.world.fails.clear()
+    chassis = make_chassis(Settings("order-service", data_dir=shop.folder, broker="local:"))
+    assert TASKS["recover"](chassis) == "gave back 1 sagas to be undone"
+    patrol.round()
+
     assert shop.rows("SELECT status FROM sagas") == [{"status": "compensated"}]
     assert TASKS["recover"](chassis) == "gave back 0 sagas to be undone"
 
