@@ -11,7 +11,7 @@ from shop.chassis.ports import Delivery, Event
 from tests.shop.calls.seen import Seen
 from tests.shop.messaging.brokers import wait_until
 
-FIRST_PAUSE_SECONDS = 0.08
+FIRST_PAUSE_SECONDS = 0.04
 
 
 class Notes:

@@ -20,7 +20,7 @@ from shop.chassis.ports import Delivery
 from tests.shop.messaging.brokers import ServerProcess, embedded_broker, nats_server, wait_until
 from tests.shop.messaging.members import House, Notes, number
 
-LEASE_SECONDS = 1.0
+LEASE_SECONDS = 0.6
 LONG_LEASE_SECONDS = 60.0
 
 _CONSUMER = """
