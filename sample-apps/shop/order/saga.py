@@ -81,11 +81,12 @@ Finish: TypeAlias = Callable[[Transaction, SagaState], None]
 @dataclass(frozen=True, slots=True)
 class UndoPolicy:
     """An undo is tried `attempts` times, with a pause that doubles from `pause_seconds`: by
-    default for about as long as a crashed service needs to come back. No attempt starts later
-    than `give_up_seconds` after the first one."""
+    default for about as long as a crashed service needs to come back, and not so often that the
+    attempts alone open a breaker. No attempt starts later than `give_up_seconds` after the first
+    one."""
 
-    attempts: int = 5
-    pause_seconds: float = 0.1
+    attempts: int = 4
+    pause_seconds: float = 0.4
     give_up_seconds: float = 10.0
 
 
