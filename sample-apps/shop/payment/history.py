@@ -14,7 +14,7 @@ from shop.chassis.ports import Database
 from shop.payment.tables import CREATE_INDEX, DROP_INDEX, HISTORY_ROWS, SEED_HISTORY
 
 WINDOW_SECONDS = 60
-MAX_DECLINES = 10
+MAX_DECLINES = 20
 """Somebody who tries so many times within the window does not know the card."""
 MAX_CENTS = 5_000_000
 """More than this on one card within the window is no shopping."""

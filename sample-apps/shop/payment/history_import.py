@@ -53,7 +53,8 @@ class HistoryImport:
     def stop(self) -> None:
         """End the import that is under way, if there is one."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def step(self) -> None:
         """Begin, go on or end, as the fault says: one batch at most."""
