@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from shop.chassis.process import HttpServer, listen_on
 from shop.gateway.front_door import LARGEST_BODY_BYTES, FrontDoor
 from shop.gateway.operations import Operations
 from shop.gateway.rate_limit import RateLimit
@@ -160,3 +162,13 @@ def test_the_contract_says_which_routes_need_a_token(door: httpx.Client) -> None
     }
     assert open_routes == {("POST", "/api/v1/login")}
     assert contract["components"]["securitySchemes"]["HTTPBearer"]["bearerFormat"] == "JWT"
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_its_headers() -> None:
+    listener = listen_on("127.0.0.1:0")
+    HttpServer(FastAPI(), listener)
+    with socket.create_connection(listener.getsockname(), 5):
+        connection, _ = listener.accept()
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+    listener.close()

@@ -16,7 +16,7 @@ from shop.gateway.transform import ForwardingCaller, forwarded, request_id_of, t
 from tests.shop.gateway.backends_on_stage import Shop
 from tests.shop.gateway.door import SECRET, bearer
 from tests.shop.gateway.recorded import Recorded, id_of
-from tests.shop.inventory.stage import Stage
+from tests.shop.inventory.stage import Stage, wait_until
 
 INCOMING = {
     "authorization": "Bearer secret",
@@ -131,12 +131,17 @@ def test_every_request_leaves_one_line_in_the_log_without_its_ids(
         door.get("/api/v1/products/sku-7", headers={**bearer(), "x-request-id": "my-id"})
         shop.down.add("inventory-service")
         door.get("/api/v1/products", headers=bearer())
-    lines = [
-        (record.levelname, record.getMessage(), record.__dict__["user_id"])
-        for record in caplog.records
-        if "answered" in record.getMessage()
-    ]
-    assert lines == [
+
+    def lines() -> list[tuple[str, str, str]]:
+        return [
+            (record.levelname, record.getMessage(), record.__dict__["user_id"])
+            for record in caplog.records
+            if "answered" in record.getMessage()
+        ]
+
+    # A line is written when the answer has gone out.
+    wait_until(lambda: len(lines()) == 2, "both lines are written")
+    assert lines() == [
         ("INFO", "GET /api/v1/products/{sku} answered 200", "user-1"),
         ("WARNING", "GET /api/v1/products answered 503", "user-1"),
     ]
