@@ -127,11 +127,6 @@ def test_the_header_of_a_real_call_shows_who_asks_and_nothing_secret(
 def test_every_request_leaves_one_line_in_the_log_without_its_ids(
     door: httpx.Client, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "shop.gateway"):
-        door.get("/api/v1/products/sku-7", headers={**bearer(), "x-request-id": "my-id"})
-        shop.down.add("inventory-service")
-        door.get("/api/v1/products", headers=bearer())
-
     def lines() -> list[tuple[str, str, str]]:
         return [
             (record.levelname, record.getMessage(), record.__dict__["user_id"])
@@ -139,8 +134,12 @@ def test_every_request_leaves_one_line_in_the_log_without_its_ids(
             if "answered" in record.getMessage()
         ]
 
-    # A line is written when the answer has gone out.
-    wait_until(lambda: len(lines()) == 2, "both lines are written")
+    with caplog.at_level(logging.INFO, "shop.gateway"):
+        door.get("/api/v1/products/sku-7", headers={**bearer(), "x-request-id": "my-id"})
+        shop.down.add("inventory-service")
+        door.get("/api/v1/products", headers=bearer())
+        # A line is written when the answer has gone out.
+        wait_until(lambda: len(lines()) == 2, "both lines are written")
     assert lines() == [
         ("INFO", "GET /api/v1/products/{sku} answered 200", "user-1"),
         ("WARNING", "GET /api/v1/products answered 503", "user-1"),
