@@ -1,0 +1,92 @@
+"""Each fault shows in the stored spans while it is on, and only then; the labels say when."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.flow.server_process import eventually
+from tests.shop.faults.evidence import EVIDENCE
+from tests.shop.faults.running_shop import RunningShop, now_unix_nano, running_shop
+
+CATALOGUE = Path(__file__).parent.parent.parent.parent / "sample-apps" / "faults.toml"
+FAULTS: dict[str, dict[str, Any]] = {
+    fault["name"]: fault for fault in tomllib.loads(CATALOGUE.read_text())["fault"]
+}
+# One of each way in which a fault can show; `make test-all` has them all.
+SHORT = ("order-n-plus-one", "saga-ship-fails", "user-log-errors", "inventory-clock-skew")
+HEALTHY_SECONDS = 8.0
+
+pytestmark = [pytest.mark.timeout(150)]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+    with running_shop(tmp_path_factory.mktemp("shop"), "--rate", "6") as running:
+        begin = now_unix_nano()
+        checkouts = (
+            "SELECT count(*) FROM spans WHERE name = 'saga checkout' AND "
+            "\"saga.outcome\" = 'completed'"
+        )
+        eventually(lambda: running.sql(checkouts)[0][0] > 5, 60)
+        eventually(lambda: now_unix_nano() - begin > HEALTHY_SECONDS * 1e9, 60)
+        yield running
+        assert running.stop() == 0
+
+
+def number(shop: RunningShop, name: str, start: int, end: int) -> float:
+    """What the evidence of a fault says of a window."""
+    rows = shop.sql(EVIDENCE[name].sql.format(start=start, end=end))
+    return float(rows[0][0])
+
+
+def show(shop: RunningShop, name: str) -> None:
+    fault, evidence = FAULTS[name], EVIDENCE[name]
+    before = now_unix_nano()
+    quiet_from = before - round(HEALTHY_SECONDS * 1e9)
+    healthy = number(shop, name, quiet_from, before)
+    assert healthy <= evidence.at_most, "the shop looks broken before it is"
+    start = shop.switch_on(name, fault.get("parameters", {}))
+    seen = 0.0
+
+    def is_shown() -> bool:
+        nonlocal seen
+        seen = number(shop, name, start, now_unix_nano())
+        return seen > evidence.more_than
+
+    try:
+        eventually(is_shown, evidence.seconds)
+    except AssertionError:
+        raise AssertionError(f"{name} shows {seen}, not more than {evidence.more_than}") from None
+    finally:
+        label = shop.switch_off(name)
+    assert start <= label["start_unix_nano"] < label["end_unix_nano"] <= now_unix_nano()
+    (written,) = [one for one in shop.labels() if one["fault"] == name]
+    assert written == label
+    for key in ("service", "operation", "detector", "visible", "root"):
+        assert label[key] == fault[key]
+    print(f"{name}: {healthy:g} before, {seen:g} while it was on")
+    # The next fault begins in a shop that is well again.
+    eventually(lambda: httpx.get(f"{shop.gateway}/readyz").status_code == 200, 20)
+    recovered = now_unix_nano()
+    eventually(lambda: now_unix_nano() - recovered > HEALTHY_SECONDS * 1e9, 60)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_fault_shows_in_the_stored_spans(shop: RunningShop, name: str) -> None:
+    show(shop, name)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", sorted(set(FAULTS) - set(SHORT)))
+def test_every_fault_shows_in_the_stored_spans(shop: RunningShop, name: str) -> None:
+    show(shop, name)
+
+
+def test_every_fault_has_its_evidence() -> None:
+    assert EVIDENCE.keys() == FAULTS.keys()
