@@ -50,12 +50,12 @@ class Failing:
             return StreamingResponse(parts())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def failing() -> Failing:
     return Failing()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(failing: Failing) -> Iterator[httpx.Client]:
     with (
         serving(failing.app) as address,
@@ -186,12 +186,12 @@ def test_a_document_that_makes_no_sense_is_understood_by_its_status(body: bytes)
 
 
 def test_an_answer_below_400_is_no_problem(client: httpx.Client) -> None:
-    raise_problem(client.get("/v1/proxy/204"), "shipping-service")
+    raise_problem(client.get("/v1/proxy/200"), "shipping-service")
 
 
 def test_an_answer_that_breaks_off_is_cut_and_not_completed(
     failing: Failing, client: httpx.Client
 ) -> None:
     failing.error = ValueError("out of paper")
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         client.get("/v1/stream")
