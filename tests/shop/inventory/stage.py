@@ -13,9 +13,8 @@ from typing import Any
 from fastapi import FastAPI
 from opentelemetry import trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.trace import SpanKind
 
 from shop.chassis.build import make_chassis
 from shop.chassis.chassis import Chassis, Parts
@@ -30,34 +29,51 @@ from shop.faults.catalogue import CATALOGUE
 ONCE = CallPolicy(timeout_seconds=5.0, max_attempts=1, breaker_failures=0)
 
 
-class Spans:
-    """What was traced."""
+class Spans(SpanProcessor):
+    """What was traced since the last `clear`."""
 
-    def __init__(self, exporter: InMemorySpanExporter) -> None:
-        self._exporter = exporter
+    def __init__(self) -> None:
+        self._finished: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._finished.append(span)
 
     def named(self, name: str) -> list[ReadableSpan]:
         """Finished spans of this name, oldest first."""
-        return [span for span in self._exporter.get_finished_spans() if span.name == name]
+        return [span for span in list(self._finished) if span.name == name]
+
+    def served(self, name: str, count: int = 1) -> list[ReadableSpan]:
+        """The SERVER spans of this name, once there are so many: a server ends its span after the
+        client has the answer."""
+
+        def found() -> list[ReadableSpan]:
+            return [span for span in self.named(name) if span.kind is SpanKind.SERVER]
+
+        wait_until(lambda: len(found()) >= count, f"{count} spans {name}")
+        return found()
 
     def clear(self) -> None:
         """Forget them."""
-        self._exporter.clear()
+        self._finished.clear()
+
+
+_spans = Spans()
+_watched: set[int] = set()
 
 
 @contextmanager
 def traced() -> Iterator[Spans]:
-    """Record the spans of the block. Providers can't be replaced: whoever comes first makes it."""
+    """Record spans from here on. Providers can't be replaced: whoever comes first makes it."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         provider = TracerProvider()
         trace.set_tracer_provider(provider)
-    exporter = InMemorySpanExporter()
-    processor = SimpleSpanProcessor(exporter)
-    provider.add_span_processor(processor)
-    yield Spans(exporter)
-    processor.shutdown()
+    if id(provider) not in _watched:
+        provider.add_span_processor(_spans)
+        _watched.add(id(provider))
+    _spans.clear()
+    yield _spans
 
 
 class Stage:
