@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from shop.chassis.process import ProcessError
+from shop.chassis.errors import ShopError
 from shop.chassis.settings import SettingsError
-from shop.commands import admin, faults, load, run, settings, up
-from shop.load.run import add_arguments, settings_of
 from shop.topology import MONOLITH, MONOLITH_SERVICE, PLATFORM, SERVICES
 
 # What stops a process from starting, and is the caller's to put right.
 EXIT_USAGE = 2
+EXIT_FAILED = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,12 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     do: Callable[[argparse.Namespace], int] = told.do
     try:
         return do(told)
-    except (SettingsError, ProcessError) as error:
+    except SettingsError as error:
         print(f"shop: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ShopError as error:
+        # A secret that is too short, a database that does not answer: no stack trace helps.
+        print(f"shop: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        # `| head` has seen enough; what is left in the buffer has nowhere to go either.
+        sys.stdout = sys.stderr
+        return 0
 
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+# A command is imported when it is asked for: the whole shop takes a second.
 
 
 def _up(commands: _Commands) -> None:
@@ -45,9 +55,12 @@ def _up(commands: _Commands) -> None:
     parser.add_argument("--otlp-endpoint", default="", metavar="URL", help="OTLP over gRPC")
     parser.add_argument("--faults", nargs="*", default=[], metavar="NAME", help="on from the start")
     parser.add_argument("--no-load", action="store_true", help="no customers")
-    parser.set_defaults(
-        do=lambda told: up.up(
-            up.UpSettings(
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.up import UpSettings, up
+
+        return up(
+            UpSettings(
                 rate=told.rate,
                 duration_seconds=told.duration,
                 labels_file=told.labels,
@@ -57,24 +70,43 @@ def _up(commands: _Commands) -> None:
                 is_loaded=not told.no_load,
             )
         )
-    )
+
+    parser.set_defaults(do=do)
 
 
 def _run(commands: _Commands) -> None:
     parser = commands.add_parser("run", help="one process, told everything by its environment")
     parser.add_argument("program", choices=[*SERVICES, *PLATFORM])
-    parser.set_defaults(do=lambda told: run.run(told.program))
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.run import run
+
+        run(told.program)
+
+    parser.set_defaults(do=do)
 
 
 def _monolith(commands: _Commands) -> None:
     parser = commands.add_parser(MONOLITH, help="all services in one process")
-    parser.set_defaults(do=lambda told: run.run(MONOLITH, MONOLITH_SERVICE))
+
+    def do(_told: argparse.Namespace) -> int:
+        from shop.commands.run import run
+
+        run(MONOLITH, MONOLITH_SERVICE)
+
+    parser.set_defaults(do=do)
 
 
 def _faults(commands: _Commands) -> None:
     parser = commands.add_parser("faults", help="what can be broken")
     parser.add_argument("--json", action="store_true")
-    parser.set_defaults(do=lambda told: faults.list_faults(told.json))
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.faults import list_faults
+
+        return list_faults(told.json)
+
+    parser.set_defaults(do=do)
 
 
 def _fault(commands: _Commands) -> None:
@@ -83,28 +115,52 @@ def _fault(commands: _Commands) -> None:
     parser.add_argument("name")
     parser.add_argument("parameters", nargs="*", metavar="key=value")
     parser.add_argument("--registry", required=True, metavar="URL")
-    parser.set_defaults(
-        do=lambda told: faults.switch(told.state, told.name, told.parameters, told.registry)
-    )
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.faults import switch
+
+        return switch(told.state, told.name, told.parameters, told.registry)
+
+    parser.set_defaults(do=do)
 
 
 def _load(commands: _Commands) -> None:
     parser = commands.add_parser("load", help="customers for a shop that runs already")
+    from shop.load.run import add_arguments, settings_of
+
     add_arguments(parser)
-    parser.set_defaults(do=lambda told: load.send(settings_of(told)))
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.load import send
+
+        return send(settings_of(told))
+
+    parser.set_defaults(do=do)
 
 
 def _admin(commands: _Commands) -> None:
     parser = commands.add_parser("admin", help="a one-off task of a service")
     parser.add_argument("service")
     parser.add_argument("task")
-    parser.set_defaults(do=lambda told: admin.admin(told.service, told.task))
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.admin import admin
+
+        return admin(told.service, told.task)
+
+    parser.set_defaults(do=do)
 
 
 def _settings(commands: _Commands) -> None:
     parser = commands.add_parser("settings", help="every variable, its default and its meaning")
     parser.add_argument("--markdown", action="store_true")
-    parser.set_defaults(do=lambda told: settings.print_settings(told.markdown))
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.settings import print_settings
+
+        return print_settings(told.markdown)
+
+    parser.set_defaults(do=do)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from shop.chassis.chassis import Chassis, Parts
+if TYPE_CHECKING:
+    from shop.chassis.chassis import Chassis, Parts
 
 SERVICES = {
     "gateway": "shop.gateway.service",

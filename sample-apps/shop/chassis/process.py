@@ -103,7 +103,7 @@ def listen_on(address: str) -> socket.socket:
     host, port = split_address(address)
     try:
         return socket.create_server((host, port), backlog=512, reuse_port=False)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ProcessError(f"cannot listen on {address}: {error}") from error
 
 

@@ -173,7 +173,7 @@ def settings_table() -> Sequence[SettingRow]:
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `host:port`. Raises `SettingsError`."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or int(port) > 65535:
         raise SettingsError(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
 

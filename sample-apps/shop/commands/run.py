@@ -13,10 +13,11 @@ from shop.topology import ProcessPlan
 def run(program: str, service_name: str = "") -> NoReturn:
     """Serve until SIGTERM or SIGINT; exit 0 when everything in flight was finished. `program` is
     a service, a part of the platform or the monolith."""
+    plan = ProcessPlan(program, program, {"SHOP_SERVICE_NAME": service_name or program})
+    serve = program_of(plan, None)
     stop = threading.Event()
     stop_on_signals(stop)
-    plan = ProcessPlan(program, program, {"SHOP_SERVICE_NAME": service_name or program})
-    program_of(plan, None)(stop, _say_nothing)
+    serve(stop, _say_nothing)
     end_process(0)
 
 
