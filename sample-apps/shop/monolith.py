@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 
 from shop.chassis.chassis import Chassis, Parts
+from shop.chassis.ports import Database
 from shop.chassis.traced import traced
 from shop.gateway.backends import INVENTORY, ORDERS, RECOMMENDATIONS, USERS, Backends
 from shop.gateway.service import build_on
@@ -34,6 +35,7 @@ from shop.order import consumers as order_consumers
 from shop.order import tables as order_tables
 from shop.order.contract import Orders
 from shop.order.logic import OrderLogic
+from shop.order.past_orders import remember_past_orders
 from shop.order.patrol import Patrol
 from shop.order.service import slow_lines
 from shop.payment import consumers as payment_consumers
@@ -77,6 +79,10 @@ SCHEMA: tuple[str, ...] = (
     *order_tables.SCHEMA,
 )
 """The tables of all services, side by side: their names differ."""
+
+
+def _remember_past_orders(database: Database) -> None:
+    remember_past_orders(database)
 
 
 def build(chassis: Chassis) -> Parts:
@@ -135,6 +141,7 @@ def build(chassis: Chassis) -> Parts:
         ready_checks=(database.ready_check, *door.ready_checks),
         on_start=(
             lambda: seed_users(database),
+            lambda: _remember_past_orders(database),
             model.warm_up,
             history_import.start,
             patrol.start,

@@ -14,6 +14,7 @@ from shop.order import policies
 from shop.order.api import api
 from shop.order.consumers import subscribe
 from shop.order.logic import N_PLUS_ONE, OrderLogic
+from shop.order.past_orders import remember_past_orders
 from shop.order.patrol import Patrol
 from shop.order.tables import SCHEMA
 from shop.payment.client import PaymentClient
@@ -38,9 +39,13 @@ def build(chassis: Chassis) -> Parts:
     return Parts(
         app=app,
         ready_checks=(database.ready_check,),
-        on_start=(patrol.start,),
+        on_start=(lambda: _remember(database), patrol.start),
         on_stop=(patrol.stop, logic.close, database.close),
     )
+
+
+def _remember(database: Database) -> None:
+    remember_past_orders(database)
 
 
 def open_database(chassis: Chassis) -> Database:

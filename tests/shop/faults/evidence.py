@@ -23,12 +23,11 @@ class Evidence:
     seconds: float = 20.0
 
 
-def _longest(service: str, name: str, kind: str = "") -> str:
+def _longest(service: str, name: str) -> str:
     """The longest of these spans, in milliseconds."""
-    also = f" AND s.kind = '{kind}'" if kind else ""
     return (
         f"SELECT coalesce(max(s.duration_ns), 0) / 1e6 FROM spans s WHERE {_IN}"
-        f" AND s.service_name = '{service}' AND s.name = '{name}'{also}"
+        f" AND s.service_name = '{service}' AND s.name = '{name}'"
     )
 
 
@@ -41,7 +40,7 @@ def _saga(step: str, compensations: str) -> str:
     return f"""
         WITH sagas AS (
           SELECT s.trace_id,
-                 bool_or(s.name = 'saga step {step}' AND s.status_code = 'error') AS has_failed,
+                 bool_or(s.name = 'saga step {step}' AND s.status_code = 2) AS has_failed,
                  string_agg(s.name || ' ' || coalesce(s."saga.compensation", ''), ', '
                             ORDER BY s.start_unix_nano)
                    FILTER (s.name LIKE 'saga compensate %') AS undone
@@ -70,7 +69,7 @@ EVIDENCE: dict[str, Evidence] = {
                      max(s.start_unix_nano + s.duration_ns) - min(s.start_unix_nano) AS took
               FROM spans s JOIN spans p ON p.span_id = s.parent_span_id
                 AND p.trace_id = s.trace_id
-              WHERE {_IN} AND s.service_name = 'gateway' AND s.kind = 'client'
+              WHERE {_IN} AND s.service_name = 'gateway' AND s.kind = 3
                 AND p.name = 'GET /api/v1/home'
               GROUP BY 1, 2)
             WHERE calls >= 3 AND took >= added AND took > {150 * _MS}""",
@@ -86,14 +85,14 @@ EVIDENCE: dict[str, Evidence] = {
             FROM spans s LEFT JOIN (SELECT trace_id, parent_span_id, sum(duration_ns) AS busy
               FROM spans GROUP BY 1, 2) c
               ON c.trace_id = s.trace_id AND c.parent_span_id = s.span_id
-            WHERE {_IN} AND s.service_name = 'payment-service' AND s.kind = 'server'
+            WHERE {_IN} AND s.service_name = 'payment-service' AND s.kind = 2
               AND s.name = 'shop.payment.v1.PaymentService/Charge'""",
         2_800,
         500,
     ),
     "order-retry-storm": Evidence(
         f"""SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM spans s WHERE {_IN}
-            AND s.service_name = 'order-service' AND s.kind = 'client'
+            AND s.service_name = 'order-service' AND s.kind = 3
             AND s.name = 'POST /v1/reservations' GROUP BY s.trace_id, s.parent_span_id)""",
         3,
         2,
@@ -114,7 +113,7 @@ EVIDENCE: dict[str, Evidence] = {
     "notification-poison-message": Evidence(
         f"""SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM spans s WHERE {_IN}
             AND s.service_name = 'notification-service' AND s.name = 'process emails'
-            AND s.status_code = 'error' GROUP BY s."messaging.message.id")""",
+            AND s.status_code = 2 GROUP BY s."messaging.message.id")""",
         2,
         0,
         40,
@@ -155,7 +154,7 @@ EVIDENCE: dict[str, Evidence] = {
         """SELECT count(*) FROM spans s JOIN spans p
               ON p.trace_id = s.trace_id AND p.span_id = s.parent_span_id
             WHERE s.start_unix_nano >= {start} AND p.start_unix_nano < {end}
-              AND s.service_name = 'inventory-service' AND s.kind = 'server'
+              AND s.service_name = 'inventory-service' AND s.kind = 2
               AND s.start_unix_nano > p.start_unix_nano + p.duration_ns""",
         2,
         0,
@@ -175,14 +174,14 @@ EVIDENCE: dict[str, Evidence] = {
         f"""SELECT coalesce(median(s.duration_ns) FILTER (s."service.version" = '1.5.0')
                  - median(s.duration_ns) FILTER (s."service.version" = '1.4.0'), 0) / 1e6
             FROM spans s WHERE {_IN} AND s.service_name = 'recommendation-service'
-              AND s.kind = 'server' AND s.name = 'GET /v1/recommendations'""",
+              AND s.kind = 2 AND s.name = 'GET /v1/recommendations'""",
         400,
         150,
         45,
     ),
     "gateway-deep-chain": Evidence(
         f"""SELECT coalesce(max(n), 0) FROM (SELECT count(DISTINCT s.service_name) AS n
-            FROM spans s WHERE {_IN} AND s.kind = 'server' AND s.name = 'GET /v1/chain'
+            FROM spans s WHERE {_IN} AND s.kind = 2 AND s.name = 'GET /v1/chain'
             GROUP BY s.trace_id)""",
         5,
         0,
@@ -197,7 +196,7 @@ EVIDENCE: dict[str, Evidence] = {
     "shipping-cyclic-call": Evidence(
         f"""SELECT count(*) FROM spans s JOIN spans p
               ON p.trace_id = s.trace_id AND p.span_id = s.parent_span_id
-            WHERE {_IN} AND s.service_name = 'order-service' AND s.kind = 'server'
+            WHERE {_IN} AND s.service_name = 'order-service' AND s.kind = 2
               AND p.service_name = 'shipping-service'""",
         0,
         0,
