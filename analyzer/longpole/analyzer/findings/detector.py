@@ -1,0 +1,31 @@
+"""What a detector is: a rule that looks at one explained trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeAlias
+
+from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.model.finding import Finding
+
+Rule: TypeAlias = Callable[[Explanation, Thresholds], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """`identifier` is what scripts rely on; `title` and `rule_in_words` go into the docs. `look`
+    must be cheap on a trace that shows nothing: it runs for every trace that settles."""
+
+    identifier: str
+    title: str
+    rule_in_words: str
+    look: Rule
+
+
+def fingerprint_of(detector: str, *where: str) -> str:
+    """16 hex digits; equal for equal words, whatever the process."""
+    text = "\0".join((detector, *where))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

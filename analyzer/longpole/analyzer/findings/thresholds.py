@@ -1,0 +1,43 @@
+"""Thresholds: from where on the detectors speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Times in nanoseconds, sizes in bytes, shares from 0 to 1. The defaults are those that the
+    published tools use, where they are known, or stricter."""
+
+    n_plus_one_calls: int = 5
+    n_plus_one_critical_calls: int = 20
+    n_plus_one_total_ns: int = 50 * _MS
+    n_plus_one_share: float = 0.10
+    redundant_calls: int = 3
+    sequential_calls: int = 3
+    sequential_saving_ns: int = 50 * _MS
+    sequential_saving_share: float = 0.10
+    slow_db_query_ns: int = 500 * _MS
+    large_payload_bytes: int = 1_000_000
+    large_slow_payload_bytes: int = 300_000
+    large_slow_payload_ns: int = 100 * _MS
+    fanout_calls: int = 20
+    fanout_critical_calls: int = 60
+    chatty_calls: int = 15
+    pool_wait_share: float = 0.20
+    pool_wait_ns: int = 20 * _MS
+    retry_attempts: int = 3
+    retry_storm_attempts: int = 4
+    retry_pause_ns: int = 100 * _MS
+    gap_ns: int = 100 * _MS
+    gap_share: float = 0.10
+    circuit_open_ns: int = 5 * _MS
+    queue_lag_ns: int = 1_000 * _MS
+    poison_deliveries: int = 3
+    chain_services: int = 6
+    chain_critical_services: int = 9
+    chain_share: float = 0.80
+    cold_start_ns: int = 500 * _MS
