@@ -71,6 +71,7 @@ def _up(settings: UpSettings, data_dir: Path) -> int:
     try:
         supervisor.start(plans)
         supervisor.wait_ready([plan.name for plan in plans])
+        _wait_known(addresses.registry)
         for fault in settings.faults:
             _switch_on(addresses.registry, fault)
         if not supervisor.is_stopping:
@@ -118,6 +119,12 @@ def _load_plan(settings: UpSettings, addresses: Addresses) -> ProcessPlan:
 def _client(registry: str) -> httpx.Client:
     nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.Client(base_url=registry, timeout=10.0, trust_env=False, verify=nobody)
+
+
+def _wait_known(registry: str) -> None:
+    """Ready means that every service knows where the others are."""
+    with _client(registry) as client:
+        client.get("/v1/instances/known").raise_for_status()
 
 
 def _switch_on(registry: str, fault: str) -> None:

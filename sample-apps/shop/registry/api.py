@@ -61,6 +61,11 @@ def registry_app(registry: Registry) -> FastAPI:
     def instances(service: str = "") -> dict[str, Any]:
         return {"instances": [asdict(each) for each in registry.instances(service)]}
 
+    @app.get("/v1/instances/known")
+    def known() -> dict[str, Any]:
+        """Answers once all live instances know of each other; `missing` do not, after 3 s."""
+        return {"missing": registry.wait_known()}
+
     @app.get("/v1/faults")
     def faults() -> dict[str, Any]:
         on = registry.faults_on()

@@ -55,6 +55,9 @@ class Registry:
         """Keep the instance for its time to live; it has applied `revision`. Answers with all
         that it should know."""
         with self._heard:
+            if instance.instance_id not in self._beats:
+                # Who comes is news for everybody else.
+                self._switchboard.revision += 1
             self._beats[instance.instance_id] = _Beat(instance, self._now(), revision)
             self._heard.notify_all()
             return {
@@ -75,6 +78,11 @@ class Registry:
         with self._heard:
             live = self._live()
         return [each for each in live if service in ("", each.service)]
+
+    def wait_known(self) -> list[str]:
+        """Wait until every live instance has heard of all that live now; who has not in time."""
+        with self._heard:
+            return self._wait_applied(self._switchboard.revision)
 
     def faults_on(self) -> dict[str, Applied]:
         """Every fault that is on, by name."""

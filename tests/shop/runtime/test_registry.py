@@ -169,7 +169,7 @@ def test_what_is_on_outlives_the_registry(bench: Bench) -> None:
     bench.restart()
 
     told = bench.beat("a", revision)
-    assert told["faults"] == {"inventory-lag": {"seconds_per_event": 1.5}}
+    assert told["faults"] == {"inventory-lag": {"seconds_per_event": 3.0}}
     assert told["flags"] == {"ranking": {"variants": {"on": 1, "off": 1}}}
     # Nobody has applied what this registry says, even if it is the same.
     assert told["revision"] > revision
