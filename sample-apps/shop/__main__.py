@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m shop", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_up, _run, _monolith, _faults, _fault, _load, _admin, _settings):
+    for add in (_up, _run, _monolith, _faults, _fault, _load, _admin, _settings, _openapi):
         add(commands)
     told = parser.parse_args(arguments)
     do: Callable[[argparse.Namespace], int] = told.do
@@ -159,6 +159,20 @@ def _settings(commands: _Commands) -> None:
         from shop.commands.settings import print_settings
 
         return print_settings(told.markdown)
+
+    parser.set_defaults(do=do)
+
+
+def _openapi(commands: _Commands) -> None:
+    parser = commands.add_parser("openapi", help="the services' contracts: check or write them")
+    parser.add_argument("--write", action="store_true", help="keep what was added; default: check")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="default: the checkout's")
+
+    def do(told: argparse.Namespace) -> int:
+        from shop.commands.openapi import openapi
+        from shop.openapi import FOLDER
+
+        return openapi(told.write, told.folder or FOLDER)
 
     parser.set_defaults(do=do)
 

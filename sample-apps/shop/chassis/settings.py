@@ -102,6 +102,12 @@ class Settings:
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/gRPC endpoint; empty: nothing is exported"
     )
+    otlp_headers: str = _setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "",
+        "headers of every export, key=value,… percent-encoded: the backend's token",
+        secret=True,
+    )
     resource_attributes: str = _setting(
         "OTEL_RESOURCE_ATTRIBUTES", "", "further resource attributes, key=value,…"
     )

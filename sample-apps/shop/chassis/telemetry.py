@@ -87,6 +87,7 @@ def start_telemetry(settings: Settings) -> Telemetry:
         endpoint: dict[str, Any] = {
             "endpoint": settings.otlp_endpoint,
             "insecure": not settings.otlp_endpoint.startswith("https:"),
+            "headers": settings.otlp_headers or None,
         }
         spans = BatchSpanProcessor(
             OTLPSpanExporter(**endpoint), schedule_delay_millis=settings.span_delay_ms
