@@ -1,4 +1,4 @@
-"""Derived rows: explanations as the columns of `traces`, `path_segments` and `red`."""
+"""Derived rows: explanations as the columns of `traces`, `path_segments`, `findings`, `red`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from longpole.analyzer.call_path import call_path_ids
 from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
@@ -26,6 +27,7 @@ class DerivedColumns:
     def __init__(self) -> None:
         self._traces: list[_Row] = []
         self._segments: list[_Row] = []
+        self._findings: list[_Row] = []
         self._red: list[_Row] = []
 
     def add(self, state: TraceState, e: Explanation) -> None:
@@ -70,9 +72,26 @@ class DerivedColumns:
             )
             for s in e.segments
         ]
+        finding_rows = [
+            (
+                *key,
+                f.detector,
+                str(f.severity),
+                f.service,
+                f.operation,
+                list(f.span_ids),
+                f.reason,
+                f.action,
+                f.saving_ns,
+                f.fingerprint,
+                e.start_unix_nano,
+            )
+            for f in detect(e)
+        ]
         red_rows = _red_rows(key, spans, e.critical_ns)
         self._traces.append(trace_row)
         self._segments.extend(segment_rows)
+        self._findings.extend(finding_rows)
         self._red.extend(red_rows)
 
     def add_unexplained(self, state: TraceState, sent: PathSpans) -> None:
@@ -111,7 +130,7 @@ class DerivedColumns:
             {
                 "traces": _table(self._traces, columns.TRACES),
                 "path_segments": _table(self._segments, columns.PATH_SEGMENTS),
-                "findings": columns.FINDINGS.empty_table(),
+                "findings": _table(self._findings, columns.FINDINGS),
                 "red": _table(self._red, columns.RED),
             },
         )

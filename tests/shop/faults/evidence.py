@@ -150,12 +150,12 @@ EVIDENCE: dict[str, Evidence] = {
         30,
     ),
     "inventory-clock-skew": Evidence(
-        # Servers that begin after the call that they answer is over.
+        # Servers that begin after the call that they answered is over.
         """SELECT count(*) FROM spans s JOIN spans p
               ON p.trace_id = s.trace_id AND p.span_id = s.parent_span_id
             WHERE s.start_unix_nano >= {start} AND p.start_unix_nano < {end}
               AND s.service_name = 'inventory-service' AND s.kind = 2
-              AND s.start_unix_nano > p.start_unix_nano + p.duration_ns""",
+              AND s.start_unix_nano > p.start_unix_nano + p.duration_ns AND p.status_code <> 2""",
         2,
         0,
     ),

@@ -84,6 +84,8 @@ def running_shop(folder: Path, *arguments: str) -> Iterator[RunningShop]:
             process.wait(30)
         finally:
             process.kill()
+            assert process.stdout is not None
+            process.stdout.close()
             errors.close()
             server.kill()
 

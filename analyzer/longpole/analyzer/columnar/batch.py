@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from longpole.analyzer.calls import PEER, RESEND_COUNT, URL, host_of_url
 from longpole.analyzer.columnar.forest import id_order
+from longpole.model.ids import split_trace_id
 from longpole.storage.ports import WholeTraces
 
 Ints = npt.NDArray[np.int64]
@@ -46,13 +47,12 @@ class SpanBatch:
 def span_batch(whole: WholeTraces) -> SpanBatch:
     """The batch of whole traces, without a loop over spans in Python."""
     table = whole.spans
-    hi, lo = (table.column(name).to_numpy() for name in ("trace_hi", "trace_lo"))
-    offsets = _offsets(hi, lo)
-    starts = table.column("start_unix_nano").to_numpy()
+    offsets = _offsets(whole, _numbers(table, "trace_hi"), _numbers(table, "trace_lo"))
+    starts = _numbers(table, "start_unix_nano")
     # Wraps around as in `path_spans`.
-    ends = starts + table.column("duration_ns").to_numpy()
+    ends = starts + _numbers(table, "duration_ns")
     ends = np.where((ends < starts) & (ends >= 0) & (starts >= 0), starts, ends)
-    span_ids = table.column("span_id").to_numpy()
+    span_ids = _numbers(table, "span_id")
     rows, odd = id_order(offsets, span_ids, starts, ends)
     services, service_names = _codes(table.column("service_name"))
     names, span_names = _codes(table.column("name"))
@@ -69,11 +69,11 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
         rows,
         odd,
         placed(span_ids),
-        placed(table.column("parent_span_id").to_numpy()),
+        placed(_numbers(table, "parent_span_id")),
         placed(starts),
         placed(ends),
-        placed(table.column("kind").to_numpy()),
-        placed(table.column("status_code").to_numpy()),
+        placed(_numbers(table, "kind")),
+        placed(_numbers(table, "status_code")),
         placed(services),
         service_names,
         placed(names),
@@ -84,11 +84,26 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
     )
 
 
-def _offsets(hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> Ints:
-    if not hi.size:
-        return np.zeros(1, np.int64)
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column as the compiled loops take it: one aligned block."""
+    return np.require(table.column(name).to_numpy(), requirements=["C", "A"])
+
+
+def _offsets(whole: WholeTraces, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> Ints:
+    """Where the spans of each trace begin, and the end of all of them."""
     is_new = np.flatnonzero((hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])) + 1
-    return np.concatenate([[0], is_new, [hi.size]]).astype(np.int64)
+    begins = np.concatenate([[0], is_new])[: hi.size]
+    if begins.size == len(whole.traces):
+        return np.append(begins, hi.size).astype(np.int64)
+    # Some traces have no spans. As in `path_spans`, nothing is read beyond a foreign span.
+    ends = [*begins[1:].tolist(), hi.size]
+    offsets, run, at = [0], 0, 0
+    for state in whole.traces:
+        if run < begins.size and split_trace_id(state.trace_id) == (int(hi[at]), int(lo[at])):
+            at = ends[run]
+            run += 1
+        offsets.append(at)
+    return np.array(offsets, np.int64)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from longpole.analyzer.columnar.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled
 from longpole.analyzer.critical_path import (
     DEFAULT_TAU_SHARE,
     SMALLEST_DEFAULT_TAU_NS,
@@ -73,7 +73,7 @@ def build_forest(
     )
 
 
-@njit(nogil=True, cache=True)
+@compiled(INTS, IDS, INTS, INTS)
 def id_order(offsets: Ints, span_ids: Ids, starts: Ints, ends: Ints) -> tuple[Ints, Bytes]:
     """Which row stands at each place when every trace is sorted by span id, and the odd bits."""
     count = span_ids.size
@@ -109,7 +109,7 @@ def id_order(offsets: Ints, span_ids: Ids, starts: Ints, ends: Ints) -> tuple[In
     return order, odd
 
 
-@njit(nogil=True, cache=True)
+@compiled(INTS, IDS, IDS, INTS, INTS, CODES, OUT_BYTES, FLAG, INT)
 def _build(
     offsets: Ints,
     span_ids: Ids,
@@ -220,7 +220,7 @@ def _build(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled(INTS, INTS, INT, INT)
 def _is_longer(starts: Ints, ends: Ints, one: int, other: int) -> Any:
     """Whether a root comes before an earlier numbered one: longer, or as long and earlier."""
     mine, theirs = ends[one] - starts[one], ends[other] - starts[other]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from longpole.analyzer.columnar.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled
 from longpole.analyzer.columnar.forest import Forest
 from longpole.analyzer.columnar.walking import Walks
 from longpole.analyzer.labels import Label
@@ -73,7 +73,10 @@ def label_all(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled(
+    INTS, INTS, INTS, INTS, INTS, INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, INT,
+    INTS, INTS, PAIRS, INT,
+)
 def _label(
     segment_offsets: Ints,
     path_owners: Ints,
@@ -224,7 +227,7 @@ def _label(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled(INT, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, INT)
 def _caller(
     owner: int,
     low: Ints,
@@ -262,7 +265,7 @@ def _caller(
     return _SELF, -1, -1
 
 
-@njit(nogil=True, cache=True)
+@compiled(INT, INTS, INTS, BYTES, INTS, INTS, INTS, INTS, INT, OUT, OUT, INT)
 def _covered(
     owner: int,
     low: Ints,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from longpole.analyzer.call_path import ROOT_CHAIN, extended
 from longpole.analyzer.columnar.batch import SpanBatch, span_batch
+from longpole.analyzer.columnar.compiling import compile_all
 from longpole.analyzer.columnar.forest import Forest, build_forest
 from longpole.analyzer.columnar.labelling import LabelledSegments, label_all
 from longpole.analyzer.columnar.walking import Walks, walk_all
@@ -41,7 +42,8 @@ class BatchPaths:
 
 
 def batch_paths(whole: WholeTraces, options: PathOptions | None = None) -> BatchPaths:
-    """The critical path of every trace of `whole`."""
+    """The critical path of every trace of `whole`. Compiles first if `readiness` did not."""
+    compile_all()
     chosen = options or PathOptions()
     batch = span_batch(whole)
     forest = build_forest(

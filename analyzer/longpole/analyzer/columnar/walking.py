@@ -10,8 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from longpole.analyzer.columnar.compiling import (
+    BYTES,
+    CODES,
+    INT,
+    INTS,
+    OUT,
+    OUT_ROWS,
+    compiled,
+)
 from longpole.analyzer.columnar.forest import Forest
 from longpole.model.span import SpanKind, StatusCode
 
@@ -61,7 +69,9 @@ def walk_all(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled(
+    INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, BYTES, INT, INTS
+)
 def _walk(
     primary: Ints,
     low: Ints,
@@ -118,7 +128,10 @@ def _walk(
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled(
+    INT, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, INT, OUT, OUT, OUT, INT, OUT, OUT, OUT,
+    OUT_ROWS, INT, OUT, OUT, OUT_ROWS,
+)
 def _walk_one(
     root: int,
     low: Ints,
@@ -209,7 +222,7 @@ def _walk_one(
     return filled, node_count
 
 
-@njit(nogil=True, cache=True)
+@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, BYTES)
 def _retrying(
     node: Ints,
     is_detached: Bytes,
@@ -237,7 +250,7 @@ def _retrying(
     return found[:count].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled(OUT, INT, INT, INTS, INTS, INT, INT)
 def _sort(candidates: Ints, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int) -> None:
     """By latest end, then earliest start, then index, all within [lo, hi)."""
     if end - begin <= _FEW:
@@ -275,17 +288,7 @@ def _sort(candidates: Ints, begin: int, end: int, low: Ints, high: Ints, lo: int
         candidates[begin + i] = held_all[order[i]]
 
 
-@njit(nogil=True, cache=True)
-def _slot(above: int, service: int, name: int) -> Any:
-    mixed = np.uint64(above + 1) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= np.uint64(service + 1) * np.uint64(0xC2B2AE3D27D4EB4F)
-    mixed ^= np.uint64(name + 1) * np.uint64(0x165667B19E3779F9)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    return np.int64(mixed >> np.uint64(33))
-
-
-@njit(nogil=True, cache=True)
+@compiled(OUT, OUT_ROWS, INT, INT, INT, INT)
 def _node(table: Ints, nodes: Ints, node_count: int, above: int, service: int, name: int) -> Any:
     """The number of this call path, `node_count` when it is new; the caller has made room."""
     slot = _slot(above, service, name) & (table.size - 1)
@@ -301,7 +304,7 @@ def _node(table: Ints, nodes: Ints, node_count: int, above: int, service: int, n
     return node_count
 
 
-@njit(nogil=True, cache=True)
+@compiled(OUT, OUT_ROWS, INT, INT)
 def _grown(table: Ints, nodes: Ints, node_count: int, more: int) -> Ints:
     """A table with room for so many more, at most half full."""
     size = table.size
@@ -314,3 +317,13 @@ def _grown(table: Ints, nodes: Ints, node_count: int, more: int) -> Ints:
             slot = (slot + 1) & (size - 1)
         wider[slot] = number
     return wider
+
+
+@compiled(INT, INT, INT)
+def _slot(above: int, service: int, name: int) -> Any:
+    mixed = np.uint64(above + 1) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= np.uint64(service + 1) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed ^= np.uint64(name + 1) * np.uint64(0x165667B19E3779F9)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.int64(mixed >> np.uint64(33))
