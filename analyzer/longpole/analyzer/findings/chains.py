@@ -1,0 +1,243 @@
+"""Chains of services: those in which each waits for the next, and those that come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.detector import Detector, fingerprint_of
+from longpole.analyzer.findings.path_time import path_time
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.tree import NO_PARENT
+from longpole.analyzer.wording import counted, duration_text, named, share_text
+from longpole.model.finding import Finding, FindingSeverity
+from longpole.model.span import SpanKind
+
+_MOST_SPAN_IDS = 50
+_MOST_SERVICES_IN_WORDS = 10
+_SERVER = int(SpanKind.SERVER)
+# What stands between two services and has one name everywhere is no service of its own.
+_PROXY = re.compile(
+    r"envoy|istio|linkerd|nginx|haproxy|traefik|proxy|ingress|sidecar|load-?balancer",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def is_proxy(service: str) -> bool:
+    """Whether a service, by its name, only hands requests on."""
+    return _PROXY.search(service) is not None
+
+
+def _deep_chains(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
+    spans, root = explanation.spans, explanation.root
+    if root < 0 or len(set(spans.services)) < thresholds.chain_services:
+        return
+    hops = _longest_hops(explanation)
+    low, high = explanation.windows.starts, explanation.windows.ends
+    held = [high[i] - low[i] for i in hops]
+    for place in range(len(hops) - 1):
+        held[place] -= held[place + 1]
+    begin = 0
+    while begin < len(hops):
+        # A hop that keeps much of the time for itself ends the run: there that hop is what is
+        # slow, not the chain. Windows nest, so no later head could be more patient.
+        head_ns = high[hops[begin]] - low[hops[begin]]
+        most_ns = head_ns * (1 - thresholds.chain_share)
+        end = begin
+        while end < len(hops) - 1 and held[end] <= most_ns:
+            end += 1
+        run = hops[begin : end + 1]
+        services = list(dict.fromkeys(spans.services[i] for i in run))
+        if len(services) >= thresholds.chain_services:
+            yield _deep_chain(explanation, thresholds, run, held[begin : end + 1], services)
+        begin = end + 1
+
+
+def _longest_hops(explanation: Explanation) -> list[int]:
+    """SERVER spans from the root down, one for each service entered; of several that were called
+    the one that took longest. Only what was waited for counts, and proxies are passed over."""
+    spans, found, order = explanation.spans, explanation.windows, explanation.tree.order
+    low, high, blocking = found.starts, found.ends, found.blocking
+    longest = [NO_PARENT] * len(spans)  # the longest hop at or below a span
+    following = [NO_PARENT] * len(spans)
+    for index in reversed(order):
+        best = NO_PARENT
+        for child in blocking[index]:
+            hop = longest[child]
+            if hop >= 0 and (best < 0 or high[hop] - low[hop] > high[best] - low[best]):
+                best = hop
+        if spans.kinds[index] == _SERVER and not is_proxy(spans.services[index]):
+            following[index] = best
+            best = index
+        longest[index] = best
+    hops: list[int] = []
+    hop = longest[explanation.root]
+    while hop >= 0:
+        hops.append(hop)
+        hop = following[hop]
+    return hops
+
+
+def _deep_chain(
+    explanation: Explanation,
+    thresholds: Thresholds,
+    run: list[int],
+    held: list[int],
+    services: list[str],
+) -> Finding:
+    spans, head = explanation.spans, run[0]
+    on_path_ns = path_time(explanation, [head])
+    saving_ns = max(0, on_path_ns - max(held))
+    severity = FindingSeverity.INFO
+    if saving_ns:
+        is_critical = len(services) >= thresholds.chain_critical_services
+        severity = FindingSeverity.CRITICAL if is_critical else FindingSeverity.WARNING
+    told = [named(service) for service in services[:_MOST_SERVICES_IN_WORDS]]
+    if len(services) > len(told):
+        told.append(f"{len(services) - len(told)} more")
+    chain_ns = sum(held)
+    return Finding(
+        detector=DEEP_SYNC_CHAIN.identifier,
+        severity=severity,
+        trace_id=explanation.trace_id,
+        span_ids=tuple(spans.span_ids[i] for i in run)[:_MOST_SPAN_IDS],
+        service=spans.services[head],
+        operation=spans.names[head],
+        saving_ns=saving_ns,
+        reason=(
+            f"{counted(len(services), 'service')} wait for each other in one chain, "
+            f"{' → '.join(told)}: {duration_text(chain_ns)} in all, and no hop but the last "
+            f"keeps more than {share_text(max(held[:-1]) / chain_ns if chain_ns else 0)} of it."
+        ),
+        action=(
+            f"Flatten the chain: let {named(spans.services[head])} ask the services it needs at "
+            "the same time, or keep what the far ones know nearer (a copy, an event)."
+        ),
+        fingerprint=fingerprint_of(
+            DEEP_SYNC_CHAIN.identifier, spans.services[head], spans.names[head], *services
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A stay in one service: the span it was entered by, and the stay it was called from."""
+
+    service: str
+    entry: int
+    caller: int  # -1 where nothing waits
+
+
+def _cycles(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
+    visits = _visits(explanation)
+    if len(visits) < 3:
+        return
+    spans = explanation.spans
+    groups: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
+    for earlier, later in _returns(visits):
+        entry = visits[later].entry
+        via = visits[visits[later].caller].service
+        call = explanation.tree.parents[entry]
+        place = call if spans.services[call] == via else entry
+        key = (visits[later].service, via, spans.names[place])
+        groups.setdefault(key, []).append((place, entry, visits[earlier].entry))
+    for key in sorted(groups):
+        yield _cycle(explanation, key, groups[key])
+
+
+def _visits(explanation: Explanation) -> list[_Visit]:
+    """Stays, callers before callees. A proxy belongs to the stay that called it."""
+    spans, tree, detached = explanation.spans, explanation.tree, explanation.detached
+    services, kinds, parents = spans.services, spans.kinds, tree.parents
+    visit_of = [NO_PARENT] * len(spans)
+    visits: list[_Visit] = []
+    for index in tree.order:
+        parent = parents[index]
+        if parent != NO_PARENT and index not in detached:
+            within = visit_of[parent]
+            service = services[index]
+            if service == visits[within].service or kinds[index] != _SERVER or is_proxy(service):
+                visit_of[index] = within
+                continue
+            caller = within
+        else:
+            caller = NO_PARENT
+        visit_of[index] = len(visits)
+        visits.append(_Visit(services[index], index, caller))
+    return visits
+
+
+def _returns(visits: list[_Visit]) -> Iterator[tuple[int, int]]:
+    """Pairs (earlier stay, later stay in the same service below it)."""
+    callees: dict[int, list[int]] = {}
+    for place, visit in enumerate(visits):
+        callees.setdefault(visit.caller, []).append(place)
+    under_way: dict[str, list[int]] = {}
+    waiting = [(place, False) for place in reversed(callees.get(NO_PARENT, []))]
+    while waiting:
+        place, is_left = waiting.pop()
+        stays = under_way.setdefault(visits[place].service, [])
+        if is_left:
+            stays.pop()
+            continue
+        if stays:
+            yield stays[-1], place
+        stays.append(place)
+        waiting.append((place, True))
+        waiting.extend((callee, False) for callee in reversed(callees.get(place, ())))
+
+
+def _cycle(
+    explanation: Explanation, key: tuple[str, str, str], returns: list[tuple[int, int, int]]
+) -> Finding:
+    spans = explanation.spans
+    service, via, operation = key
+    saving_ns = path_time(explanation, (call for call, _, _ in returns))
+    outer = spans.names[returns[0][2]]
+    times = "" if len(returns) == 1 else f" {len(returns)} times"
+    return Finding(
+        detector=CYCLIC_DEPENDENCY.identifier,
+        severity=FindingSeverity.WARNING,
+        trace_id=explanation.trace_id,
+        span_ids=tuple(dict.fromkeys(spans.span_ids[i] for back in returns for i in back))[
+            :_MOST_SPAN_IDS
+        ],
+        service=via,
+        operation=operation,
+        saving_ns=saving_ns,
+        reason=(
+            f"{named(service)} › {named(outer)} waits for {named(via)}, which calls back into "
+            f"{named(service)}{times} ({named(operation)}, {duration_text(saving_ns)} of the "
+            "path): when all workers wait like this, none is left to answer."
+        ),
+        action=(
+            f"Hand {named(via)} what it asks for in the request, move that part to a service "
+            "both may call, or answer first and go on by an event."
+        ),
+        fingerprint=fingerprint_of(CYCLIC_DEPENDENCY.identifier, service, via, operation),
+    )
+
+
+DEEP_SYNC_CHAIN = Detector(
+    "deep_sync_chain",
+    "A deep chain of services that wait for each other",
+    "`chain_services` services or more, each waiting for the next, and each but the last keeping "
+    "at most 1 − `chain_share` of the chain's time for itself. A warning, critical from "
+    "`chain_critical_services` on. The saving is what is left beside the longest hop if all "
+    "worked at the same time. Proxies do not count.",
+    _deep_chains,
+)
+CYCLIC_DEPENDENCY = Detector(
+    "cyclic_dependency",
+    "Services that call each other in a circle",
+    "A SERVER span of a service below another one of the same service, with a different service "
+    "between them, all of them waited for. Calls of a service to itself and by way of messages "
+    "are no cycle, and proxies do not count. A warning.",
+    _cycles,
+)
+
+DETECTORS: tuple[Detector, ...] = (DEEP_SYNC_CHAIN, CYCLIC_DEPENDENCY)

@@ -1,0 +1,159 @@
+"""Clock skew: hosts whose clocks disagree, as far as one trace proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from longpole.analyzer.calls import HOST
+from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.detector import Detector, fingerprint_of
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.tree import NO_PARENT
+from longpole.analyzer.wording import counted, duration_text, named
+from longpole.model.finding import Finding, FindingSeverity
+from longpole.model.span import SpanKind, StatusCode
+
+_MOST_SPAN_IDS = 50
+_SERVER, _CLIENT = int(SpanKind.SERVER), int(SpanKind.CLIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """Between `low_ns` and `high_ns` have to be added to the times of `host` so that each of
+    its answers (`servers`, indices) fits into the call from `other` that it answers."""
+
+    other: str
+    host: str
+    low_ns: int
+    high_ns: int
+    servers: tuple[int, ...]
+
+    @property
+    def least_ns(self) -> int:
+        """The smallest correction that will do; 0 when none is needed."""
+        if self.low_ns <= 0 <= self.high_ns:
+            return 0
+        return self.low_ns if self.low_ns > 0 else self.high_ns
+
+
+def clock_offsets(explanation: Explanation) -> dict[tuple[str, str], ClockOffset]:
+    """The offsets that one constant for each pair of hosts allows, by (calling host, called
+    host). Pairs that no constant explains are left out: there it is not the clock.
+
+    Evidence is a SERVER span below a CLIENT span of another host that is at least as long. A
+    call that failed may have been given up, so that its answer may come late; messages and
+    whatever else nobody waits for prove nothing.
+    """
+    spans, parents = explanation.spans, explanation.tree.parents
+    kinds, starts, ends = spans.kinds, spans.starts, spans.ends
+    found: dict[tuple[str, str], tuple[int, int, list[int]]] = {}
+    for server, kind in enumerate(kinds):
+        client = parents[server]
+        if kind != _SERVER or client == NO_PARENT or kinds[client] != _CLIENT:
+            continue
+        if ends[server] - starts[server] > ends[client] - starts[client]:
+            continue
+        if spans.status_codes[client] == StatusCode.ERROR and ends[server] > ends[client]:
+            continue
+        hosts = (spans.text(client, HOST), spans.text(server, HOST))
+        if hosts[0] is None or hosts[1] is None or hosts[0] == hosts[1]:
+            continue
+        pair = (hosts[0], hosts[1])
+        low, high = starts[client] - starts[server], ends[client] - ends[server]
+        if pair in found:
+            known_low, known_high, servers = found[pair]
+            servers.append(server)
+            found[pair] = (max(low, known_low), min(high, known_high), servers)
+        else:
+            found[pair] = (low, high, [server])
+    return {
+        pair: ClockOffset(*pair, low, high, tuple(servers))
+        for pair, (low, high, servers) in found.items()
+        if low <= high
+    }
+
+
+def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
+    spans, parents = explanation.spans, explanation.tree.parents
+    kinds, starts, ends = spans.kinds, spans.starts, spans.ends
+    # Hosts cost more to look at than times, and most answers lie where they belong.
+    if not any(
+        kind == _SERVER
+        and (client := parents[server]) != NO_PARENT
+        and kinds[client] == _CLIENT
+        and (starts[server] < starts[client] or ends[server] > ends[client])
+        for server, kind in enumerate(kinds)
+    ):
+        return
+    told: set[frozenset[str]] = set()
+    offsets = clock_offsets(explanation)
+    for pair in sorted(offsets, key=lambda pair: (-abs(offsets[pair].least_ns), pair)):
+        offset = offsets[pair]
+        if abs(offset.least_ns) < thresholds.clock_skew_ns or frozenset(pair) in told:
+            continue
+        told.add(frozenset(pair))
+        yield _finding(explanation, offset, thresholds)
+
+
+def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
+    spans, parents = explanation.spans, explanation.tree.parents
+    starts, ends = spans.starts, spans.ends
+    server = max(
+        offset.servers,
+        key=lambda i: (
+            max(starts[parents[i]] - starts[i], ends[i] - ends[parents[i]]),
+            -i,
+        ),
+    )
+    service, operation = spans.services[server], spans.names[server]
+    least_ns = abs(offset.least_ns)
+    direction = "ahead of" if offset.least_ns < 0 else "behind"
+    most_ns = max(abs(offset.low_ns), abs(offset.high_ns))
+    is_grave = least_ns >= thresholds.clock_skew_warning_ns
+    calls = len(offset.servers)
+    return Finding(
+        detector=CLOCK_SKEW.identifier,
+        severity=FindingSeverity.WARNING if is_grave else FindingSeverity.INFO,
+        trace_id=explanation.trace_id,
+        span_ids=tuple(spans.span_ids[i] for each in offset.servers for i in (each, parents[each]))[
+            :_MOST_SPAN_IDS
+        ],
+        service=service,
+        operation=operation,
+        saving_ns=0,
+        reason=(
+            f"The clock of {named(offset.host)} ({named(service)}) is {direction} that of "
+            f"{named(offset.other)} ({named(spans.services[parents[server]])}) by "
+            f"{_between(least_ns, most_ns)}: with that, "
+            + (
+                "the answer to the call fits into it."
+                if calls == 1
+                else f"the answers to all {counted(calls, 'call')} fit into them."
+            )
+        ),
+        action=(
+            f"Check time synchronisation (NTP, chrony) on {named(offset.host)}. Until then, read "
+            "times across these hosts with care: what lies outside of its call is kept off the "
+            "critical path."
+        ),
+        fingerprint=fingerprint_of(CLOCK_SKEW.identifier, offset.other, offset.host),
+    )
+
+
+def _between(least_ns: int, most_ns: int) -> str:
+    least, most = duration_text(least_ns), duration_text(most_ns)
+    return least if least == most else f"{least} to {most}"
+
+
+CLOCK_SKEW = Detector(
+    "clock_skew",
+    "Clocks of two hosts disagree",
+    "SERVER spans lie outside the CLIENT spans they answer, on another host (`host.name`), and "
+    "one constant offset of at least `clock_skew_ns` puts all answers between these two hosts "
+    "inside their calls. Failed calls that were answered late, messages, and answers longer than "
+    "their calls prove nothing. Information, a warning from `clock_skew_warning_ns` on.",
+    _skewed,
+)
+
+DETECTORS: tuple[Detector, ...] = (CLOCK_SKEW,)

@@ -1,0 +1,345 @@
+"""Sagas: steps in several places of which one failed, and what became of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from longpole.analyzer.calls import DB_SYSTEM, peer_of
+from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.detector import Detector, fingerprint_of
+from longpole.analyzer.findings.failures import Failures, error_words, failures_of, lets_through
+from longpole.analyzer.findings.path_time import path_time
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.findings.undoing import deed_of, undoes
+from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.tree import NO_PARENT
+from longpole.analyzer.wording import counted, duration_text, named
+from longpole.model.finding import Finding, FindingSeverity
+from longpole.model.span import SpanKind, StatusCode
+
+_MOST_SPAN_IDS = 50
+_MOST_STEPS = 200  # of one span; a loop over more than that is no saga
+_MOST_STEPS_IN_WORDS = 6
+_OUTCOME = ("saga.compensation",)
+_STEPS = (int(SpanKind.CLIENT), int(SpanKind.PRODUCER), int(SpanKind.INTERNAL))
+
+
+@dataclass(slots=True)
+class _Saga:
+    """One span that conducted steps. All are indices in the order of time; `undone` has the last
+    call that took each step back; `left` the completed steps that nothing took back.
+    `is_named`: it calls itself a saga, or took other steps back; else it only looks like one."""
+
+    conductor: int
+    failed: int
+    completed: list[int] = field(default_factory=list)
+    undone: dict[int, int] = field(default_factory=dict)
+    left: list[int] = field(default_factory=list)
+    is_named: bool = False
+
+
+def _sagas(explanation: Explanation) -> list[_Saga]:
+    """The sagas of one trace that failed; a saga that came to its end is none of them."""
+    spans, tree = explanation.spans, explanation.tree
+    conductors: dict[int, None] = {}
+    for index, code in enumerate(spans.status_codes):
+        parent = tree.parents[index]
+        if code == StatusCode.ERROR and parent != NO_PARENT and spans.kinds[index] in _STEPS:
+            conductors[parent] = None
+    sagas = [_saga(explanation, conductor) for conductor in conductors]
+    return [saga for saga in sagas if saga is not None]
+
+
+def _saga(explanation: Explanation, conductor: int) -> _Saga | None:
+    spans = explanation.spans
+    children = explanation.tree.children[conductor]
+    if not 2 <= len(children) <= _MOST_STEPS:
+        return None
+    steps = [
+        child
+        for child in sorted(children, key=lambda c: (spans.starts[c], spans.ends[c], c))
+        if spans.kinds[child] in _STEPS
+        and (spans.kinds[child] == SpanKind.INTERNAL or spans.text(child, DB_SYSTEM) is None)
+    ]
+    failed, undoings = _turning_point(spans, steps)
+    if failed is None:
+        return None
+    saga = _Saga(conductor, failed)
+    latest: dict[tuple[str, int], int] = {}
+    for step in steps:
+        if step == failed or spans.starts[step] >= spans.starts[failed] or step in undoings:
+            continue
+        if spans.status_codes[step] == StatusCode.ERROR or not _has_effect(explanation, step):
+            continue
+        if spans.ends[step] <= spans.starts[failed]:
+            latest[spans.names[step], spans.kinds[step]] = step
+    saga.completed = sorted(latest.values(), key=lambda c: (spans.starts[c], c))
+    for step in saga.completed:
+        takers = [u for u in undoings if _takes_back(spans, u, step)]
+        if takers:
+            saga.undone[step] = takers[-1]  # the last attempt tells how it ended
+    saga.is_named = bool(saga.undone) or _speaks_of_saga(spans.names[conductor])
+    for step in saga.completed:
+        if step in saga.undone:
+            if spans.status_codes[saga.undone[step]] == StatusCode.ERROR:
+                saga.left.append(step)
+        elif _is_to_be_undone(explanation, step, saga):
+            saga.left.append(step)
+    return saga if saga.undone or saga.left else None
+
+
+def _turning_point(spans: PathSpans, steps: list[int]) -> tuple[int | None, list[int]]:
+    """The step that failed, and the calls after it that take something back. A failed attempt
+    that was repeated with success is not it."""
+    succeeded = {
+        (spans.names[s], spans.kinds[s]): spans.starts[s]
+        for s in steps
+        if spans.status_codes[s] != StatusCode.ERROR
+    }
+    failed: int | None = None
+    before: list[int] = []
+    for step in steps:
+        call = (spans.names[step], spans.kinds[step])
+        is_good = (
+            spans.status_codes[step] != StatusCode.ERROR
+            or succeeded.get(call, spans.ends[step] - 1) >= spans.ends[step]
+        )
+        if is_good:
+            before.append(step)
+        elif failed is None:
+            if not any(_takes_back(spans, step, done) for done in before):
+                failed = step
+        elif spans.names[failed] == spans.names[step]:
+            failed = step  # tried again, in vain
+    if failed is None:
+        return None, []
+    undoings = [
+        step
+        for step in steps
+        if step != failed
+        and spans.starts[step] >= spans.ends[failed]
+        and any(_takes_back(spans, step, done) for done in before if done != step)
+    ]
+    return failed, undoings
+
+
+def _takes_back(spans: PathSpans, later: int, earlier: int) -> bool:
+    if spans.starts[later] < spans.ends[earlier]:
+        return False
+    later_name, earlier_name = spans.names[later], spans.names[earlier]
+    if undoes(later_name, earlier_name, False):
+        return True
+    if not deed_of(later_name).is_undoing:
+        return False
+    peer = peer_of(spans, later)
+    same_peer = peer is not None and peer == peer_of(spans, earlier)
+    return same_peer and undoes(later_name, earlier_name, True)
+
+
+def _has_effect(explanation: Explanation, step: int) -> bool:
+    """Whether a step changes anything: a call that only reads does not, nor does a step whose
+    calls all do so."""
+    spans, children = explanation.spans, explanation.tree.children
+    if deed_of(spans.names[step]).is_reading:
+        return False
+    if spans.kinds[step] != SpanKind.INTERNAL:
+        return True
+    calls: list[int] = []
+    waiting = list(children[step])
+    while waiting:
+        index = waiting.pop()
+        if spans.kinds[index] in (SpanKind.CLIENT, SpanKind.PRODUCER):
+            calls.append(index)
+        elif spans.kinds[index] == SpanKind.INTERNAL:
+            waiting.extend(children[index])
+    return not calls or any(not deed_of(spans.names[call]).is_reading for call in calls)
+
+
+def _speaks_of_saga(name: str) -> bool:
+    return "saga" in deed_of(name).words
+
+
+def _is_to_be_undone(explanation: Explanation, step: int, saga: _Saga) -> bool:
+    """Whether a completed step that nothing took back should have been."""
+    spans = explanation.spans
+    deed = deed_of(spans.names[step])
+    if {"saga", "step"} <= set(deed.words):
+        return True
+    if not deed.is_binding or spans.kinds[step] == SpanKind.INTERNAL and not saga.is_named:
+        return False
+    # The conductor may have gone on without the step that failed: then nothing is to be undone.
+    return spans.status_codes[saga.conductor] == StatusCode.ERROR or saga.is_named
+
+
+def _compensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
+    if StatusCode.ERROR not in explanation.spans.status_codes:
+        return
+    failures: Failures | None = None
+    for saga in _sagas(explanation):
+        if saga.undone:
+            failures = failures or failures_of(explanation)
+            yield _compensation(explanation, failures, saga)
+
+
+def _compensation(explanation: Explanation, failures: Failures, saga: _Saga) -> Finding:
+    spans = explanation.spans
+    chain = failures.chain(saga.failed)
+    while lets_through(spans, chain[-1]):
+        chain.pop()
+    origin = chain[-1]
+    undoings = sorted(set(saga.undone.values()), key=lambda u: (spans.starts[u], u))
+    saving_ns = path_time(explanation, undoings)
+    told = [
+        f"{_step_name(spans, step)} by {_undoing_name(explanation, saga.undone[step])}"
+        for step in reversed(saga.completed)
+        if step in saga.undone
+    ]
+    words = error_words(spans, origin)
+    left = [_step_name(spans, step) for step in saga.left]
+    ending = f"Not undone: {_listed(left)}." if left else "Nothing is left over."
+    conductor = f"{named(spans.services[saga.conductor])} › {named(spans.names[saga.conductor])}"
+    failed_name = _step_name(spans, saga.failed)
+    return Finding(
+        detector=SAGA_COMPENSATION.identifier,
+        severity=FindingSeverity.WARNING,
+        trace_id=explanation.trace_id,
+        span_ids=tuple(
+            dict.fromkeys(
+                spans.span_ids[i]
+                for i in (*reversed(chain), *undoings, *saga.completed, saga.conductor)
+            )
+        )[:_MOST_SPAN_IDS],
+        service=spans.services[origin],
+        operation=spans.names[origin],
+        saving_ns=saving_ns,
+        reason=(
+            f"{conductor} fails at its step {failed_name}, in {named(spans.services[origin])} › "
+            f"{named(spans.names[origin])}"
+            + (f" ({words})" if words else "")
+            + f", after {counted(len(saga.completed), 'completed step')} "
+            f"({_listed([_step_name(spans, s) for s in saga.completed])}). Undone: "
+            f"{_listed(told)}, in {duration_text(saving_ns)} of the path. {ending}"
+        ),
+        action=(
+            f"Mend what fails in {named(spans.services[origin])}. If it fails often, ask for it "
+            "before the steps that are costly to undo, and undo after answering."
+        ),
+        fingerprint=fingerprint_of(
+            SAGA_COMPENSATION.identifier,
+            spans.services[saga.conductor],
+            spans.names[saga.conductor],
+            spans.names[saga.failed],
+        ),
+    )
+
+
+def _uncompensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
+    if StatusCode.ERROR not in explanation.spans.status_codes:
+        return
+    for saga in _sagas(explanation):
+        if saga.left:
+            yield _left_over(explanation, saga)
+
+
+def _left_over(explanation: Explanation, saga: _Saga) -> Finding:
+    spans = explanation.spans
+    tried = [step for step in saga.left if step in saga.undone]
+    forgotten = [step for step in saga.left if step not in saga.undone]
+    said: list[str] = []
+    if forgotten:
+        names = _listed([_step_name(spans, step) for step in forgotten])
+        said.append(f"nothing undoes {names}")
+    if tried:
+        names = _listed([_step_name(spans, step) for step in tried])
+        said.append(f"undoing {names} failed too")
+    service, operation = spans.services[saga.conductor], spans.names[saga.conductor]
+    return Finding(
+        detector=SAGA_UNCOMPENSATED.identifier,
+        severity=FindingSeverity.CRITICAL if saga.is_named else FindingSeverity.INFO,
+        trace_id=explanation.trace_id,
+        span_ids=tuple(
+            dict.fromkeys(
+                spans.span_ids[i]
+                for i in (
+                    *saga.left,
+                    *(saga.undone[step] for step in tried),
+                    saga.failed,
+                    saga.conductor,
+                )
+            )
+        )[:_MOST_SPAN_IDS],
+        service=service,
+        operation=operation,
+        saving_ns=0,
+        reason=(
+            f"{named(service)} › {named(operation)} fails at {_step_name(spans, saga.failed)} "
+            f"after {counted(len(saga.completed), 'completed step')}, and {' and '.join(said)}: "
+            "what was done there stands."
+        ),
+        action=(
+            "Undo by hand what stands now. Then give each step its compensation, and retry a "
+            "compensation that fails until it works."
+        ),
+        fingerprint=fingerprint_of(
+            SAGA_UNCOMPENSATED.identifier,
+            service,
+            operation,
+            *sorted(spans.names[step] for step in saga.left),
+        ),
+    )
+
+
+def _step_name(spans: PathSpans, step: int) -> str:
+    """`charge` for `saga step charge`; any other name as it is."""
+    name = spans.names[step]
+    for prefix in ("saga step ", "saga.step."):
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return named(name[len(prefix) :])
+    return named(name)
+
+
+def _undoing_name(explanation: Explanation, undoing: int) -> str:
+    """The undoing, or the call that it consists of."""
+    spans = explanation.spans
+    outcome = spans.text(undoing, _OUTCOME)
+    calls = [
+        child
+        for child in explanation.tree.children[undoing]
+        if spans.kinds[child] in (SpanKind.CLIENT, SpanKind.PRODUCER)
+        and spans.text(child, DB_SYSTEM) is None
+    ]
+    name = named(spans.names[calls[-1] if calls else undoing])
+    if outcome == "impossible":
+        return f"{name} (which can only soften it)"
+    return f"{name} (which failed)" if spans.status_codes[undoing] == StatusCode.ERROR else name
+
+
+def _listed(words: list[str]) -> str:
+    if not words:
+        return "none"
+    shown = words[:_MOST_STEPS_IN_WORDS]
+    if len(words) > len(shown):
+        shown.append(f"{len(words) - len(shown)} more")
+    return ", ".join(shown)
+
+
+SAGA_COMPENSATION = Detector(
+    "saga_compensation",
+    "A saga failed and was undone",
+    "A span conducted steps (calls, messages, inner spans), one failed, and later ones took back "
+    "earlier ones: by the words of their names (reserve and release, charge and refund, POST and "
+    "DELETE of the same thing, cancel, undo, compensate). The saving is the path time of undoing. "
+    "The service named is where the step's failure began. A warning.",
+    _compensated,
+)
+SAGA_UNCOMPENSATED = Detector(
+    "saga_uncompensated",
+    "A saga failed and was not undone",
+    "As before, but a completed step was never taken back, or taking it back failed. Critical for "
+    "steps of what calls itself a saga and for binding ones (charge, reserve, book …) where "
+    "other steps were taken back; information where nothing was.",
+    _uncompensated,
+)
+
+DETECTORS: tuple[Detector, ...] = (SAGA_UNCOMPENSATED, SAGA_COMPENSATION)
