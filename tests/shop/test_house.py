@@ -124,7 +124,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def fault_names_asked(path: Path) -> Iterator[str]:
-    """The names in `….active("name")` and in `….active(NAME)` with NAME a constant of the module."""
+    """The names in `….active("name")` and in `….active(NAME)`, NAME a constant of the module."""
     module = tree(path)
     constants = {
         target.id: node.value.value
