@@ -1,0 +1,81 @@
+"""Compiling: the loops of the columnar core become machine code before anybody calls them.
+
+Every loop is declared with the types it takes, so that there is exactly one version of each and
+nothing is ever compiled in the middle of a question: an argument of another type is an error.
+Machine code is cached on disk: in `__pycache__` beside the source, else, where that cannot be
+written, in the user's cache directory; `NUMBA_CACHE_DIR` names another place. Without any, the
+code is made again at each start. Importing this module imports Numba; `readiness` does not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import config, njit, types
+from numba.core.caching import NullCache
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# Arrays that are only read: Arrow's memory is not writable, and what is writable fits as well.
+INTS = types.Array(types.int64, 1, "C", readonly=True)
+IDS = types.Array(types.uint64, 1, "C", readonly=True)
+CODES = types.Array(types.int32, 1, "C", readonly=True)
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+PAIRS = types.Array(types.int64, 2, "C", readonly=True)
+# Arrays that are filled.
+OUT = types.Array(types.int64, 1, "C")
+OUT_BYTES = types.Array(types.uint8, 1, "C")
+OUT_ROWS = types.Array(types.int64, 2, "C")
+INT = types.int64
+FLAG = types.boolean
+
+_declared: list[tuple[Any, tuple[Any, ...]]] = []
+_compiling = threading.Lock()
+_is_done = False
+
+
+def compiled(*takes: Any) -> Callable[[_F], _F]:
+    """Declare a loop with the types of its arguments; `compile_all` makes it ready. It does not
+    hold the GIL. A loop stands in its module above those that it calls."""
+
+    def declare(function: _F) -> _F:
+        try:
+            loop = njit(function, nogil=True, cache=True)
+        except RuntimeError:  # no directory to cache in
+            loop = njit(function, nogil=True)
+        _declared.append((loop, takes))
+        return loop  # type: ignore[no-any-return]
+
+    return declare
+
+
+def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Load or make the machine code of everything declared so far; whether it is all there.
+    Several threads may ask; a stop takes effect between two loops."""
+    global _is_done
+    # They declare their loops on import.
+    from longpole.analyzer.columnar import forest, grouping, labelling, walking  # noqa: F401
+
+    with _compiling:
+        if _is_done or config.DISABLE_JIT:
+            return True
+        # Those that are called first, so that callers find them.
+        while _declared:
+            if is_stopping():
+                return False
+            loop, takes = _declared[-1]
+            _compile(loop, takes)
+            loop.disable_compile()
+            _declared.pop()
+        _is_done = True
+        return True
+
+
+def _compile(loop: Any, takes: tuple[Any, ...]) -> None:
+    try:
+        loop.compile(takes)
+    except OSError:  # the cache became unreadable, or its disk is full
+        loop._cache = NullCache()
+        loop.compile(takes)
