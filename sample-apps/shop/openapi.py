@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ class Comparison:
     breaking: Sequence[str]
 
 
+@cache
 def document_of(service: str) -> dict[str, Any]:
-    """The OpenAPI document of a service. Its parts are put together, over an empty database, and
-    not started. Raises KeyError for another name."""
+    """The OpenAPI document of a service, made once and not to be changed. Its parts are put
+    together, over an empty database, and not started. Raises KeyError for another name."""
     with tempfile.TemporaryDirectory(prefix="shop-openapi-") as folder:
         settings = Settings(
             service_name=service,

@@ -12,6 +12,8 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
+_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 
@@ -99,22 +101,14 @@ def _sent(where: str, was: Document, now: Document, old: Document, new: Document
             yield f"{where} no longer takes {name}"
         else:
             yield from _sent(f"{where}.{name}", field, now["properties"][name], old, new)
-    for limit, is_tighter in _TIGHTER.items():
+    for limit in (*_LEAST, *_MOST):
         before, after = was.get(limit), now.get(limit)
-        if after is not None and (before is None or is_tighter(before, after)):
+        if after is None:
+            continue
+        if before is None or (after > before if limit in _LEAST else after < before):
             yield f"{where}: {limit} is {after}, and was {'open' if before is None else before}"
     if "items" in was and "items" in now:
         yield from _sent(f"{where}[]", was["items"], now["items"], old, new)
-
-
-_TIGHTER = {
-    **dict.fromkeys(
-        ("minimum", "exclusiveMinimum", "minLength", "minItems"), lambda was, now: now > was
-    ),
-    **dict.fromkeys(
-        ("maximum", "exclusiveMaximum", "maxLength", "maxItems"), lambda was, now: now < was
-    ),
-}
 
 
 def _read(where: str, was: Document, now: Document, old: Document, new: Document) -> Iterator[str]:

@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,28 +22,29 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "core", "helpers", "helper", "mana
 # What one service may know of another: what it promises, and how to call it.
 PUBLIC = {"contract", "client"}
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SHOP)))
+
+def test_every_module_says_what_it_owns() -> None:
+    silent = [named(path) for path in MODULES if not ast.get_docstring(tree(path))]
+    assert silent == [], "begin with a one-sentence docstring"
 
 
-@each_module
-def test_a_module_says_what_it_owns(path: Path) -> None:
-    assert ast.get_docstring(tree(path)), "begin with a one-sentence docstring"
+def test_every_module_is_one_sitting() -> None:
+    long = [named(path) for path in MODULES if len(path.read_text().splitlines()) > 400]
+    assert long == [], "split it: one concept per file"
 
 
-@each_module
-def test_a_module_is_one_sitting(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400, "split it: one concept per file"
+def test_every_module_is_named_after_a_concept() -> None:
+    vague = [named(path) for path in MODULES if path.stem in FORBIDDEN_NAMES]
+    assert vague == [], "name the file after the one concept it holds"
 
 
-@each_module
-def test_a_module_is_named_after_a_concept(path: Path) -> None:
-    assert path.stem not in FORBIDDEN_NAMES, "name the file after the one concept it holds"
-
-
-@each_module
-def test_the_shop_speaks_only_opentelemetry(path: Path) -> None:
-    known = {name.split(".")[0] for name in imported(path)}
-    assert "longpole" not in known, "the shop must run with any backend: send OTLP"
+def test_the_shop_speaks_only_opentelemetry() -> None:
+    guilty = [
+        named(path)
+        for path in MODULES
+        if "longpole" in {name.split(".")[0] for name in imported(path)}
+    ]
+    assert guilty == [], "the shop must run with any backend: send OTLP"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -73,23 +75,19 @@ def test_only_the_settings_read_the_environment() -> None:
     # Telemetry sets what the instrumentations read from nowhere else; it is handed the value.
     allowed = {"chassis/settings.py", "chassis/telemetry.py"}
     guilty = {
-        str(path.relative_to(SHOP))
-        for path in MODULES
-        if re.search(r"\bos\.(environ|getenv)\b", path.read_text())
+        named(path) for path in MODULES if re.search(r"\bos\.(environ|getenv)\b", path.read_text())
     }
     assert guilty <= allowed, "take it from Settings"
 
 
 def test_every_fault_is_asked_for_and_exists() -> None:
-    text = {path: path.read_text() for path in MODULES if "faults" not in path.parts}
     said = {
         node.value
-        for path, words in text.items()
-        if any(name in words for name in CATALOGUE)
-        for node in ast.walk(ast.parse(words))
+        for path in MODULES
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    # A name is said as a constant of its own, and nowhere but where it takes effect.
+    # A name is a constant of its own where it takes effect.
     assert sorted(set(CATALOGUE) - said) == [], "faults.toml has faults that nothing makes true"
 
 
@@ -108,6 +106,12 @@ def test_a_fault_points_to_a_service_and_a_detector_word() -> None:
         assert re.fullmatch(r"[a-z0-9_]+", fault["detector"]), fault["name"]
 
 
+def named(path: Path) -> str:
+    """The file, as one says it."""
+    return path.relative_to(SHOP).as_posix()
+
+
+@cache
 def tree(path: Path) -> ast.Module:
     """The module, parsed."""
     return ast.parse(path.read_text())

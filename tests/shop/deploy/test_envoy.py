@@ -276,6 +276,7 @@ def call(port: int, path: str = "/v1/x", headers: dict[str, str] | None = None) 
         connection.close()
 
 
+@pytest.mark.full
 def test_the_mesh_gives_the_canary_its_share_of_calls(mesh: Mesh) -> None:
     for _ in range(200):
         assert call(mesh.caller.ports["recommendation-service"]) == 200
@@ -286,6 +287,7 @@ def test_the_mesh_gives_the_canary_its_share_of_calls(mesh: Mesh) -> None:
     assert 0.2 - 0.115 < share < 0.2 + 0.115
 
 
+@pytest.mark.full
 def test_every_hop_of_the_mesh_is_a_span_of_the_trace(mesh: Mesh, longpole: Longpole) -> None:
     assert call(mesh.caller.ports["user-service"], headers={"traceparent": TRACEPARENT}) == 200
 
@@ -298,6 +300,7 @@ def test_every_hop_of_the_mesh_is_a_span_of_the_trace(mesh: Mesh, longpole: Long
     assert seen.headers["traceparent"] == f"00-{TRACE}-{incoming.span_id.hex()}-01"
 
 
+@pytest.mark.full
 def test_the_mesh_carries_grpc(mesh: Mesh) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{mesh.caller.ports['payment-service-grpc']}") as channel:
         till = payment_pb2_grpc.PaymentServiceStub(channel)  # type: ignore[no-untyped-call]
@@ -306,6 +309,7 @@ def test_the_mesh_carries_grpc(mesh: Mesh) -> None:
     assert reply.charge_id == "charge of order-1"
 
 
+@pytest.mark.full
 def test_the_mesh_lets_nobody_in_without_its_certificate(mesh: Mesh, folder: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(folder / "secrets" / "mesh" / "ca.crt")
@@ -321,6 +325,7 @@ def test_the_mesh_lets_nobody_in_without_its_certificate(mesh: Mesh, folder: Pat
     assert call(mesh.caller.ports["user-service"]) == 200
 
 
+@pytest.mark.full
 def test_the_mesh_gives_up_on_what_cannot_be_reached(mesh: Mesh) -> None:
     assert call(mesh.caller.ports["order-service"]) == 503
     assert mesh.caller.stat("cluster.order-service.upstream_rq_retry") == 2

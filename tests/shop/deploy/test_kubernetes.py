@@ -168,11 +168,11 @@ def test_every_secret_is_made_and_used_by_its_owner(tmp_path: Path) -> None:
         (volume,) = (each for each in pod_of(deployment)["volumes"] if each["name"] == "secrets")
         mounted = {source["secret"]["name"] for source in volume["projected"]["sources"]}
         assert mounted <= set(made), name
-        files = {Path(file).name for secret in mounted for file in made[secret]}
+        given = {Path(file).name for secret in mounted for file in made[secret]}
         read = {
             Path(each["value"]).name for each in container["env"] if each["name"].endswith("_FILE")
         }
-        assert files == read | {Path(SETTINGS["OTEL_EXPORTER_OTLP_HEADERS_FILE"]).name}, name
+        assert given == read | {Path(SETTINGS["OTEL_EXPORTER_OTLP_HEADERS_FILE"]).name}, name
 
 
 def test_the_kustomization_lists_every_file_but_the_job() -> None:

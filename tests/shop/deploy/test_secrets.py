@@ -71,6 +71,7 @@ def test_services_take_their_secrets_from_these_files(tmp_path: Path) -> None:
     assert token not in repr(told)
 
 
+@pytest.mark.full
 def test_each_service_gets_into_its_own_database_and_no_other(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     with postgres_server() as url:
