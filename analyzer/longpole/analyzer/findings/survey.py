@@ -1,0 +1,109 @@
+"""Survey: what several detectors ask of one trace, worked out once."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from longpole.analyzer.calls import without_ids
+from longpole.analyzer.explain import Explanation
+from longpole.model.span import SpanKind
+
+if TYPE_CHECKING:
+    from longpole.analyzer.findings.repeated_calls import RepeatedCalls
+
+_ENTRIES = (int(SpanKind.SERVER), int(SpanKind.CONSUMER))
+_NEVER_CALLS = frozenset((*_ENTRIES, int(SpanKind.PRODUCER)))
+# Fewer spans of one name are no pattern, whatever the thresholds say.
+FEWEST_ALIKE = 3
+
+
+class Survey:
+    """Facts about one trace by span index. Cheap ones are there at once, the others when they
+    are first asked for; a trace that shows nothing pays for few of them."""
+
+    __slots__ = (
+        "_below", "_entries", "_families", "durations", "explanation", "longest_ns", "repeated"
+    )  # fmt: skip
+
+    def __init__(self, explanation: Explanation) -> None:
+        self.explanation = explanation
+        spans = explanation.spans
+        self.durations = [e - s for s, e in zip(spans.starts, spans.ends, strict=True)]
+        self.longest_ns = max(self.durations, default=0)
+        self._below: dict[int, int] | None = None
+        self._entries: dict[int, int] = {}
+        self._families: list[list[int]] | None = None
+        self.repeated: list[RepeatedCalls] | None = None  # filled in by `repeated_calls`
+
+    def path_ns(self, index: int) -> int:
+        """Time on the critical path that a span and everything below it hold."""
+        if self._below is None:
+            e = self.explanation
+            below = dict(e.critical_ns)
+            parents = e.tree.parents
+            for visited in reversed(e.path.visited[1:]):  # parents come first
+                above = parents[visited]
+                below[above] = below.get(above, 0) + below.get(visited, 0)
+            self._below = below
+        return self._below.get(index, 0)
+
+    def entry(self, index: int) -> int:
+        """The nearest span above that a request or a message entered its service by; else the
+        highest one of that service."""
+        known = self._entries
+        spans, parents = self.explanation.spans, self.explanation.tree.parents
+        passed: list[int] = []
+        at = index
+        while True:
+            above = parents[at]
+            if above < 0 or spans.services[above] != spans.services[at]:
+                found = at
+                break
+            if above in known:
+                found = known[above]
+                break
+            passed.append(above)
+            at = above
+            if spans.kinds[at] in _ENTRIES:
+                found = at
+                break
+        for one in passed:
+            known[one] = found
+        return found
+
+    @property
+    def families(self) -> list[list[int]]:
+        """Spans that may be calls and share service and name, ids in it aside; only families
+        of at least `FEWEST_ALIKE`, each in index order."""
+        if self._families is None:
+            spans = self.explanation.spans
+            alike: dict[tuple[str, str], list[int]] = {}
+            if len(spans) > FEWEST_ALIKE:
+                for index, kind in enumerate(spans.kinds):
+                    if kind not in _NEVER_CALLS:
+                        key = (spans.services[index], without_ids(spans.names[index]))
+                        known = alike.get(key)
+                        if known is None:
+                            alike[key] = [index]
+                        else:
+                            known.append(index)
+            self._families = [f for f in alike.values() if len(f) >= FEWEST_ALIKE]
+        return self._families
+
+
+_LATEST = threading.local()
+
+
+def survey_of(explanation: Explanation) -> Survey:
+    """The survey of this trace; the one made last is kept until the next or `forget`, because
+    detectors look at the same trace one after the other."""
+    survey: Survey | None = getattr(_LATEST, "survey", None)
+    if survey is None or survey.explanation is not explanation:
+        survey = _LATEST.survey = Survey(explanation)
+    return survey
+
+
+def forget() -> None:
+    """Let go of the trace that was looked at last."""
+    _LATEST.survey = None
