@@ -20,6 +20,17 @@ ROOTS = pa.schema(
         pa.field("max_ns", pa.int64()),
     ]
 )
+# Of `FoundFindings`: its `findings` and its `roots`.
+FOUND_FINDINGS = pa.schema(
+    [*columns.FINDINGS, *(columns.TRACES.field(n) for n in ("root_service", "root_operation"))]
+)
+FINDING_ROOTS = pa.schema(
+    [
+        columns.TRACES.field("root_service"),
+        columns.TRACES.field("root_operation"),
+        pa.field("trace_count", pa.int64()),
+    ]
+)
 LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
 

@@ -22,11 +22,13 @@ from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
+from longpole.storage.memory_findings import findings
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
 from longpole.storage.memory_whole import whole_traces
 from longpole.storage.ports import (
     DerivedRows,
+    FoundFindings,
     FoundTraces,
     PathTotals,
     Receipt,
@@ -214,6 +216,13 @@ class MemoryStore:
             }
         notices = self.find_traces(query).notices
         return path_totals(rows, segments, group_by, notices)
+
+    def findings(self, query: TraceQuery) -> FoundFindings:
+        refuse_bad_regexes(query)
+        with self._lock:
+            rows = self._matching(query)
+            kept = {r.trace_id: self._traces[r.trace_id].derived.get("findings", []) for r in rows}
+        return findings(rows, kept, self.find_traces(query).notices)
 
     def _matching(self, query: TraceQuery) -> list[plain.TraceRow]:
         """Every matching trace, newest first."""

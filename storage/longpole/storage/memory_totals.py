@@ -50,20 +50,25 @@ def path_totals(
         "p99_ns": nearest_rank(durations, 99),
         "max_ns": durations[-1] if durations else None,
     }
-    coverage = Coverage(
+    return PathTotals(
+        pa.Table.from_pylist(lines, schema=groups_schema(group_by)),
+        pa.Table.from_pylist([roots], schema=ROOTS),
+        coverage_of(rows),
+        tuple(row.trace_id for row in rows if not row.values["is_settled"]),
+        notices,
+        pa.array(durations, pa.int64()),
+    )
+
+
+def coverage_of(rows: Sequence[TraceRow]) -> Coverage:
+    """How many of these traces are settled, and how complete those are."""
+    used = [row for row in rows if row.values["is_settled"]]
+    return Coverage(
         matched=len(rows),
         used=len(used),
         unsettled=len(rows) - len(used),
         incomplete=sum(bool(r.values["orphans"] or r.values["headless"]) for r in used),
         late=sum(bool(r.values["late"]) for r in used),
-    )
-    return PathTotals(
-        pa.Table.from_pylist(lines, schema=groups_schema(group_by)),
-        pa.Table.from_pylist([roots], schema=ROOTS),
-        coverage,
-        tuple(row.trace_id for row in rows if not row.values["is_settled"]),
-        notices,
-        pa.array(durations, pa.int64()),
     )
 
 

@@ -211,6 +211,23 @@ PATH_GROUP_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFindings:
+    """What the detectors found in many traces, from derived rows only.
+
+    `findings` has `columns.FINDINGS`, then `root_service` and `root_operation` of the trace, in
+    no order. `roots` has `root_service`, `root_operation` and `trace_count` of every settled
+    trace that matches, whether anything was found in it or not, in no order. `unsettled` are
+    the matching traces that have no current derived rows.
+    """
+
+    findings: pa.Table
+    roots: pa.Table
+    coverage: Coverage
+    unsettled: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceInfo:
     """A service that sent spans; times are span starts."""
 
@@ -242,6 +259,11 @@ class TraceReader(Protocol):
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """Critical-path time over every matching trace; `query.limit` does not apply.
         `group_by` is drawn from `PATH_GROUP_COLUMNS`, else ValueError."""
+        ...
+
+    def findings(self, query: TraceQuery) -> FoundFindings:
+        """What was found in every matching trace; `query.limit` does not apply. Raises as
+        `find_traces` does."""
         ...
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:

@@ -46,6 +46,7 @@ from longpole.storage.duckdb.status import store_status
 from longpole.storage.journal import Journal, JournalSettings
 from longpole.storage.ports import (
     DerivedRows,
+    FoundFindings,
     FoundTraces,
     PathTotals,
     Receipt,
@@ -286,6 +287,10 @@ class DuckDBStore:
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """See `ports.TraceReader`."""
         return self._reader.path_totals(query, group_by)
+
+    def findings(self, query: TraceQuery) -> FoundFindings:
+        """See `ports.TraceReader`."""
+        return self._reader.findings(query)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""

@@ -14,6 +14,7 @@ from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.export import export_chunks
+from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
@@ -21,7 +22,14 @@ from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
 from longpole.storage.duckdb.read.traces import read_logs, read_trace, read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
-from longpole.storage.ports import FoundTraces, PathTotals, ServiceInfo, SqlAnswer, WholeTraces
+from longpole.storage.ports import (
+    FoundFindings,
+    FoundTraces,
+    PathTotals,
+    ServiceInfo,
+    SqlAnswer,
+    WholeTraces,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,6 +71,10 @@ class Reader:
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):
             return totals(connection, snapshot, query, group_by)
+
+    def findings(self, query: TraceQuery) -> FoundFindings:
+        with self._session() as (connection, snapshot):
+            return read_findings(connection, snapshot, query)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):
