@@ -41,6 +41,9 @@ class HttpSource:
     def critical_path(self, asked: Asked) -> dict[str, Any]:
         return self._get("critical-path", asked)
 
+    def findings(self, asked: Asked) -> dict[str, Any]:
+        return self._get("findings", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 

@@ -30,6 +30,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.critical_path(asked)
 
+    def findings(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.findings(asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.services(asked)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from longpole.analyzer.explain import explain
 from longpole.analyzer.reports.critical_path_report import critical_path_report
+from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
@@ -86,6 +87,15 @@ class Answers:
             )
         query = parameters.query(asked, self.clock, default_limit=None)
         return critical_path_report(self.store, query, group_by, parameters.path_options(asked))
+
+    def findings(self, asked: Parameters) -> dict[str, Any]:
+        """What was found in every matching trace, one entry for each fault; `all=1` with those
+        of level info."""
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, frozenset({"all"}))
+        query = parameters.query(asked, self.clock, default_limit=None)
+        options = parameters.path_options(asked)
+        with_info = parameters.flag(asked, "all")
+        return findings_report(self.store, query, options, with_info=with_info)
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

@@ -65,6 +65,10 @@ def api_router(answers: Answers) -> APIRouter:
     def critical_path(request: Request) -> Response:
         return as_json(answers.critical_path(asked(request)))
 
+    @router.get("/findings", summary="What is wrong in matching traces, and what to do")
+    def findings(request: Request) -> Response:
+        return as_json(answers.findings(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))

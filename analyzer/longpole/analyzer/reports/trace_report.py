@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from longpole.analyzer.explain import Explanation, OtherTree, other_trees
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.labels import PathSegment
+from longpole.analyzer.reports.findings_report import finding_document
 from longpole.analyzer.verdict import VerdictEntry
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.log import LogRecord
@@ -69,7 +71,7 @@ def trace_report(
         "verdict_line": e.verdict_line,
         "verdict": [_entry(entry) for entry in e.verdict],
         "segments": [_segment(e, segment) for segment in e.segments],
-        "findings": [],
+        "findings": [finding_document(finding) for finding in detect(e)],
         "logs": [_log(record) for record in logs],
         "problems": [_problem(problem) for problem in e.problems],
         "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],

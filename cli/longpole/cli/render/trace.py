@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from longpole.cli.render.findings import findings_of_trace
 from longpole.cli.render.ribbon import Ribbon
 from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.cli.render.tree import span_tree
@@ -41,6 +42,7 @@ def _parts(
     yield Text(f"{report['trace_id']}  {'  '.join([*facts, errors])}", "dim")
     yield Text()
     yield from _verdict(report)
+    yield from findings_of_trace(report["findings"])
     if report["segments"]:
         yield Text()
         yield Ribbon(report["segments"])

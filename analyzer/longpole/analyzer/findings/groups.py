@@ -1,0 +1,97 @@
+"""Groups: findings of many traces that have the same fault, by fingerprint."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from statistics import median_low
+from typing import TypeAlias
+
+from longpole.analyzer.findings.detect import severity_rank
+from longpole.model.finding import FindingSeverity
+
+MOST_EXEMPLARS = 20
+FEWEST_TRACES = 2
+SMALLEST_SHARE = 0.03
+
+Root: TypeAlias = tuple[str, str]  # service and operation of a trace's root
+# saving, trace id, any number that leads to the rest of the finding
+_Exemplar: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class FindingGroup:
+    """The same fault in `trace_count` traces. `savings_ns` has one number for each trace (the
+    sum of its findings); `exemplars` are the findings that cost most, as a heap."""
+
+    fingerprint: str
+    detector: str
+    severity: str = FindingSeverity.INFO.value
+    savings_ns: dict[int, int] = field(default_factory=dict)
+    roots: Counter[Root] = field(default_factory=Counter)
+    first_seen_unix_nano: int = 0
+    last_seen_unix_nano: int = 0
+    exemplars: list[_Exemplar] = field(default_factory=list)
+
+    def add(
+        self, trace_id: int, severity: str, saving_ns: int, seen: int, root: Root, place: int
+    ) -> None:
+        """Add one finding; `place` is handed back with the exemplars."""
+        if severity_rank(severity) < severity_rank(self.severity):
+            self.severity = severity
+        if trace_id not in self.savings_ns:
+            self.first_seen_unix_nano = min(self.first_seen_unix_nano, seen) if self.roots else seen
+            self.last_seen_unix_nano = max(self.last_seen_unix_nano, seen) if self.roots else seen
+            self.roots[root] += 1
+        self.savings_ns[trace_id] = self.savings_ns.get(trace_id, 0) + saving_ns
+        push = heappush if len(self.exemplars) < MOST_EXEMPLARS else heappushpop
+        push(self.exemplars, (saving_ns, -trace_id, -place))
+
+    @property
+    def trace_count(self) -> int:
+        """In how many traces it was found."""
+        return len(self.savings_ns)
+
+    @property
+    def total_saving_ns(self) -> int:
+        """What mending it would save on all paths together."""
+        return sum(self.savings_ns.values())
+
+    @property
+    def median_saving_ns(self) -> int:
+        """Half of the traces with this finding would save at most that."""
+        return median_low(self.savings_ns.values())
+
+    @property
+    def worst(self) -> list[tuple[int, int]]:
+        """(trace id, place) of the exemplars, most saving first, each trace once."""
+        best: dict[int, int] = {}
+        for _, trace_id, place in sorted(self.exemplars, reverse=True):
+            best.setdefault(-trace_id, -place)
+        return list(best.items())
+
+    def share(self, traces_of: Counter[Root]) -> float:
+        """Its traces as a share of all traces of the operations it is found in, at the one
+        where that is highest."""
+        return max(count / max(count, traces_of[root]) for root, count in self.roots.items())
+
+    def settled_severity(self, traces_of: Counter[Root]) -> str:
+        """Its severity, lowered to info when hardly any trace shows it: a pattern in fewer than
+        two traces and in fewer than three in a hundred of an operation is a coincidence."""
+        is_rare = self.trace_count < FEWEST_TRACES and self.share(traces_of) < SMALLEST_SHARE
+        return FindingSeverity.INFO.value if is_rare else self.severity
+
+
+def ranked(groups: dict[str, FindingGroup], traces_of: Counter[Root]) -> list[FindingGroup]:
+    """Most total saving first, then the gravest, then the most frequent; ties by fingerprint,
+    so that the order never depends on arrival."""
+    return sorted(
+        groups.values(),
+        key=lambda g: (
+            -g.total_saving_ns,
+            severity_rank(g.settled_severity(traces_of)),
+            -g.trace_count,
+            g.fingerprint,
+        ),
+    )
