@@ -2,81 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longpole.analyzer.call_path import call_path_ids
 from longpole.analyzer.columnar.labelling import LABELS
 from longpole.analyzer.columnar.paths import batch_paths
-from longpole.analyzer.critical_path import PathOptions
-from longpole.analyzer.explain import explain
-from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
-from longpole.model.span import SpanKind
+from longpole.analyzer.critical_path import Overflow, PathOptions
+from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
+from longpole.model.span import Span, SpanKind
 from longpole.model.trace import Trace
+from longpole.storage.ports import TraceState
 from tests.analyzer.arrow_traces import whole_traces
-from tests.analyzer.random_trees import any_spans, modes, nested_trees, trees
-from tests.analyzer.span_builders import span, trace
+from tests.analyzer.columnar.agreement import agrees, whole_agrees
+from tests.analyzer.columnar.seeded_traces import seeded_traces
+from tests.analyzer.random_trees import any_spans, copied_spans, modes, nested_trees, trees
+from tests.analyzer.span_builders import CASES, case_options, case_trace, span, trace
+
+batches = st.lists(
+    st.one_of(trees(), nested_trees(), any_spans(), copied_spans()), min_size=1, max_size=5
+)
+MODES = (
+    PathOptions(Overflow.CLIP),
+    PathOptions(Overflow.DETACH, 0, 0),
+    PathOptions(Overflow.DETACH),
+    PathOptions(Overflow.DETACH, 0, 3),
+    PathOptions(Overflow.CLIP, 2),
+    PathOptions(Overflow.DETACH, 2, 0),
+    PathOptions(Overflow.DETACH, 1 << 70, 1 << 70),
+)
+each_mode = pytest.mark.parametrize(
+    "options", MODES, ids=lambda m: f"{m.overflow}-{m.eps_ns}-{m.tau_ns}"
+)
 
 
-def agrees(traces: Sequence[Trace], options: PathOptions | None = None) -> int:
-    """Compare all that both say of each trace; how many the columnar core left alone as odd."""
-    named = [replace(one, trace_id=place + 1) for place, one in enumerate(traces) if one.spans]
-    whole = whole_traces(named, ANALYSIS_ATTRIBUTES)
-    paths = batch_paths(whole, options)
-    batch, forest, segments = paths.batch, paths.forest, paths.segments
-    peers = [*batch.service_names, *batch.peer_names]
-    odd = set(paths.odd.tolist())
-    for place, (_, spans) in enumerate(spans_of_whole_traces(whole)):
-        if place in odd:
-            continue
-        plain = explain(spans, options)
-        chains = call_path_ids(plain.spans, plain.tree, plain.path.visited)
-        expected = [
-            (
-                plain.spans.span_ids[s.span],
-                s.label,
-                s.start_unix_nano,
-                s.end_unix_nano,
-                s.peer,
-                chains[s.span],
-            )
-            for s in plain.segments
-        ]
-        found = [
-            (
-                int(batch.span_ids[owner]),
-                LABELS[segments.labels[i]],
-                int(segments.starts[i]),
-                int(segments.ends[i]),
-                peers[segments.peers[i]] if segments.peers[i] >= 0 else None,
-                int(paths.chains[paths.walks.node[owner]]),
-            )
-            for i in range(segments.offsets[place], segments.offsets[place + 1])
-            for owner in [segments.owners[i]]
-        ]
-        assert found == expected
-        first = int(batch.offsets[place])
-        critical = segments.critical_ns[first : int(batch.offsets[place + 1])].tolist()
-        assert {i: ns for i, ns in enumerate(critical) if ns} == plain.critical_ns
-        done = plain.completeness
-        assert (
-            int(forest.primary[place]) - first,
-            int(segments.ambiguous_ns[place]),
-            int(forest.orphans[place]),
-            int(forest.detached[place]),
-            bool(forest.is_headless[place]),
-        ) == (plain.root, plain.ambiguous_ns, done.orphans, done.detached, done.headless)
-    return len(odd)
-
-
-batches = st.lists(st.one_of(trees(), nested_trees(), any_spans()), min_size=1, max_size=5)
-
-
-@settings(max_examples=800, deadline=None)
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@settings(max_examples=2_000)
 @given(batches, modes)
 def test_random_batches_are_explained_as_one_by_one(
     traces: list[Trace], options: PathOptions
@@ -84,14 +50,39 @@ def test_random_batches_are_explained_as_one_by_one(
     agrees(traces, options)
 
 
+@each_mode
+def test_thousands_of_random_traces_are_explained_as_one_by_one(options: PathOptions) -> None:
+    assert agrees(seeded_traces(1, 750), options) > 0
+
+
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@settings(max_examples=20_000, deadline=None)
-@given(batches, modes)
-def test_thousands_of_random_batches_are_explained_as_one_by_one(
-    traces: list[Trace], options: PathOptions
+@each_mode
+def test_tens_of_thousands_of_random_traces_are_explained_as_one_by_one(
+    options: PathOptions,
 ) -> None:
-    agrees(traces, options)
+    for seed in range(2, 12):
+        agrees(seeded_traces(seed, 1_000), options)
+
+
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [
+        pytest.param(case, options, id=f"{case['name']}-{place}")
+        for case in CASES
+        for place, options in enumerate(
+            dict.fromkeys((*MODES, *(case_options(e["mode"]) for e in case["expected"])))
+        )
+    ],
+)
+def test_every_case_is_explained_as_plainly_in_every_mode(
+    case: dict[str, Any], options: PathOptions
+) -> None:
+    agrees([case_trace(case)[0]], options)
+
+
+def test_all_cases_together_are_explained_as_one_by_one() -> None:
+    assert agrees([case_trace(case)[0] for case in CASES]) < len(CASES) / 4
 
 
 def test_ordinary_traces_are_never_odd() -> None:
@@ -109,15 +100,15 @@ def test_repeated_ids_cycles_and_far_times_are_left_alone() -> None:
 
 
 def test_attempts_leave_the_pauses_between_them() -> None:
-    def call(span_id: int, start: int, error: bool, url: str = "http://pay/1") -> object:
+    def call(span_id: int, start: int, error: bool, url: str = "http://pay/1") -> Span:
         return span(
             span_id, 1, start, start + 10, name="POST", kind=SpanKind.CLIENT, error=error,
             attributes={"url.full": url},
         )  # fmt: skip
 
     spans = [span(1, 0, 0, 100), call(2, 10, True), call(3, 30, True), call(4, 60, False)]
-    assert agrees([trace(spans)]) == 0  # type: ignore[arg-type]
-    whole = whole_traces([trace(spans)], ANALYSIS_ATTRIBUTES)  # type: ignore[arg-type]
+    assert agrees([trace(spans)]) == 0
+    whole = whole_traces([trace(spans)], ANALYSIS_ATTRIBUTES)
     segments = batch_paths(whole).segments
     labels = [str(LABELS[label]) for label in segments.labels]
     assert labels == [
@@ -145,8 +136,29 @@ def test_a_call_names_its_peer(keys: dict[str, str], peer: str | None) -> None:
 
 
 def test_nothing_gives_nothing() -> None:
-    paths = batch_paths(whole_traces([], ANALYSIS_ATTRIBUTES))
-    assert paths.segments.owners.size == paths.odd.size == 0
+    assert whole_agrees(whole_traces([], ANALYSIS_ATTRIBUTES)) == 0
+
+
+def test_traces_without_spans_keep_their_place() -> None:
+    one = whole_traces([replace(trace([span(1, 0, 0, 9)]), trace_id=5)], ANALYSIS_ATTRIBUTES)
+    empty = [TraceState(number, 1, 0) for number in (3, 4, 6)]
+    whole = replace(one, traces=(empty[0], empty[1], one.traces[0], empty[2]))
+    assert whole_agrees(whole) == 0
+    assert whole_agrees(replace(one, spans=one.spans.slice(0, 0), traces=tuple(empty))) == 0
+
+
+def test_columns_in_pieces_and_in_the_middle_of_others_are_read_as_well() -> None:
+    whole = whole_traces(seeded_traces(1, 9), ANALYSIS_ATTRIBUTES)
+    rows = whole.spans.num_rows
+    pieces = [whole.spans.slice(at, 5) for at in range(0, rows, 5)]
+    assert whole_agrees(replace(whole, spans=pa.concat_tables(pieces))) >= 0
+    last = whole_traces(seeded_traces(1, 1), ANALYSIS_ATTRIBUTES).spans.num_rows
+    assert whole_agrees(replace(whole, spans=whole.spans.slice(last), traces=whole.traces[1:])) >= 0
+
+
+def test_sums_beyond_64_bits_are_exact() -> None:
+    endless = [trace([span(1, 0, 0, 1 << 62), span(2, 1, 0, 1 << 61)]) for _ in range(9)]
+    assert agrees(endless) == 0
 
 
 @pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=pytest.mark.full)])

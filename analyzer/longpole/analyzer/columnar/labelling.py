@@ -74,8 +74,25 @@ def label_all(
 
 
 @compiled(
-    INTS, INTS, INTS, INTS, INTS, INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, INT,
-    INTS, INTS, PAIRS, INT,
+    INTS,
+    INTS,
+    INTS,
+    INTS,
+    INTS,
+    INTS,
+    INTS,
+    INTS,
+    BYTES,
+    INTS,
+    INTS,
+    CODES,
+    CODES,
+    CODES,
+    INT,
+    INTS,
+    INTS,
+    PAIRS,
+    INT,
 )
 def _label(
     segment_offsets: Ints,

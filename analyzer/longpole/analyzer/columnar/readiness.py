@@ -9,6 +9,8 @@ Until it is ready, and for ever where Numba does not work, the plain code gives 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from enum import StrEnum
 from loguru import logger
 
 JOIN_SECONDS = 10.0
+LOWEST_PRIORITY = 19
 
 
 class Readiness(StrEnum):
@@ -75,6 +78,7 @@ class CompiledCore:
             self._thread.join(JOIN_SECONDS)
 
     def _prepare(self) -> None:
+        _lower_priority()
         try:
             self._fill_cache()
             if self._is_stopping.is_set():
@@ -102,6 +106,13 @@ class CompiledCore:
                 logger.debug("Compiling in the serving process: {}", problem)
                 return
         self._process.wait()
+
+
+def _lower_priority() -> None:
+    """Of this thread alone, where the system can tell it from its process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 CORE = CompiledCore()

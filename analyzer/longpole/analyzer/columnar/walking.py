@@ -69,9 +69,7 @@ def walk_all(
     )  # fmt: skip
 
 
-@compiled(
-    INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, BYTES, INT, INTS
-)
+@compiled(INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, BYTES, INT, INTS)
 def _walk(
     primary: Ints,
     low: Ints,
@@ -129,8 +127,27 @@ def _walk(
 
 
 @compiled(
-    INT, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, INT, OUT, OUT, OUT, INT, OUT, OUT, OUT,
-    OUT_ROWS, INT, OUT, OUT, OUT_ROWS,
+    INT,
+    INTS,
+    INTS,
+    BYTES,
+    INTS,
+    INTS,
+    CODES,
+    CODES,
+    INT,
+    OUT,
+    OUT,
+    OUT,
+    INT,
+    OUT,
+    OUT,
+    OUT,
+    OUT_ROWS,
+    INT,
+    OUT,
+    OUT,
+    OUT_ROWS,
 )
 def _walk_one(
     root: int,

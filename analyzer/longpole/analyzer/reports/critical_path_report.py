@@ -7,7 +7,7 @@ from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_aggregate import PathAggregate, root_statistics
-from longpole.analyzer.reports.unsettled import explanations
+from longpole.analyzer.reports.unsettled import unsettled_totals
 from longpole.analyzer.traceql import format_query
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
@@ -33,15 +33,11 @@ def critical_path_report(
     aggregate = PathAggregate(columns)
     totals = reader.path_totals(query, columns)
     aggregate.add_totals(totals)
-    explained = incomplete = late = 0
-    for explanation in explanations(reader, totals.unsettled, options):
-        aggregate.add(explanation)
-        explained += 1
-        incomplete += bool(explanation.completeness.orphans or explanation.completeness.headless)
-        late += explanation.completeness.late > 0
+    now = unsettled_totals(reader, totals.unsettled, columns, options)
+    aggregate.merge(now.aggregate)
     notices = list(totals.notices)
     roots = totals.roots.to_pylist()[0]
-    if explained:
+    if now.explained:
         settled_sum, settled_count = roots["duration_sum_ns"] or 0, roots["trace_count"]
         roots = root_statistics(aggregate.root_durations_ns)
         if settled_count and totals.root_durations_ns is None:
@@ -58,10 +54,10 @@ def critical_path_report(
         "group_by": list(columns),
         "coverage": {
             "matched": totals.coverage.matched,
-            "used": totals.coverage.used + explained,
-            "unsettled_explained": explained,
-            "incomplete": totals.coverage.incomplete + incomplete,
-            "late": totals.coverage.late + late,
+            "used": totals.coverage.used + now.explained,
+            "unsettled_explained": now.explained,
+            "incomplete": totals.coverage.incomplete + now.incomplete,
+            "late": totals.coverage.late + now.late,
         },
         "roots": {
             "trace_count": roots["trace_count"],
