@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 SAMPLE_APPS = ROOT / "sample-apps"
 DEPLOY = SAMPLE_APPS / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+MESH = DEPLOY / "mesh"
 ENVOY = DEPLOY / "envoy"
 
 Document = dict[str, Any]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Mapping
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import yaml
 from shop.chassis.telemetry import FLUSH_SECONDS
 from shop.topology import CANARY_VERSION, PLATFORM, SERVICES
 from tests.shop.deploy.places import (
+    DEPLOY,
     ENVOY,
     KUBERNETES,
+    MESH,
     Document,
     documents,
     is_well_told,
@@ -183,7 +187,7 @@ def test_the_kustomization_lists_every_file_but_the_job() -> None:
 @pytest.fixture(scope="module")
 def meshed() -> Mapping[str, Document]:
     """The Deployments of the services with the patch of the mesh."""
-    operations = documents(KUBERNETES / "mesh" / "sidecar-patch.yaml")[0]
+    operations: Any = documents(MESH / "sidecar-patch.yaml")[0]
     patched = copy.deepcopy(DEPLOYMENTS)
     for deployment in patched.values():
         for operation in operations:
@@ -208,11 +212,11 @@ def test_a_pod_with_its_sidecar_is_what_kubernetes_takes(meshed: Mapping[str, Do
 
 
 def test_what_the_mesh_reads_is_mounted(meshed: Mapping[str, Document]) -> None:
-    overlay = documents(KUBERNETES / "mesh" / "kustomization.yaml")[0]
+    overlay = documents(MESH / "kustomization.yaml")[0]
     (generator,) = overlay["configMapGenerator"]
     sources = {entry.split("=")[0]: entry.split("=")[1] for entry in generator["files"]}
     for file, source in sources.items():
-        assert (KUBERNETES / "mesh" / source).resolve() == (ENVOY / file).resolve()
+        assert (MESH / source).resolve() == (ENVOY / file).resolve()
         assert (ENVOY / file).exists()
     for file in (path.name for path in ENVOY.glob("*.yaml")):
         assert (f"/etc/envoy/{file}" in (ENVOY / "sidecar.yaml").read_text()) <= (file in sources)
@@ -225,7 +229,7 @@ def test_what_the_mesh_reads_is_mounted(meshed: Mapping[str, Document]) -> None:
 def test_the_names_a_meshed_service_calls_are_where_its_sidecar_listens(
     meshed: Mapping[str, Document],
 ) -> None:
-    overlay = documents(KUBERNETES / "mesh" / "kustomization.yaml")[0]
+    overlay = documents(MESH / "kustomization.yaml")[0]
     settings = dict(SETTINGS)
     for patch in overlay["patches"]:
         if patch["target"]["kind"] == "ConfigMap":
@@ -250,6 +254,44 @@ def test_the_names_a_meshed_service_calls_are_where_its_sidecar_listens(
             assert places[service] == (ip, int(settings["SHOP_DNS_HTTP_PORT"]))
         payment = hosts[f"payment-service.{settings['SHOP_DNS_DOMAIN']}"]
         assert places["payment-service-grpc"] == (payment, int(settings["SHOP_DNS_GRPC_PORT"]))
+
+
+@pytest.mark.parametrize("folder", ["kubernetes", "mesh"])
+def test_kustomize_puts_it_together(folder: str, tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is missing")
+    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    make_secrets(tmp_path / "deploy" / "kubernetes" / "secrets")
+    run = subprocess.run(
+        ["kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone",
+         tmp_path / "deploy" / folder],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    made = list(yaml.safe_load_all(run.stdout))
+    there = {(each["kind"], each["metadata"]["name"]) for each in made}
+    for each in (*made, OBJECTS["Job", "inventory-restock-"]):
+        if each["kind"] in ("Deployment", "StatefulSet", "Job"):
+            assert set(mounted_by(each)) <= there, each["metadata"]
+        if "cert-manager" not in each["apiVersion"]:
+            validate(each)
+    side = [len(pod_of(each).get("initContainers", [])) for each in made
+            if each["kind"] == "Deployment" and "track" in each["metadata"]["labels"]]  # fmt: skip
+    assert side == [int(folder == "mesh")] * len(DEPLOYMENTS)
+
+
+def mounted_by(workload: Document) -> Iterator[tuple[str, str]]:
+    """The Secrets and ConfigMaps that a workload's pods need."""
+    pod = pod_of(workload)
+    for volume in pod.get("volumes", []):
+        if "secret" in volume:
+            yield "Secret", volume["secret"]["secretName"]
+        if "configMap" in volume:
+            yield "ConfigMap", volume["configMap"]["name"]
+        for source in volume.get("projected", {}).get("sources", []):
+            yield "Secret", source["secret"]["name"]
+    for reference in pod["containers"][0].get("envFrom", []):
+        yield "ConfigMap", reference["configMapRef"]["name"]
 
 
 def test_the_sidecar_reaches_services_that_kubernetes_has() -> None:
