@@ -9,6 +9,7 @@ from loguru import logger
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns
 from longpole.analyzer.explain import explain
+from longpole.analyzer.garbage_pause import garbage_pause
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
 from longpole.model.clock import Clock
 from longpole.model.ids import trace_id_hex
@@ -48,26 +49,30 @@ def settle_once(
     derived = DerivedColumns()
     tally = _Tally()
     span_count = 0
-    for state, spans in spans_of_whole_traces(whole):
-        span_count += len(spans)
-        try:
-            explanation = explain(spans, options)
-            derived.add(state, explanation)
-        except Exception:  # a bug here must not stop the settling of everybody else
-            logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
-            derived.add_unexplained(state, spans)
-            tally.add(
-                Problem(
-                    "analysis_failed",
-                    "Traces on which the analysis failed show one segment for their root; "
-                    "the log has the details.",
-                    Severity.LOSS,
+    # What a round makes lives until its end: going through it again and again took as long as
+    # making it.
+    with garbage_pause(whole.spans.num_rows):
+        for state, spans in spans_of_whole_traces(whole):
+            span_count += len(spans)
+            try:
+                explanation = explain(spans, options)
+                derived.add(state, explanation)
+            except Exception:  # a bug here must not stop the settling of everybody else
+                logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
+                derived.add_unexplained(state, spans)
+                tally.add(
+                    Problem(
+                        "analysis_failed",
+                        "Traces on which the analysis failed show one segment for their root; "
+                        "the log has the details.",
+                        Severity.LOSS,
+                    )
                 )
-            )
-        else:
-            for problem in explanation.problems:
-                tally.add(problem)
-    feed.put_derived(derived.rows(whole.traces))
+            else:
+                for problem in explanation.problems:
+                    tally.add(problem)
+        rows = derived.rows(whole.traces)
+    feed.put_derived(rows)
     return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
 
 

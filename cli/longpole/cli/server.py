@@ -1,7 +1,7 @@
 """A running server: what is started, in which order, and how it is taken down.
 
     bind web port ─▶ open store ─▶ collector binds and accepts ─▶ "ready" ─▶ behind it:
-    replay, settling, upkeep, importing the pages
+    replay, settling, upkeep, importing the pages; later compiling
 
 Everything before "ready" stays light: data has to be accepted in under a second.
 """
@@ -27,6 +27,8 @@ SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
 JOIN_SECONDS = 30.0
+# A start has enough to do, and a server that is asked little needs no compiled code.
+COMPILE_AFTER_SECONDS = 10.0
 MOST_PATIENCE_SECONDS = 30.0
 
 
@@ -103,6 +105,7 @@ class Server:
         self._is_draining = True
         self._collector.stop(DRAIN_SECONDS)
         self._stopping.set()
+        self._stop_compiling()
         # Not the replay: it may take long, and `close` ends it.
         for thread in [t for t in self._threads if t.name in ("settle", "upkeep")]:
             thread.join(JOIN_SECONDS)
@@ -140,6 +143,18 @@ class Server:
         logger.info("everything that is stored can be found")
         self._run("settle", lambda: self._repeat(self._settle, SETTLE_EVERY_SECONDS))
         self._run("upkeep", lambda: self._repeat(self._store.tick, TICK_EVERY_SECONDS))
+        self._run("compile", self._compile)
+
+    def _compile(self) -> None:
+        from longpole.analyzer.columnar.readiness import CORE
+
+        if not self._stopping.wait(COMPILE_AFTER_SECONDS):
+            CORE.start()
+
+    def _stop_compiling(self) -> None:
+        from longpole.analyzer.columnar.readiness import CORE
+
+        CORE.stop()
 
     def _settle(self) -> None:
         from longpole.analyzer.critical_path import PathOptions

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from longpole.analyzer.columnar import readiness
 from longpole.analyzer.columnar.readiness import CompiledCore, Readiness
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +48,7 @@ def test_a_stop_does_not_wait_for_the_compiler(
     endless = tmp_path / "endless"
     endless.write_text(f"#!{sys.executable}\nimport signal\nsignal.pause()\n")
     endless.chmod(0o700)
-    monkeypatch.setattr(readiness.sys, "executable", str(endless))
+    monkeypatch.setattr(sys, "executable", str(endless))
     core.start()
     assert not core.wait(0.2)
     core.stop()
@@ -62,7 +61,7 @@ def test_without_a_working_numba_it_is_unavailable_and_says_so(
     core: CompiledCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "longpole.analyzer.columnar.compiling", None)
-    monkeypatch.setattr(readiness.sys, "executable", "")
+    monkeypatch.setattr(sys, "executable", "")
     core.start()
     assert not core.wait(PATIENCE_SECONDS)
     assert core.state is Readiness.UNAVAILABLE
@@ -70,10 +69,15 @@ def test_without_a_working_numba_it_is_unavailable_and_says_so(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["trace", "--help"], ["trace", "--from", "FILE", "ID"], ["critical-path", "--from", "FILE"],
-     ["traces", "--from", "FILE"]],
+    [
+        ["--help"],
+        ["trace", "--help"],
+        ["trace", "--from", "FILE", "ID"],
+        ["critical-path", "--from", "FILE"],
+        ["traces", "--from", "FILE"],
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_a_small_command_never_imports_numba(arguments: list[str], tmp_path: Path) -> None:
     file = tmp_path / "trace.json"
     trace_id = "5b8efff798038103d269b633813fc60c"
