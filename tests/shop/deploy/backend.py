@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class _Quiet(ThreadingHTTPServer):
+    """A proxy that ends resets the connections it had kept open."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reset is no news; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def backend() -> Iterator[Backend]:
         def log_message(self, format: str, *args: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Quiet(("127.0.0.1", 0), Handler)
     told.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
