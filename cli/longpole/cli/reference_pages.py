@@ -1,10 +1,11 @@
-"""Writes docs/settings.md and docs/metrics.md from the tables; `make docs` runs it."""
+"""Writes the generated pages of docs/ from the tables; `make docs` runs it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from longpole.cli.findings_page import findings_page
 from longpole.cli.own_metrics import STORE_METRICS
 from longpole.cli.settings import SETTINGS, Setting
 from longpole.collector.metrics import METRICS
@@ -74,7 +75,11 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+PAGES = {
+    "findings.md": findings_page,
+    "metrics.md": metrics_page,
+    "settings.md": settings_page,
+}
 
 
 def main() -> None:
