@@ -134,6 +134,40 @@ def test_a_failure_that_the_user_gets_as_a_4xx_is_information() -> None:
     assert (finding.service, finding.severity) == ("payment", FindingSeverity.INFO)
 
 
+def checkout(*, grpc: bool = True) -> Story:
+    """A card is declined outside, payment fails, a part of order fails, and order answers 201."""
+    story = Story()
+    root = story.add(0, 0, 90, "gateway", "POST /api/orders", SERVER)
+    _, order = story.call(root, 1, 85, "gateway > order", "POST /orders", status=201)
+    saga = story.add(order, 5, 80, "order", "checkout", INTERNAL, error="charge: declined by bank")
+    refused = {"rpc.grpc.status_code": 9} if grpc else {"http.response.status_code": 402}
+    client = story.add(
+        saga, 10, 70, "order", "Payments/Charge", CLIENT,
+        error="declined by bank", attributes=refused,
+    )  # fmt: skip
+    payment = story.add(client, 11, 69, "payment", "Payments/Charge", SERVER, attributes=refused)
+    story.add(
+        payment, 20, 60, "payment", "POST /authorisations", CLIENT,
+        error="", attributes={"http.response.status_code": 402, "server.address": "bank"},
+    )  # fmt: skip
+    return story
+
+
+@pytest.mark.parametrize("grpc", [True, False])
+def test_a_part_that_fails_because_of_another_service_is_told_though_the_request_goes_on(
+    grpc: bool,
+) -> None:
+    story = checkout(grpc=grpc)
+    finding = story.only(ERROR_PROPAGATION)
+    assert (finding.service, finding.operation) == ("payment", "Payments/Charge")
+    assert finding.severity is FindingSeverity.INFO
+    assert finding.reason == (
+        "payment › Payments/Charge fails (declined by bank), and the error goes up to order › "
+        "checkout: 2 failed spans in 2 services. order › POST /orders itself ends without an error."
+    )
+    assert not story.findings(ABSORBED_ERROR), "once is enough"
+
+
 def test_an_error_behind_a_message_does_not_reach_the_sender() -> None:
     story = Story()
     root = story.add(0, 0, 40, "shop", "POST /orders", SERVER, error="disk full")

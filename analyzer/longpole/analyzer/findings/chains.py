@@ -46,10 +46,13 @@ def _deep_chains(explanation: Explanation, thresholds: Thresholds) -> Iterator[F
         # A hop that keeps much of the time for itself ends the run: there that hop is what is
         # slow, not the chain. Windows nest, so no later head could be more patient.
         head_ns = high[hops[begin]] - low[hops[begin]]
-        most_ns = head_ns * (1 - thresholds.chain_share)
+        most_ns = head_ns * thresholds.chain_hop_share
         end = begin
         while end < len(hops) - 1 and held[end] <= most_ns:
             end += 1
+        if held[end] > most_ns:
+            begin = end + 1
+            continue
         run = hops[begin : end + 1]
         services = list(dict.fromkeys(spans.services[i] for i in run))
         if len(services) >= thresholds.chain_services:
@@ -110,8 +113,8 @@ def _deep_chain(
         saving_ns=saving_ns,
         reason=(
             f"{counted(len(services), 'service')} wait for each other in one chain, "
-            f"{' → '.join(told)}: {duration_text(chain_ns)} in all, and no hop but the last "
-            f"keeps more than {share_text(max(held[:-1]) / chain_ns if chain_ns else 0)} of it."
+            f"{' → '.join(told)}: {duration_text(chain_ns)} in all, of which none "
+            f"keeps more than {share_text(max(held) / chain_ns if chain_ns else 0)} for itself."
         ),
         action=(
             f"Flatten the chain: let {named(spans.services[head])} ask the services it needs at "
@@ -225,8 +228,8 @@ def _cycle(
 DEEP_SYNC_CHAIN = Detector(
     "deep_sync_chain",
     "A deep chain of services that wait for each other",
-    "`chain_services` services or more, each waiting for the next, and each but the last keeping "
-    "at most 1 − `chain_share` of the chain's time for itself. A warning, critical from "
+    "`chain_services` services or more, each waiting for the next, and none keeping more than "
+    "`chain_hop_share` of the chain's time for itself. A warning, critical from "
     "`chain_critical_services` on. The saving is what is left beside the longest hop if all "
     "worked at the same time. Proxies do not count.",
     _deep_chains,

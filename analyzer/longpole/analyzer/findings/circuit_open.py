@@ -60,11 +60,12 @@ def _open_circuits(explanation: Explanation, thresholds: Thresholds) -> Iterator
         while above != NO_PARENT and above not in told_from_below:
             told_from_below.add(above)
             above = tree.parents[above]
-    groups: dict[tuple[str, str, str], list[int]] = {}
+    groups: dict[tuple[str, str], list[int]] = {}
     for index in refused:
         if index not in told_from_below and _was_not_made(explanation, index, thresholds):
-            peer = peer_of(spans, index) or ""
-            groups.setdefault((spans.services[index], peer, spans.names[index]), []).append(index)
+            # One breaker stands before all operations of a callee.
+            whom = peer_of(spans, index) or spans.names[index]
+            groups.setdefault((spans.services[index], whom), []).append(index)
     for key in sorted(groups):
         yield _finding(explanation, key, groups[key])
 
@@ -79,9 +80,11 @@ def _was_not_made(explanation: Explanation, index: int, thresholds: Thresholds) 
     return is_short and not explanation.tree.children[index]
 
 
-def _finding(explanation: Explanation, key: tuple[str, str, str], refused: list[int]) -> Finding:
+def _finding(explanation: Explanation, key: tuple[str, str], refused: list[int]) -> Finding:
     spans = explanation.spans
-    caller, peer, operation = key
+    caller, whom = key
+    operation = spans.names[refused[0]]
+    peer = peer_of(spans, refused[0])
     times = "once" if len(refused) == 1 else f"{len(refused)} times"
     longest = max(spans.ends[i] - spans.starts[i] for i in refused)
     what = f"{named(peer)} › {named(operation)}" if peer else named(operation)
@@ -104,7 +107,7 @@ def _finding(explanation: Explanation, key: tuple[str, str, str], refused: list[
             f"opened. Until it is back, give {named(caller)} a fallback, or refuse the request "
             "before other work is done for it."
         ),
-        fingerprint=fingerprint_of(CIRCUIT_OPEN.identifier, caller, peer, operation),
+        fingerprint=fingerprint_of(CIRCUIT_OPEN.identifier, caller, whom),
     )
 
 

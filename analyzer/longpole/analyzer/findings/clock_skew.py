@@ -75,16 +75,14 @@ def clock_offsets(explanation: Explanation) -> dict[tuple[str, str], ClockOffset
 
 
 def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
-    spans, parents = explanation.spans, explanation.tree.parents
-    kinds, starts, ends = spans.kinds, spans.starts, spans.ends
+    kinds = explanation.spans.kinds
     # Hosts cost more to look at than times, and most answers lie where they belong.
-    if not any(
-        kind == _SERVER
-        and (client := parents[server]) != NO_PARENT
-        and kinds[client] == _CLIENT
-        and (starts[server] < starts[client] or ends[server] > ends[client])
+    impossible = {
+        server
         for server, kind in enumerate(kinds)
-    ):
+        if kind == _SERVER and _is_impossible(explanation, server, thresholds.clock_skew_ns)
+    }
+    if not impossible:
         return
     told: set[frozenset[str]] = set()
     offsets = clock_offsets(explanation)
@@ -92,8 +90,20 @@ def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Findin
         offset = offsets[pair]
         if abs(offset.least_ns) < thresholds.clock_skew_ns or frozenset(pair) in told:
             continue
+        if impossible.isdisjoint(offset.servers):
+            continue
         told.add(frozenset(pair))
         yield _finding(explanation, offset, thresholds)
+
+
+def _is_impossible(explanation: Explanation, server: int, tolerance_ns: int) -> bool:
+    """Whether a server began before it was called, or after the call was answered: no true clock
+    says so. An answer that only ends late may belong to a server that closes its span late."""
+    spans, client = explanation.spans, explanation.tree.parents[server]
+    if client == NO_PARENT or spans.kinds[client] != _CLIENT:
+        return False
+    start = spans.starts[server]
+    return start < spans.starts[client] - tolerance_ns or start >= spans.ends[client] + tolerance_ns
 
 
 def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
@@ -149,10 +159,10 @@ def _between(least_ns: int, most_ns: int) -> str:
 CLOCK_SKEW = Detector(
     "clock_skew",
     "Clocks of two hosts disagree",
-    "SERVER spans lie outside the CLIENT spans they answer, on another host (`host.name`), and "
-    "one constant offset of at least `clock_skew_ns` puts all answers between these two hosts "
-    "inside their calls. Failed calls that were answered late, messages, and answers longer than "
-    "their calls prove nothing. Information, a warning from `clock_skew_warning_ns` on.",
+    "A SERVER span begins before the CLIENT span that it answers, or after its end, on another "
+    "host (`host.name`), and one constant offset of at least `clock_skew_ns` puts all answers "
+    "between these two hosts inside their calls. Failed calls that were answered late, messages, "
+    "and answers longer than their calls prove nothing. Information, a warning from `clock_skew_warning_ns` on.",
     _skewed,
 )
 

@@ -10,8 +10,10 @@ from longpole.analyzer.findings.circuit_open import is_circuit_refusal
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.failures import (
     Failures,
+    chain_words,
     error_words,
     failures_of,
+    from_origin,
     is_answer,
     is_failed,
     lets_through,
@@ -35,11 +37,18 @@ def _propagated(explanation: Explanation, thresholds: Thresholds) -> Iterator[Fi
         return
     failures = failures_of(explanation)
     for top in _tops(explanation):
-        if not failures.depths[top] or not is_failed(spans, top):
-            continue
-        finding = _propagation(explanation, failures, top, thresholds)
-        if finding is not None:
-            yield finding
+        if failures.depths[top] and is_failed(spans, top):
+            chain = from_origin(explanation, failures, top)
+            if _crosses(explanation, chain):
+                yield _propagation(explanation, chain, thresholds)
+    groups: dict[tuple[str, ...], tuple[list[int], int]] = {}
+    for index, absorber in _absorbed_errors(explanation):
+        part = _failed_part(explanation, failures, index)
+        if part is not None:
+            found = (*_place(spans, part[0]), *_place(spans, index), *_place(spans, absorber))
+            groups.setdefault(found, (part, absorber))
+    for place in sorted(groups):
+        yield _propagation(explanation, groups[place][0], thresholds, groups[place][1])
 
 
 def _tops(explanation: Explanation) -> list[int]:
@@ -50,40 +59,63 @@ def _tops(explanation: Explanation) -> list[int]:
     return sorted(tops)
 
 
-def _propagation(
-    explanation: Explanation, failures: Failures, top: int, thresholds: Thresholds
-) -> Finding | None:
-    spans = explanation.spans
-    chain = failures.chain(top)
-    origin = chain[-1]
-    while lets_through(spans, origin):
-        chain.pop()
-        origin = chain[-1]
+def _crosses(explanation: Explanation, chain: list[int]) -> bool:
+    """Whether a failure came over from elsewhere, and no other detector has the word."""
+    spans, origin = explanation.spans, chain[0]
     if is_circuit_refusal(spans, origin) or _is_only_no(spans, chain):
+        return False
+    services = {spans.services[i] for i in chain}
+    return len(services) > 1 or _outside(explanation, origin) is not None
+
+
+def _failed_part(explanation: Explanation, failures: Failures, index: int) -> list[int] | None:
+    """The chain below a failed part of a service's work, if that failed because another service
+    did. A call that failed and was replaced is a smaller thing: an absorbed error."""
+    spans = explanation.spans
+    if spans.kinds[index] not in (SpanKind.INTERNAL, SpanKind.UNSPECIFIED):
         return None
-    services = list(dict.fromkeys(spans.services[i] for i in reversed(chain)))
+    chain = from_origin(explanation, failures, index)
+    has_come_over = spans.services[chain[0]] != spans.services[index]
+    return chain if has_come_over and _crosses(explanation, chain) else None
+
+
+def _place(spans: PathSpans, index: int) -> tuple[str, str]:
+    return spans.services[index], spans.names[index]
+
+
+def _propagation(
+    explanation: Explanation,
+    chain: list[int],
+    thresholds: Thresholds,
+    absorber: int = NO_PARENT,
+) -> Finding:
+    spans = explanation.spans
+    origin, top = chain[0], chain[-1]
+    services = list(dict.fromkeys(spans.services[i] for i in chain))
     outside = _outside(explanation, origin)
-    if len(services) + (outside is not None) < 2:
-        return None
-    is_error = spans.status_codes[top] == StatusCode.ERROR
-    severity = FindingSeverity.WARNING if is_error else FindingSeverity.INFO
-    if is_error and len(services) >= thresholds.error_critical_services:
-        severity = FindingSeverity.CRITICAL
-    service, operation = spans.services[origin], spans.names[origin]
+    severity = FindingSeverity.INFO
+    if absorber == NO_PARENT and spans.status_codes[top] == StatusCode.ERROR:
+        is_wide = len(services) >= thresholds.error_critical_services
+        severity = FindingSeverity.CRITICAL if is_wide else FindingSeverity.WARNING
+    service, operation = _place(spans, origin)
     where = f"{named(service)} › {named(operation)}"
     failed = sum(spans.status_codes[i] == StatusCode.ERROR for i in chain)
+    end = ""
+    if absorber != NO_PARENT:
+        above, name = _place(spans, absorber)
+        end = f" {named(above)} › {named(name)} itself ends without an error."
     return Finding(
         detector=ERROR_PROPAGATION.identifier,
         severity=severity,
         trace_id=explanation.trace_id,
-        span_ids=tuple(spans.span_ids[i] for i in reversed(chain))[:_MOST_SPAN_IDS],
+        span_ids=tuple(spans.span_ids[i] for i in chain)[:_MOST_SPAN_IDS],
         service=service,
         operation=operation,
         saving_ns=0,
         reason=(
-            f"{where} fails{_in_brackets(error_words(spans, origin))}, and the error goes "
+            f"{where} fails{_in_brackets(chain_words(spans, chain))}, and the error goes "
             f"{_route(spans, services, outside, top)}: {counted(failed, 'failed span')} in "
-            f"{counted(len(services), 'service')}."
+            f"{counted(len(services), 'service')}.{end}"
         ),
         action=(
             f"Mend the cause in {where}"
@@ -92,11 +124,7 @@ def _propagation(
             "fallback, or leave the part out of the answer."
         ),
         fingerprint=fingerprint_of(
-            ERROR_PROPAGATION.identifier,
-            service,
-            operation,
-            spans.services[top],
-            spans.names[top],
+            ERROR_PROPAGATION.identifier, service, operation, *_place(spans, top)
         ),
     )
 
@@ -135,23 +163,30 @@ def _absorbed(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     spans = explanation.spans
     if StatusCode.ERROR not in spans.status_codes:
         return
+    pairs = list(_absorbed_errors(explanation))
+    if not pairs:
+        return
+    failures = failures_of(explanation)
+    groups: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    for index, absorber in pairs:
+        if _failed_part(explanation, failures, index) is None:
+            found = (*_place(spans, index), *_place(spans, absorber))
+            groups.setdefault(found, []).append((index, absorber))
+    for place in sorted(groups):
+        yield _absorption(explanation, groups[place])
+
+
+def _absorbed_errors(explanation: Explanation) -> Iterator[tuple[int, int]]:
+    """Pairs (failed span, the span that went on as if it had not)."""
+    spans = explanation.spans
     absorbers = _Absorbers(explanation)
-    groups: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
     for index, code in enumerate(spans.status_codes):
         if code != StatusCode.ERROR or spans.kinds[index] == SpanKind.CONSUMER:
             continue
         absorber = absorbers.of(index)
         if absorber == NO_PARENT or is_answer(spans, index) or is_circuit_refusal(spans, index):
             continue
-        key = (
-            spans.services[index],
-            spans.names[index],
-            spans.services[absorber],
-            spans.names[absorber],
-        )
-        groups.setdefault(key, []).append((index, absorber))
-    for key in sorted(groups):
-        yield _absorption(explanation, groups[key])
+        yield index, absorber
 
 
 class _Absorbers:
@@ -243,8 +278,9 @@ ERROR_PROPAGATION = Detector(
     "An error goes up to the user",
     "A root (or the consumer of a message) failed, and an unbroken chain of failed spans leads "
     "down to where it began, through two services or more; something that is called and sends no "
-    "spans counts as one. A warning, critical from `error_critical_services` services on, and "
-    "only information when the root answered 4xx. An answer that says no (404 and the like) and "
+    "spans counts as one. A warning, critical from `error_critical_services` services on; only "
+    "information when the root answered 4xx, or when a part of a service's work failed because "
+    "of another service and the request went on. An answer that says no (404 and the like) and "
     "is only passed on is no failure.",
     _propagated,
 )
@@ -252,7 +288,8 @@ ABSORBED_ERROR = Detector(
     "absorbed_error",
     "An error is absorbed",
     "A span failed, and the span that waited for it ended without an error. Not for answers that "
-    "say no (404 and the like), nor when a later attempt at the same call succeeded. Information.",
+    "say no (404 and the like), when a later attempt at the same call succeeded, or for what "
+    "`error_propagation` tells. Information.",
     _absorbed,
 )
 

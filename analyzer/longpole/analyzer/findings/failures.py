@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longpole.analyzer.critical_path import DetachReason
@@ -45,6 +46,15 @@ def error_words(spans: PathSpans, index: int) -> str:
     return quoted(words)
 
 
+def chain_words(spans: PathSpans, chain: Sequence[int]) -> str:
+    """What the failed spans of a chain, its origin first, say: the first message of one, else
+    the origin's error type or HTTP status. Servers often keep to the status."""
+    for index in chain:
+        if spans.status_messages[index]:
+            return quoted(spans.status_messages[index])
+    return error_words(spans, chain[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
     """The chains of failure of one trace. `depths[i]` counts the failed spans on the chain from
@@ -56,11 +66,25 @@ class Failures:
     below: list[int]
 
     def chain(self, top: int) -> list[int]:
-        """From `top` down to the origin."""
+        """From `top` down to the lowest span."""
         chain = [top]
         while (following := self.below[chain[-1]]) >= 0:
             chain.append(following)
         return chain
+
+
+def from_origin(explanation: Explanation, failures: Failures, top: int) -> list[int]:
+    """The failed spans of a chain, from where the failure began up to `top`. It began where
+    somebody made a failure out of it: a call that was only told no is not yet one."""
+    spans = explanation.spans
+    chain = failures.chain(top)
+    while len(chain) > 1 and (
+        lets_through(spans, chain[-1])
+        or (spans.kinds[chain[-1]] == SpanKind.CLIENT and is_answer(spans, chain[-1]))
+    ):
+        chain.pop()
+    chain.reverse()
+    return chain
 
 
 def failures_of(explanation: Explanation) -> Failures:
@@ -94,14 +118,16 @@ def failures_of(explanation: Explanation) -> Failures:
 
 
 def is_failed(spans: PathSpans, index: int) -> bool:
-    """Whether a span failed: its status says so, or it is a server that answered 4xx, for which
-    the conventions leave the status unset."""
+    """Whether a span failed: its status says so, or it is a server that answered no (4xx, or
+    what gRPC has for it), for which the conventions leave the status unset."""
     if spans.status_codes[index] == StatusCode.ERROR:
         return True
     if spans.kinds[index] != SpanKind.SERVER:
         return False
     status = http_status(spans, index)
-    return status is not None and status >= 400
+    if status is not None:
+        return status >= 400
+    return spans.text(index, _GRPC_STATUS) not in (None, "0")
 
 
 def is_awaited(explanation: Explanation, index: int) -> bool:

@@ -36,6 +36,8 @@ _DEAD_LETTERS = re.compile(
 
 # service and operation of a consumer, and where it gets its messages from
 _Consumer: TypeAlias = tuple[str, str, str]
+# a message, its failed deliveries in the order of time, and whether the last one worked
+_Poisoned: TypeAlias = tuple[str, list[int], bool]
 
 
 def _lags(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
@@ -154,16 +156,16 @@ def _poisoned(explanation: Explanation, thresholds: Thresholds) -> Iterator[Find
             key = (spans.services[index], spans.names[index], message)
             deliveries.setdefault(key, []).append(index)
     buried = _buried(explanation)
-    groups: dict[_Consumer, list[tuple[str, list[int]]]] = {}
+    groups: dict[_Consumer, list[_Poisoned]] = {}
     for (service, name, message), taken in deliveries.items():
         taken.sort(key=lambda i: (spans.starts[i], i))
         failed = [i for i in taken if spans.status_codes[i] == StatusCode.ERROR]
         is_given_up = any(i in buried for i in failed)
-        has_worked = spans.status_codes[taken[-1]] != StatusCode.ERROR
-        if has_worked or not (len(failed) >= thresholds.poison_deliveries or is_given_up):
+        if len(failed) < thresholds.poison_deliveries and not is_given_up:
             continue
         destination = spans.text(failed[0], _DESTINATION) or ""
-        groups.setdefault((service, name, destination), []).append((message, failed))
+        has_worked = spans.status_codes[taken[-1]] != StatusCode.ERROR
+        groups.setdefault((service, name, destination), []).append((message, failed, has_worked))
     for consumer in sorted(groups):
         yield _poison(explanation, consumer, sorted(groups[consumer]), buried)
 
@@ -191,19 +193,23 @@ def _buried(explanation: Explanation) -> set[int]:
 def _poison(
     explanation: Explanation,
     consumer: _Consumer,
-    messages: list[tuple[str, list[int]]],
+    messages: list[_Poisoned],
     buried: set[int],
 ) -> Finding:
     spans = explanation.spans
     service, operation, destination = consumer
-    message, failed = max(messages, key=lambda each: (len(each[1]), each[0]))
-    all_failed = [i for _, each in messages for i in each]
+    message, failed, has_worked = max(messages, key=lambda each: (len(each[1]), each[0]))
+    all_failed = [i for _, each, _ in messages for i in each]
     elapsed_ns = spans.ends[failed[-1]] - spans.starts[failed[0]]
     words = error_words(spans, failed[-1])
     of_what = f" of {named(destination)}" if destination else ""
     which = "One message" if len(messages) == 1 else counted(len(messages), "message")
     name = "" if message.startswith("sent by ") else f" ({named(message)})"
-    end = " It was moved to a queue of dead letters." if buried & set(all_failed) else ""
+    end = ""
+    if has_worked:
+        end = " The delivery after that worked."
+    elif buried & set(all_failed):
+        end = " It was moved to a queue of dead letters."
     verb = "fails" if len(messages) == 1 else "fail"
     most = "" if len(messages) == 1 else "up to "
     return Finding(
@@ -215,8 +221,8 @@ def _poison(
         operation=operation,
         saving_ns=0,
         reason=(
-            f"{which}{of_what}{name} {verb} in {named(service)} › {named(operation)} at every "
-            f"one of {most}{counted(len(failed), 'delivery', 'deliveries')}, over "
+            f"{which}{of_what}{name} {verb} in {named(service)} › {named(operation)} at "
+            f"{most}{counted(len(failed), 'delivery', 'deliveries')} in a row, over "
             f"{duration_text(elapsed_ns)}" + (f": {words}." if words else ".") + end
         ),
         action=(
@@ -240,8 +246,8 @@ POISON_MESSAGE = Detector(
     "poison_message",
     "A message fails at every delivery",
     "A message (`messaging.message.id`, else what one span sent) was taken `poison_deliveries` "
-    "times or more by the same consumer and failed each time, or failed and was sent to a queue "
-    "of dead letters. Not when the last delivery worked. A warning.",
+    "times or more by the same consumer and failed, or failed and was sent to a queue of dead "
+    "letters. A warning.",
     _poisoned,
 )
 

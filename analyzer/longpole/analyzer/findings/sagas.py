@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from longpole.analyzer.calls import DB_SYSTEM, peer_of
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
-from longpole.analyzer.findings.failures import Failures, error_words, failures_of, lets_through
+from longpole.analyzer.findings.failures import chain_words, failures_of, from_origin
 from longpole.analyzer.findings.path_time import path_time
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.undoing import deed_of, undoes
@@ -62,17 +63,19 @@ def _saga(explanation: Explanation, conductor: int) -> _Saga | None:
         if spans.kinds[child] in _STEPS
         and (spans.kinds[child] == SpanKind.INTERNAL or spans.text(child, DB_SYSTEM) is None)
     ]
+    said = [step for step in steps if _speaks_of_saga(spans.names[step])]
+    if said:  # then all else is the bookkeeping of who conducts it
+        steps = said
     failed, undoings = _turning_point(spans, steps)
     if failed is None:
         return None
     saga = _Saga(conductor, failed)
     latest: dict[tuple[str, int], int] = {}
     for step in steps:
-        if step == failed or spans.starts[step] >= spans.starts[failed] or step in undoings:
+        # A step beside the one that failed stands too.
+        if step == failed or spans.starts[step] >= spans.ends[failed] or step in undoings:
             continue
-        if spans.status_codes[step] == StatusCode.ERROR or not _has_effect(explanation, step):
-            continue
-        if spans.ends[step] <= spans.starts[failed]:
+        if spans.status_codes[step] != StatusCode.ERROR and _has_effect(explanation, step):
             latest[spans.names[step], spans.kinds[step]] = step
     saga.completed = sorted(latest.values(), key=lambda c: (spans.starts[c], c))
     for step in saga.completed:
@@ -175,55 +178,27 @@ def _is_to_be_undone(explanation: Explanation, step: int, saga: _Saga) -> bool:
 def _compensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     if StatusCode.ERROR not in explanation.spans.status_codes:
         return
-    failures: Failures | None = None
     for saga in _sagas(explanation):
-        if saga.undone:
-            failures = failures or failures_of(explanation)
-            yield _compensation(explanation, failures, saga)
+        if not saga.left:
+            yield _compensation(explanation, saga)
 
 
-def _compensation(explanation: Explanation, failures: Failures, saga: _Saga) -> Finding:
+def _compensation(explanation: Explanation, saga: _Saga) -> Finding:
     spans = explanation.spans
-    chain = failures.chain(saga.failed)
-    while lets_through(spans, chain[-1]):
-        chain.pop()
-    origin = chain[-1]
-    undoings = sorted(set(saga.undone.values()), key=lambda u: (spans.starts[u], u))
-    saving_ns = path_time(explanation, undoings)
-    told = [
-        f"{_step_name(spans, step)} by {_undoing_name(explanation, saga.undone[step])}"
-        for step in reversed(saga.completed)
-        if step in saga.undone
-    ]
-    words = error_words(spans, origin)
-    left = [_step_name(spans, step) for step in saga.left]
-    ending = f"Not undone: {_listed(left)}." if left else "Nothing is left over."
-    conductor = f"{named(spans.services[saga.conductor])} › {named(spans.names[saga.conductor])}"
-    failed_name = _step_name(spans, saga.failed)
+    told = _told(explanation, saga)
+    service, operation = spans.services[told.origin], spans.names[told.origin]
     return Finding(
         detector=SAGA_COMPENSATION.identifier,
         severity=FindingSeverity.WARNING,
         trace_id=explanation.trace_id,
-        span_ids=tuple(
-            dict.fromkeys(
-                spans.span_ids[i]
-                for i in (*reversed(chain), *undoings, *saga.completed, saga.conductor)
-            )
-        )[:_MOST_SPAN_IDS],
-        service=spans.services[origin],
-        operation=spans.names[origin],
-        saving_ns=saving_ns,
-        reason=(
-            f"{conductor} fails at its step {failed_name}, in {named(spans.services[origin])} › "
-            f"{named(spans.names[origin])}"
-            + (f" ({words})" if words else "")
-            + f", after {counted(len(saga.completed), 'completed step')} "
-            f"({_listed([_step_name(spans, s) for s in saga.completed])}). Undone: "
-            f"{_listed(told)}, in {duration_text(saving_ns)} of the path. {ending}"
-        ),
+        span_ids=told.span_ids,
+        service=service,
+        operation=operation,
+        saving_ns=told.undoing_ns,
+        reason=f"{told.failure} {told.undone} Nothing is left over.",
         action=(
-            f"Mend what fails in {named(spans.services[origin])}. If it fails often, ask for it "
-            "before the steps that are costly to undo, and undo after answering."
+            f"Mend what fails in {named(service)}. If it fails often, ask for it before the "
+            "steps that are costly to undo, and undo after answering."
         ),
         fingerprint=fingerprint_of(
             SAGA_COMPENSATION.identifier,
@@ -244,42 +219,33 @@ def _uncompensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]
 
 def _left_over(explanation: Explanation, saga: _Saga) -> Finding:
     spans = explanation.spans
-    tried = [step for step in saga.left if step in saga.undone]
-    forgotten = [step for step in saga.left if step not in saga.undone]
-    said: list[str] = []
+    told = _told(explanation, saga)
+    tried = [_step_name(spans, step) for step in saga.left if step in saga.undone]
+    forgotten = [_step_name(spans, step) for step in saga.left if step not in saga.undone]
+    standing: list[str] = []
     if forgotten:
-        names = _listed([_step_name(spans, step) for step in forgotten])
-        said.append(f"nothing undoes {names}")
+        standing.append(f"nothing undoes {_listed(forgotten)}")
     if tried:
-        names = _listed([_step_name(spans, step) for step in tried])
-        said.append(f"undoing {names} failed too")
+        standing.append(f"undoing {_listed(tried)} failed too")
+    sentence = " and ".join(standing)
     service, operation = spans.services[saga.conductor], spans.names[saga.conductor]
     return Finding(
         detector=SAGA_UNCOMPENSATED.identifier,
         severity=FindingSeverity.CRITICAL if saga.is_named else FindingSeverity.INFO,
         trace_id=explanation.trace_id,
         span_ids=tuple(
-            dict.fromkeys(
-                spans.span_ids[i]
-                for i in (
-                    *saga.left,
-                    *(saga.undone[step] for step in tried),
-                    saga.failed,
-                    saga.conductor,
-                )
-            )
+            dict.fromkeys((*(spans.span_ids[step] for step in saga.left), *told.span_ids))
         )[:_MOST_SPAN_IDS],
         service=service,
         operation=operation,
-        saving_ns=0,
+        saving_ns=told.undoing_ns,
         reason=(
-            f"{named(service)} › {named(operation)} fails at {_step_name(spans, saga.failed)} "
-            f"after {counted(len(saga.completed), 'completed step')}, and {' and '.join(said)}: "
-            "what was done there stands."
+            f"{told.failure} {sentence[0].upper()}{sentence[1:]}: what was done there stands."
+            + (f" {told.undone}" if told.undone else "")
         ),
         action=(
-            "Undo by hand what stands now. Then give each step its compensation, and retry a "
-            "compensation that fails until it works."
+            f"Undo {_listed([*forgotten, *tried])} by hand where it stands now. Then give each "
+            "step its compensation, and repeat a compensation that fails until it works."
         ),
         fingerprint=fingerprint_of(
             SAGA_UNCOMPENSATED.identifier,
@@ -288,6 +254,45 @@ def _left_over(explanation: Explanation, saga: _Saga) -> Finding:
             *sorted(spans.names[step] for step in saga.left),
         ),
     )
+
+
+class _Told(NamedTuple):
+    """What both findings say of a saga: where the failure began, sentences about what failed
+    and what was undone (empty for nothing), the path time of undoing, and the evidence."""
+
+    origin: int
+    failure: str
+    undone: str
+    undoing_ns: int
+    span_ids: tuple[int, ...]
+
+
+def _told(explanation: Explanation, saga: _Saga) -> _Told:
+    spans = explanation.spans
+    chain = from_origin(explanation, failures_of(explanation), saga.failed)
+    origin = chain[0]
+    undoings = sorted(set(saga.undone.values()), key=lambda u: (spans.starts[u], u))
+    undoing_ns = path_time(explanation, undoings)
+    words = chain_words(spans, chain)
+    completed = _listed([_step_name(spans, step) for step in saga.completed])
+    failure = (
+        f"{named(spans.services[saga.conductor])} › {named(spans.names[saga.conductor])} fails at "
+        f"{_step_name(spans, saga.failed)}, in {named(spans.services[origin])} › "
+        f"{named(spans.names[origin])}"
+        + (f" ({words})" if words else "")
+        + f", after {counted(len(saga.completed), 'completed step')} ({completed})."
+    )
+    taken_back = [
+        f"{_step_name(spans, step)} by {_undoing_name(explanation, saga.undone[step])}"
+        for step in reversed(saga.completed)
+        if step in saga.undone and step not in saga.left
+    ]
+    undone = ""
+    if taken_back:
+        undone = f"Undone: {_listed(taken_back)}, in {duration_text(undoing_ns)} of the path."
+    evidence = (*chain, *undoings, *saga.completed, saga.conductor)
+    span_ids = tuple(dict.fromkeys(spans.span_ids[i] for i in evidence))[:_MOST_SPAN_IDS]
+    return _Told(origin, failure, undone, undoing_ns, span_ids)
 
 
 def _step_name(spans: PathSpans, step: int) -> str:
@@ -336,7 +341,8 @@ SAGA_COMPENSATION = Detector(
 SAGA_UNCOMPENSATED = Detector(
     "saga_uncompensated",
     "A saga failed and was not undone",
-    "As before, but a completed step was never taken back, or taking it back failed. Critical for "
+    "As saga_compensation, but a completed step was never taken back, or taking it back failed; "
+    "then this tells all of the story. Critical for "
     "steps of what calls itself a saga and for binding ones (charge, reserve, book …) where "
     "other steps were taken back; information where nothing was.",
     _uncompensated,

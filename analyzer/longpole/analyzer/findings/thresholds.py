@@ -47,7 +47,7 @@ class Thresholds:
     poison_deliveries: int = 3
     chain_services: int = 6
     chain_critical_services: int = 9
-    chain_share: float = 0.80
+    chain_hop_share: float = 0.50
     cold_start_ns: int = 500 * _MS
     clock_skew_ns: int = 2 * _MS
     clock_skew_warning_ns: int = 50 * _MS
