@@ -18,6 +18,7 @@ from longpole.model.span import SpanKind
 IDENTIFIER = "large_http_payload"
 ANSWER_SIZE = ("http.response.body.size", "http.response_content_length")
 REQUEST_SIZE = ("http.request.body.size", "http.request_content_length")
+_ANY_SIZE = (*ANSWER_SIZE, *REQUEST_SIZE)
 # A body that comes and goes faster than this harms nobody, and most spans need no look then.
 _SHORTEST_NS = 5_000_000
 _HTTP = (SpanKind.CLIENT, SpanKind.SERVER)
@@ -32,6 +33,8 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
     large: dict[int, tuple[int, str]] = {}
     for index, duration in enumerate(survey.durations):
         if duration < _SHORTEST_NS or spans.kinds[index] not in _HTTP:
+            continue
+        if spans.text(index, _ANY_SIZE) is None:
             continue
         size, which = _larger(spans, index)
         if size >= thresholds.large_payload_bytes or (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector
@@ -27,13 +28,24 @@ _WAIT = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_NS = 1_000_000
+_LONGEST_NAME = 200  # of a name is looked at
 
 
 def is_waiting_for_connection(spans: PathSpans, index: int) -> bool:
     """Whether a span stands for the wait for a connection, by its name or the pool it names."""
-    return _WAIT.search(spans.names[index]) is not None or (
+    return _is_name_of_wait(spans.names[index]) or (
         spans.text(index, POOL) is not None and not _asks(spans, index)
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_name_of_wait(name: str) -> bool:
+    return _WAIT.search(name[:_LONGEST_NAME]) is not None
+
+
+@lru_cache(maxsize=4096)
+def _mentions_pool(name: str) -> bool:
+    return "pool" in name[:_LONGEST_NAME].lower()
 
 
 def _asks(spans: PathSpans, index: int) -> bool:
@@ -83,8 +95,8 @@ def _looks_like_wait(spans: PathSpans, index: int, name: str) -> bool:
     # Server spans are named by routes, which may contain any word.
     if spans.kinds[index] in (2, 5):
         return False
-    return _WAIT.search(name) is not None or (
-        "pool" in name.lower() and is_waiting_for_connection(spans, index)
+    return _is_name_of_wait(name) or (
+        _mentions_pool(name) and is_waiting_for_connection(spans, index)
     )
 
 

@@ -46,6 +46,9 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
         children = explanation.tree.children[parent]
         if len(children) < thresholds.sequential_calls:
             continue
+        durations = [survey.durations[child] for child in children]
+        if sum(durations) - max(durations) < least:
+            continue
         best: tuple[int, list[int]] = (0, [])
         for run in _runs(explanation, survey, parent):
             if _different(explanation.spans, run) < thresholds.sequential_calls:
