@@ -56,7 +56,7 @@ def _deep_chains(explanation: Explanation, thresholds: Thresholds) -> Iterator[F
         run = hops[begin : end + 1]
         services = list(dict.fromkeys(spans.services[i] for i in run))
         if len(services) >= thresholds.chain_services:
-            yield _deep_chain(explanation, thresholds, run, held[begin : end + 1], services)
+            yield _deep_chain(explanation, thresholds, hops[0], run, held[begin : end + 1])
         begin = end + 1
 
 
@@ -88,11 +88,14 @@ def _longest_hops(explanation: Explanation) -> list[int]:
 def _deep_chain(
     explanation: Explanation,
     thresholds: Thresholds,
+    entry: int,
     run: list[int],
     held: list[int],
-    services: list[str],
 ) -> Finding:
+    """`entry` is the request that waits for the chain, or its first hop."""
     spans, head = explanation.spans, run[0]
+    services = list(dict.fromkeys(spans.services[i] for i in run))
+    service, operation = spans.services[entry], spans.names[entry]
     on_path_ns = path_time(explanation, [head])
     saving_ns = max(0, on_path_ns - max(held))
     severity = FindingSeverity.INFO
@@ -107,22 +110,21 @@ def _deep_chain(
         detector=DEEP_SYNC_CHAIN.identifier,
         severity=severity,
         trace_id=explanation.trace_id,
-        span_ids=tuple(spans.span_ids[i] for i in run)[:_MOST_SPAN_IDS],
-        service=spans.services[head],
-        operation=spans.names[head],
+        span_ids=tuple(spans.span_ids[i] for i in dict.fromkeys((entry, *run)))[:_MOST_SPAN_IDS],
+        service=service,
+        operation=operation,
         saving_ns=saving_ns,
         reason=(
-            f"{counted(len(services), 'service')} wait for each other in one chain, "
-            f"{' → '.join(told)}: {duration_text(chain_ns)} in all, of which none "
-            f"keeps more than {share_text(max(held) / chain_ns if chain_ns else 0)} for itself."
+            f"{named(service)} › {named(operation)} waits for "
+            f"{counted(len(services), 'service')} that wait for each other, "
+            f"{' → '.join(told)}: {duration_text(chain_ns)} in all, of which none keeps more than "
+            f"{share_text(max(held) / chain_ns if chain_ns else 0)} for itself."
         ),
         action=(
-            f"Flatten the chain: let {named(spans.services[head])} ask the services it needs at "
+            f"Flatten the chain: let {named(service)} ask the services it needs at "
             "the same time, or keep what the far ones know nearer (a copy, an event)."
         ),
-        fingerprint=fingerprint_of(
-            DEEP_SYNC_CHAIN.identifier, spans.services[head], spans.names[head], *services
-        ),
+        fingerprint=fingerprint_of(DEEP_SYNC_CHAIN.identifier, service, operation, services[-1]),
     )
 
 

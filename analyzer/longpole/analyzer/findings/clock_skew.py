@@ -162,7 +162,8 @@ CLOCK_SKEW = Detector(
     "A SERVER span begins before the CLIENT span that it answers, or after its end, on another "
     "host (`host.name`), and one constant offset of at least `clock_skew_ns` puts all answers "
     "between these two hosts inside their calls. Failed calls that were answered late, messages, "
-    "and answers longer than their calls prove nothing. Information, a warning from `clock_skew_warning_ns` on.",
+    "and answers longer than their calls prove nothing. Information, a warning from "
+    "`clock_skew_warning_ns` on.",
     _skewed,
 )
 

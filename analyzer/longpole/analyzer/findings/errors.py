@@ -19,6 +19,7 @@ from longpole.analyzer.findings.failures import (
     lets_through,
 )
 from longpole.analyzer.findings.path_time import path_time
+from longpole.analyzer.findings.sagas import conductors
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import NO_PARENT
@@ -177,11 +178,13 @@ def _absorbed(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
 
 
 def _absorbed_errors(explanation: Explanation) -> Iterator[tuple[int, int]]:
-    """Pairs (failed span, the span that went on as if it had not)."""
+    """Pairs (failed span, the span that went on as if it had not). Sagas that were undone, or
+    should have been, have findings of their own."""
     spans = explanation.spans
     absorbers = _Absorbers(explanation)
+    told = conductors(explanation)
     for index, code in enumerate(spans.status_codes):
-        if code != StatusCode.ERROR or spans.kinds[index] == SpanKind.CONSUMER:
+        if code != StatusCode.ERROR or spans.kinds[index] == SpanKind.CONSUMER or index in told:
             continue
         absorber = absorbers.of(index)
         if absorber == NO_PARENT or is_answer(spans, index) or is_circuit_refusal(spans, index):

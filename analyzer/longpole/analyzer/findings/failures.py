@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ _GRPC_STATUS = ("rpc.grpc.status_code",)
 # range, who are you. Whether that is a failure is the caller's to say.
 _GRPC_ANSWERS = frozenset({"3", "5", "6", "7", "9", "11", "16"})
 _TOO_LATE_OR_TOO_MANY = (408, 429)
+_GRPC_DETAILS = re.compile(r'\bdetails = "([^"]+)"')
+_LONGEST_MESSAGE = 2_000
 _SHORTEST_MESSAGE = 8  # below, that two messages are alike says nothing
 
 
@@ -39,11 +42,17 @@ def is_answer(spans: PathSpans, index: int) -> bool:
 
 def error_words(spans: PathSpans, index: int) -> str:
     """What a failed span says about it, for brackets in a sentence; empty when it says nothing."""
-    words = spans.status_messages[index] or spans.text(index, ERROR_TYPE) or ""
+    words = _plain(spans.status_messages[index]) or spans.text(index, ERROR_TYPE) or ""
     status = http_status(spans, index)
     if not words or words == str(status):
         words = f"HTTP {status}" if status is not None else words
     return quoted(words)
+
+
+def _plain(message: str) -> str:
+    """What the server said, out of the several lines that gRPC for Python makes of it."""
+    found = _GRPC_DETAILS.search(message[:_LONGEST_MESSAGE]) if "details" in message else None
+    return found[1] if found else message
 
 
 def chain_words(spans: PathSpans, chain: Sequence[int]) -> str:
@@ -51,7 +60,7 @@ def chain_words(spans: PathSpans, chain: Sequence[int]) -> str:
     the origin's error type or HTTP status. Servers often keep to the status."""
     for index in chain:
         if spans.status_messages[index]:
-            return quoted(spans.status_messages[index])
+            return quoted(_plain(spans.status_messages[index]))
     return error_words(spans, chain[0])
 
 

@@ -52,6 +52,11 @@ def _sagas(explanation: Explanation) -> list[_Saga]:
     return [saga for saga in sagas if saga is not None]
 
 
+def conductors(explanation: Explanation) -> frozenset[int]:
+    """The spans whose sagas failed and were undone, or should have been."""
+    return frozenset(saga.conductor for saga in _sagas(explanation))
+
+
 def _saga(explanation: Explanation, conductor: int) -> _Saga | None:
     spans = explanation.spans
     children = explanation.tree.children[conductor]

@@ -75,6 +75,7 @@ _EMPTY = frozenset(
     """.split()  # noqa: SIM905 - read as words
 )
 _METHODS = frozenset(["delete", "patch", "post", "put"])
+_TOO_COMMON = frozenset(["add", "create", "post", "put"])
 _READS = frozenset(
     """
     calculate check fetch find get head list load lookup options query quote read search select
@@ -129,8 +130,9 @@ def undoes(later: str, earlier: str, same_peer: bool) -> bool:
     named = set(undo.words) - _EMPTY
     shared = (things & named) - _METHODS
     for word in done.words:
-        taken_back = _OPPOSITES.get(word, frozenset()) & named
-        if taken_back - things and (shared or same_peer or word not in ("post", "put", "create")):
+        taken_back = (_OPPOSITES.get(word, frozenset()) & named) - things
+        is_telling = word not in _TOO_COMMON and not taken_back <= _ALWAYS
+        if taken_back and (shared or same_peer or is_telling):
             return True
     if _ALWAYS.isdisjoint(undo.words) or not _ALWAYS.isdisjoint(things):
         return False
