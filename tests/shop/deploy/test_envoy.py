@@ -15,12 +15,13 @@ from typing import Any
 import grpc
 import pytest
 
+from shop.gateway.routing import PREFIX, ROUTES
 from shop.payment import payment_pb2, payment_pb2_grpc
 from tests.flow.tools import requires
 from tests.shop.deploy.backend import Backend, backend
 from tests.shop.deploy.collector import Longpole
 from tests.shop.deploy.envoys import Envoy, envoy, envoy_program, free_port, staged
-from tests.shop.deploy.places import DEPLOY, ENVOY
+from tests.shop.deploy.places import DEPLOY, ENVOY, documents
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -96,7 +97,7 @@ def test_the_front_ends_tls_and_continues_the_trace(
     _, client = spans[3]
     assert resource["service.name"] == "front"
     assert resource["service.namespace"] == "shop"
-    assert (server.name, client.name) == ("GET", "GET")
+    assert (server.name, client.name) == ("GET /api/v1/products",) * 2
     assert server.parent_span_id.hex() == "b7ad6b7169203331"
     assert client.parent_span_id == server.span_id
     assert seen.headers["traceparent"] == f"00-{TRACE}-{client.span_id.hex()}-01"
@@ -119,13 +120,24 @@ def test_the_front_repeats_reading_and_never_an_order(
     front: Envoy, folder: Path, gateway: Backend
 ) -> None:
     gateway.answers[:] = [502, 200]
-    assert ask(front, folder, "GET", "/api/v1/products").status == 200
+    assert ask(front, folder, "GET", "/api/v1/products/sku-1").status == 200
     assert len(gateway.seen) == 2
 
     gateway.seen.clear()
     gateway.answers[:] = [502, 200]
     assert ask(front, folder, "POST", "/api/v1/orders").status == 502
     assert len(gateway.seen) == 1
+
+
+def test_the_front_names_its_spans_as_the_gateway_does() -> None:
+    front = documents(ENVOY / "front.yaml")[0]["static_resources"]["listeners"][0]
+    manager = front["filter_chains"][0]["filters"][0]["typed_config"]
+    (shop,) = manager["route_config"]["virtual_hosts"]
+    named = {
+        ("GET" if "headers" in route["match"] else "POST", route["name"])
+        for route in shop["routes"]
+    }
+    assert named - {("POST", "/api")} == {(route.method, PREFIX + route.path) for route in ROUTES}
 
 
 def test_the_front_sends_plain_http_to_https(front: Envoy) -> None:
