@@ -35,7 +35,7 @@ _FIRST_TIME = re.compile(
     r"(?:(?:\w+ )?models?|weights|embeddings?|checkpoint|search index)$"
     rf"|^(?:.* )?(?:init|initiali[sz](?:e|ing|ation)|bootstrap|start(?:ing|up)?|set ?up)"
     rf"(?: (?:of )?(?:the )?(?:{_SET_UP}|{_ONCE}))$"
-    r"|^(?:initiali[sz]ation|init|bootstrap|warm ?up|cold ?start|startup)$"
+    r"|^(?:initiali[sz](?:e|ing|ation)|init|bootstrap|warm ?up|cold ?start|startup)$"
     r"|\b(?:cold ?start|warm(?:ing)? ?up|jit compil\w*)\b",
     re.IGNORECASE,
 )
