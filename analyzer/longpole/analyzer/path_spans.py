@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from longpole.model.ids import split_trace_id
@@ -69,6 +69,7 @@ class PathSpans:
     Times are Unix nanoseconds as sent, an end may lie before its start. `text(i, keys)` gives
     an attribute of span i. `duplicates` counts the exact copies that were left out already.
     `sent[rows[i]]` is the whole span behind span i; `sent` is empty when they came as columns.
+    `links` has, by row, the ids that a span links to within its own trace.
     """
 
     trace_id: int
@@ -88,6 +89,7 @@ class PathSpans:
     late: int = 0
     duplicates: int = 0
     sent: Sequence[Span] = ()
+    links: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.span_ids)
@@ -95,6 +97,10 @@ class PathSpans:
     def text(self, index: int, keys: tuple[str, ...]) -> str | None:
         """The first of these attributes that span `index` has and that is not empty."""
         return self.attribute(self.rows[index], keys)
+
+    def linked(self, index: int) -> Sequence[int]:
+        """The ids of the spans of this trace that span `index` links to; they may be missing."""
+        return self.links.get(self.rows[index], ())
 
 
 def spans_of_trace(trace: Trace) -> PathSpans:
@@ -120,6 +126,11 @@ def spans_of_trace(trace: Trace) -> PathSpans:
         is_settled=trace.is_settled,
         late=trace.late,
         duplicates=len(trace.spans) - len(spans),
+        links={
+            row: [link.span_id for link in span.links if link.trace_id == trace.trace_id]
+            for row, span in enumerate(spans)
+            if span.links
+        },
     )
 
 
@@ -139,6 +150,7 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
         )
     ]  # fmt: skip
     attribute = attributes_of_table(whole)
+    links = _links_of_table(whole)
     begin, count = 0, table.num_rows
     for state in whole.traces:
         end = begin
@@ -155,9 +167,28 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
                 revision=state.revision,
                 late=state.late,
                 duplicates=state.duplicates,
+                links=links,
             ),
         )
         begin = end
+
+
+def _links_of_table(whole: WholeTraces) -> dict[int, list[int]]:
+    """Links within a trace, by row of `whole.spans`."""
+    links: dict[int, list[int]] = {}
+    if not whole.links.num_rows:
+        return links
+    columns = ("row_id", "trace_hi", "trace_lo")
+    spans = zip(*(whole.spans.column(name).to_pylist() for name in columns), strict=True)
+    places = {row_id: (row, hi, lo) for row, (row_id, hi, lo) in enumerate(spans)}
+    names = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
+    for row_id, hi, lo, span_id in zip(
+        *(whole.links.column(name).to_pylist() for name in names), strict=True
+    ):
+        place = places.get(row_id)
+        if place is not None and place[1:] == (hi, lo):
+            links.setdefault(place[0], []).append(span_id)
+    return links
 
 
 def _path_spans(
@@ -171,6 +202,7 @@ def _path_spans(
     duplicates: int,
     sent: Sequence[Span] = (),
     is_settled: bool = False,
+    links: Mapping[int, Sequence[int]],
 ) -> PathSpans:
     """Both ways into the analysis end here, so that they cannot give two answers."""
     ids, parent_ids, starts, durations, names, services, kinds, codes, messages = columns
@@ -193,6 +225,7 @@ def _path_spans(
         is_settled=is_settled,
         late=late,
         duplicates=duplicates,
+        links=links,
     )
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from longpole.analyzer.explain import explain
 from longpole.analyzer.findings.queues import POISON_MESSAGE, QUEUE_LAG
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
+from longpole.formats.rows import telemetry_of_spans
+from longpole.model.clock import ManualClock
 from longpole.model.finding import FindingSeverity
-from tests.analyzer.findings.stories import CLIENT, CONSUMER, PRODUCER, SERVER, Story
+from longpole.model.span import SpanLink
+from longpole.model.trace import Trace
+from longpole.storage.memory import MemoryStore
+from tests.analyzer.findings.stories import CLIENT, CONSUMER, PRODUCER, SERVER, TRACE_ID, Story
 
 QUEUE = {"messaging.system": "kafka", "messaging.destination.name": "orders"}
 
@@ -103,6 +113,39 @@ def test_a_consumer_behind_a_plain_call_waited_in_no_queue() -> None:
     call = story.add(0, 0, 5, "shop", "GET /", CLIENT)
     take(story, call, 2_000)
     assert not story.findings(QUEUE_LAG)
+
+
+def linked_batch(story: Story, messages: tuple[int, ...], start_ms: float) -> Trace:
+    """A consumer under the root that took several messages together and links to them."""
+    taken = take(story, 1, start_ms)
+    links = tuple(SpanLink(TRACE_ID, message) for message in messages)
+    elsewhere = (SpanLink(TRACE_ID + 1, messages[0]), SpanLink(TRACE_ID, 999))
+    spans = [
+        replace(span, links=elsewhere + links) if span.span_id == taken else span
+        for span in story.spans
+    ]
+    return Trace(TRACE_ID, tuple(spans))
+
+
+def test_a_batch_waits_from_each_message_that_it_links_to() -> None:
+    story, first = sent()
+    second = story.add(1, 500, 510, "shop", "send orders", PRODUCER, attributes=QUEUE)
+    explanation = explain(linked_batch(story, (first, second), 2_010))
+    (finding,) = QUEUE_LAG.look(explanation, Thresholds())
+    assert finding.reason.startswith("2 messages wait up to 2 s in orders (median 1.5 s)")
+
+
+def test_links_are_read_from_columns_as_from_objects() -> None:
+    story, first = sent()
+    trace = linked_batch(story, (first,), 2_010)
+    clock = ManualClock()
+    store = MemoryStore(clock, settle_after_seconds=0.0, settle_at_most_seconds=0.0)
+    store.submit(telemetry_of_spans(trace.spans), clock.now_unix_nano()).result()
+    ((_, spans),) = spans_of_whole_traces(store.whole_traces([TRACE_ID], ANALYSIS_ATTRIBUTES))
+    store.close()
+    from_columns = list(QUEUE_LAG.look(explain(spans), Thresholds()))
+    assert from_columns == list(QUEUE_LAG.look(explain(trace), Thresholds()))
+    assert len(from_columns) == 1
 
 
 def with_clock_ahead(ahead_ms: float, *, lag_ms: float) -> Story:

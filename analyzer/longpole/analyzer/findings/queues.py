@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from statistics import median_low
 from typing import TypeAlias
@@ -67,7 +68,7 @@ def _lags(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
 
 
 def _deliveries(explanation: Explanation) -> Iterator[tuple[int, int]]:
-    """Pairs (span that takes a message, span that sent it)."""
+    """Pairs (span that takes a message, span that sent it), whether as its parent or by a link."""
     spans, parents = explanation.spans, explanation.tree.parents
     for index, kind in enumerate(spans.kinds):
         if kind != _CONSUMER:
@@ -75,6 +76,11 @@ def _deliveries(explanation: Explanation) -> Iterator[tuple[int, int]]:
         parent = parents[index]
         if parent != NO_PARENT and _sends(spans, parent):
             yield index, parent
+        for span_id in spans.linked(index):
+            sender = bisect_left(spans.span_ids, span_id)  # spans are in the order of their ids
+            is_here = sender < len(spans) and spans.span_ids[sender] == span_id
+            if is_here and sender != parent and _sends(spans, sender):
+                yield index, sender
 
 
 def _sends(spans: PathSpans, index: int) -> bool:
@@ -237,9 +243,10 @@ QUEUE_LAG = Detector(
     "queue_lag",
     "Messages wait in a queue",
     "From the end of the span that sent a message to the start of the first span that took it "
-    "(a CONSUMER span below it), `queue_lag_ns` or more; what calls between the two hosts say "
-    "about their clocks is taken off. Later deliveries are retries and do not count. A warning, "
-    "critical from `queue_lag_critical_ns` on, though nobody's answer waits for it.",
+    "(a CONSUMER span below it, or one of the same trace that links to it), `queue_lag_ns` or "
+    "more; what calls between the two hosts say about their clocks is taken off. Later deliveries "
+    "are retries and do not count. A warning, critical from `queue_lag_critical_ns` on, though "
+    "nobody's answer waits for it.",
     _lags,
 )
 POISON_MESSAGE = Detector(
