@@ -25,8 +25,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import pyarrow as pa
-from bench import stored_traces
-from bench.whole_batches import deep, flat, random_tree, small_traces
+from bench.made_traces import stored
+from bench.made_traces.batches import deep, flat, random_tree, small_traces
 
 from longpole.analyzer.columnar.compiling import compile_all
 from longpole.analyzer.columnar.derived import derived_tables
@@ -145,24 +145,24 @@ def in_memory(whole: WholeTraces, runs: int) -> None:
         "columnar_derived_rows",
         **measured(lambda: derived_tables(paths, verdicts, {}), runs, spans),
     )
-    some = stored_traces.first_of(whole, 5_000)
+    some = stored.first_of(whole, 5_000)
     few = some.spans.num_rows
     lists = [spans for _, spans in spans_of_whole_traces(some)]
     with garbage_pause(few):
         say("plain_path", **measured(lambda: [plain_path(one) for one in lists], runs, few))
         say("plain_explain", **measured(lambda: [explain(one) for one in lists], runs, few))
-    feed = stored_traces.RepeatingFeed(some)
+    feed = stored.RepeatingFeed(some)
     say("settle_once", **measured(lambda: settle_once(feed, ManualClock()), runs, few))
 
 
 def from_segments(runs: int, traces: int) -> None:
     """Re-analysis from sealed segments: reading whole traces, then their paths."""
     with tempfile.TemporaryDirectory() as folder:
-        store, ids = stored_traces.sealed_store(Path(folder), small_traces(traces))
+        store, ids = stored.sealed_store(Path(folder), small_traces(traces))
         try:
-            reading = measured(lambda: stored_traces.read(store, ids), runs, traces * 10)
+            reading = measured(lambda: stored.read(store, ids), runs, traces * 10)
             say("reading_sealed_segments", **reading)
-            both = measured(lambda: batch_paths(stored_traces.read(store, ids)), runs, traces * 10)
+            both = measured(lambda: batch_paths(stored.read(store, ids)), runs, traces * 10)
             say("columnar_from_sealed_segments", **both)
         finally:
             store.close()
@@ -171,10 +171,10 @@ def from_segments(runs: int, traces: int) -> None:
 def over_stored(runs: int, traces: int) -> None:
     """The totals over stored derived rows."""
     with tempfile.TemporaryDirectory() as folder:
-        store = stored_traces.explained_store(Path(folder), traces)
+        store = stored.explained_store(Path(folder), traces)
         try:
-            figures = measured(lambda: stored_traces.aggregate(store), runs)
-            coverage = stored_traces.aggregate(store)["coverage"]
+            figures = measured(lambda: stored.aggregate(store), runs)
+            coverage = stored.aggregate(store)["coverage"]
             say("aggregate_over_stored_traces", traces=coverage["used"], **figures)
         finally:
             store.close()

@@ -17,7 +17,8 @@ OPERATIONS = np.array([f"{verb} /{noun}" for verb in ("GET", "POST") for noun in
 
 def small_traces(count: int, first: int = 1) -> WholeTraces:
     """Traces of ten spans as a shop makes them: a server, calls with their servers below, some
-    beside each other, 2 % errors, some calls to a database that sends no spans. Trace ids count from `first` on."""
+    beside each other, 2 % errors, some calls to a database that sends no spans. Trace ids count
+    from `first` on."""
     random = np.random.default_rng(first)
     #                      0  1  2  3  4  5  6  7  8  9
     parent = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 2])

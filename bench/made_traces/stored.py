@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bench.made_traces.batches import small_traces
 
-from bench.whole_batches import small_traces
 from longpole.analyzer.columnar.derived import derived_tables
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
