@@ -256,6 +256,7 @@ def test_the_names_a_meshed_service_calls_are_where_its_sidecar_listens(
         assert places["payment-service-grpc"] == (payment, int(settings["SHOP_DNS_GRPC_PORT"]))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("folder", ["kubernetes", "mesh"])
 def test_kustomize_puts_it_together(folder: str, tmp_path: Path) -> None:
     if shutil.which("kubectl") is None:
