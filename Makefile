@@ -67,8 +67,8 @@ format: setup ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: setup ## a server, real traffic and the first report; DURATION=20 stops by itself
-	$(BIN)/python sample-apps/demo.py
+demo: setup ## a server, the sample shop, a fault and its explanation; DURATION=60 FAULT=name
+	$(BIN)/longpole demo $(if $(DURATION),--duration $(DURATION)) $(if $(FAULT),--fault $(FAULT))
 
 bench: setup ## side-by-side measurements, JSON on standard output
 	@for script in bench/*.py; do echo "# $$script" >&2; $(BIN)/python $$script || exit 1; done

@@ -41,7 +41,7 @@ _INSTANCES = (
     ("payment-service", 1, "node-b", VERSION, 100),
     ("inventory-service", 1, "node-b", VERSION, 100),
     ("recommendation-service", 2, "node-b", CANARY_VERSION, 20),
-    ("inventory-service", 2, "node-c", VERSION, 100),
+    ("inventory-service", 2, "node-d", VERSION, 100),
     ("shipping-service", 1, "node-c", VERSION, 100),
     ("notification-service", 1, "node-c", VERSION, 100),
 )

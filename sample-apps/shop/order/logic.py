@@ -14,7 +14,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.trace import Tracer
 
 from shop import events
-from shop.chassis.errors import BulkheadFull, CircuitOpen, Conflict, NotFound
+from shop.chassis.errors import BulkheadFull, CircuitOpen, Conflict, DependencyError, NotFound
 from shop.chassis.parallel import Parallel
 from shop.chassis.ports import Database, Event, Events, Faults, Transaction
 from shop.inventory.contract import Inventory, Line
@@ -32,8 +32,9 @@ from shop.user.contract import Address, User, Users
 
 N_PLUS_ONE = "order-n-plus-one"
 
-# With these nothing was sent. The customer is told at once, and may try the same again.
-REFUSALS = (CircuitOpen.code, BulkheadFull.code)
+# With these nothing was sent, or payment-service has said that it is broken: no money was moved,
+# and no order is worth keeping. The customer is told at once, and may try the same again.
+REFUSALS = (CircuitOpen.code, BulkheadFull.code, DependencyError.code)
 # A saga may be silent for as long as its slowest step; after that it counts as abandoned.
 LEASE_SECONDS = 120.0
 # Whoever sends a request again while the first is under way waits for that one.
@@ -88,9 +89,9 @@ class OrderLogic:
 
     def checkout(self, user_id: str, request: OrderRequest, idempotency_key: str) -> Order:
         """Charge, reserve, announce by e-mail, ship. Raises `CircuitOpen` or `BulkheadFull` when
-        payment-service was not even asked (nothing was done, the key is free again), `Invalid`
-        for an unknown sku, `Conflict` for a key of another request, `NotFound` for an unknown
-        user, and `DependencyError` when prices or the address cannot be had."""
+        payment-service was not even asked, `DependencyError` when it is broken (nothing was done,
+        the key is free again) or prices or the address cannot be had, `Invalid` for an unknown
+        sku, `Conflict` for a key of another request, `NotFound` for an unknown user."""
         key = idempotency_key or uuid.uuid4().hex
         known = self._placed(user_id, key, CHECKOUT, request)
         if known is not None:
@@ -331,7 +332,8 @@ class OrderLogic:
 
 
 def _is_refused(state: SagaState) -> bool:
-    return state.position == 0 and state.failure_code in REFUSALS
+    is_untouched = state.position == 0 and not state.is_position_unsure
+    return is_untouched and state.failure_code in REFUSALS
 
 
 def _dumped(lines: Sequence[Line]) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
     charge ──▶ reserve ──▶ email ──▶ ship          completed
                                       ╳ fails
-    refund ◀── release ◀── correction              compensated (or failed, if an undo fails)
+    refund ◀── release ◀── correction              compensated (or failed, if an undo fails
+                                                   or there was nothing to undo)
 
 The state is written after every step, so that whoever finds a saga without a living owner knows
 what has to be undone. A step whose end nobody saw (a timeout, a crash) may have taken effect: it
@@ -238,8 +239,11 @@ class SagaEngine:
             finish(transaction, state)
 
     def _conclude(self, span: Span, saga: Saga, state: SagaState) -> None:
-        _outcomes.add(1, {"saga.name": saga.name, "saga.outcome": state.status})
-        span.set_attribute("saga.outcome", state.status)
+        # Nothing to undo: it is over for good, but nothing was compensated either.
+        is_bare = state.status == COMPENSATED and not state.compensations
+        outcome = FAILED if is_bare else state.status
+        _outcomes.add(1, {"saga.name": saga.name, "saga.outcome": outcome})
+        span.set_attribute("saga.outcome", outcome)
         if state.status != COMPLETED:
             if state.position < len(saga.steps):
                 span.set_attribute("saga.failed_step", saga.steps[state.position].name)

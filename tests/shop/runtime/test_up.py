@@ -221,7 +221,7 @@ def test_every_span_says_where_it_comes_from(story: Story) -> None:
         "recommendation-service",
     }
     hosts = {span.resource["host.name"] for span in story.sink.spans}
-    assert hosts == {"node-a", "node-b", "node-c"}
+    assert hosts == {"node-a", "node-b", "node-c", "node-d"}
     assert {"1.4.0", "1.5.0"} >= {span.resource["service.version"] for span in story.sink.spans}
 
 
@@ -277,3 +277,9 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
 def test_the_duration_ends_it() -> None:
     with up("--rate", "4", "--duration", "3") as shop:
         assert shop.process.wait(30) == 0
+
+
+def test_no_work_of_starting_up_is_a_trace(story: Story) -> None:
+    roots = [span for span in story.sink.spans if not span.parent_id]
+    assert roots
+    assert {span.kind for span in roots} <= {"SERVER", "INTERNAL", "CONSUMER"}
