@@ -28,6 +28,7 @@ from starlette.types import ASGIApp
 from shop.chassis.build import make_chassis
 from shop.chassis.chassis import Chassis, Parts
 from shop.chassis.discovery import RegistryDiscovery
+from shop.chassis.grpc_server import ServerCalls
 from shop.chassis.heartbeat import Heartbeat, Held
 from shop.chassis.ports import Instance
 from shop.chassis.settings import Settings, SettingsError, split_address
@@ -227,7 +228,7 @@ def _grpc_server(settings: Settings, parts: Parts) -> tuple[grpc.Server | None, 
         return None, 0
     threads = ThreadPoolExecutor(GRPC_THREADS, thread_name_prefix="grpc")
     # SO_REUSEPORT would let two processes share a port that one of them was given by mistake.
-    server = grpc.server(threads, options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(threads, interceptors=[ServerCalls()], options=[("grpc.so_reuseport", 0)])
     parts.register_grpc(server)
     port = server.add_insecure_port(settings.grpc_listen)
     if not port:

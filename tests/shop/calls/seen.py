@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.metrics.export import (
+    HistogramDataPoint,
+    InMemoryMetricReader,
+    Metric,
+    NumberDataPoint,
+)
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -45,17 +50,37 @@ class Seen:
 
     def points(self, metric_name: str) -> dict[tuple[tuple[str, Any], ...], float]:
         """The values of a metric by its sorted attributes."""
-        data = self._reader.get_metrics_data()
         points: dict[tuple[tuple[str, Any], ...], float] = {}
-        for resource in data.resource_metrics if data else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    if metric.name != metric_name:
-                        continue
-                    for point in metric.data.data_points:
-                        assert isinstance(point, NumberDataPoint)
-                        points[tuple(sorted((point.attributes or {}).items()))] = point.value
+        for metric in self._metrics(metric_name):
+            for point in metric.data.data_points:
+                assert isinstance(point, NumberDataPoint)
+                points[tuple(sorted((point.attributes or {}).items()))] = point.value
         return points
+
+    def durations(self, metric_name: str) -> list[tuple[dict[str, Any], HistogramDataPoint]]:
+        """The parts of a histogram in seconds: their attributes, and what fell into them."""
+        found = []
+        for metric in self._metrics(metric_name):
+            assert metric.unit == "s"
+            for point in metric.data.data_points:
+                assert isinstance(point, HistogramDataPoint)
+                found.append((dict(point.attributes or {}), point))
+        return found
+
+    def unit(self, metric_name: str) -> str | None:
+        """The unit of a metric."""
+        (metric,) = self._metrics(metric_name)
+        return metric.unit
+
+    def _metrics(self, metric_name: str) -> list[Metric]:
+        data = self._reader.get_metrics_data()
+        return [
+            metric
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == metric_name
+        ]
 
     def close(self) -> None:
         """Stop the providers."""

@@ -42,9 +42,13 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 @contextmanager
-def serving_grpc(say: Callable[[StringValue, Any], StringValue]) -> Iterator[str]:
+def serving_grpc(
+    say: Callable[[StringValue, Any], StringValue], interceptors: Sequence[Any] = ()
+) -> Iterator[str]:
     """A gRPC server whose `METHOD` is `say`; gives its host:port."""
-    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(
+        ThreadPoolExecutor(8), interceptors=interceptors, options=[("grpc.so_reuseport", 0)]
+    )
     handler = grpc.unary_unary_rpc_method_handler(
         say, StringValue.FromString, StringValue.SerializeToString
     )

@@ -234,11 +234,50 @@ def test_the_span_says_who_was_called_and_how_it_ended(
     assert attributes(declined)["rpc.response.status_code"] == "FAILED_PRECONDITION"
     assert attributes(declined)["error.type"] == "FAILED_PRECONDITION"
     assert declined.status.status_code is StatusCode.ERROR
+    assert declined.status.description == "no money"
     assert attributes(charged)["rpc.response.status_code"] == "OK"
     assert charged.status.status_code is StatusCode.UNSET
     sent = [metadata["traceparent"].split("-")[2] for metadata in payments.metadata]
     contexts = [span.context for span in (declined, charged)]
     assert sent == [format_span_id(context.span_id) for context in contexts if context]
+
+
+def test_the_span_and_the_metric_of_a_call_have_only_current_names(
+    address: str, connect: Connect, seen: Seen
+) -> None:
+    say(connect(address))
+    (span,) = seen.client_spans()
+    assert {name for name in attributes(span) if name.startswith(("rpc.", "net."))} == {
+        "rpc.system.name",
+        "rpc.method",
+        "rpc.response.status_code",
+    }
+
+
+def test_the_duration_of_calls_is_told_by_how_they_ended(
+    address: str, payments: Payments, connect: Connect, seen: Seen
+) -> None:
+    caller = connect(address)
+    say(caller)
+    say(caller)
+    payments.failures = [DependencyUnavailable("payment-service", "down")]
+    with pytest.raises(DependencyUnavailable):
+        say(caller)
+    common = {
+        "rpc.system.name": "grpc",
+        "rpc.method": METHOD,
+        "server.address": "payment-service",
+    }
+    (good, calls), (bad, failures) = sorted(
+        seen.durations("rpc.client.call.duration"), key=lambda found: len(found[0])
+    )
+    assert good == common | {"rpc.response.status_code": "OK"}
+    assert bad == common | {
+        "rpc.response.status_code": "UNAVAILABLE",
+        "error.type": "UNAVAILABLE",
+    }
+    assert (calls.count, failures.count) == (2, 1)
+    assert calls.explicit_bounds[0] == 0.005
 
 
 def test_one_attempt_is_one_span_even_if_grpc_is_instrumented_as_well(
