@@ -138,9 +138,9 @@ class _Visit:
 
 
 def _cycles(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
-    visits = _visits(explanation)
-    if len(visits) < 3:
+    if not _is_entered_twice(explanation):
         return
+    visits = _visits(explanation)
     spans = explanation.spans
     groups: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
     for earlier, later in _returns(visits):
@@ -152,6 +152,15 @@ def _cycles(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
         groups.setdefault(key, []).append((place, entry, visits[earlier].entry))
     for key in sorted(groups):
         yield _cycle(explanation, key, groups[key])
+
+
+def _is_entered_twice(explanation: Explanation) -> bool:
+    """Whether any service is, which few traces show: all else costs more to find out."""
+    spans, roots = explanation.spans, explanation.tree.roots
+    kinds, services = spans.kinds, spans.services
+    entered = [service for kind, service in zip(kinds, services, strict=True) if kind == _SERVER]
+    entered += (services[i] for i in (*roots, *explanation.detached) if kinds[i] != _SERVER)
+    return len(set(entered)) < len(entered)
 
 
 def _visits(explanation: Explanation) -> list[_Visit]:
