@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
@@ -11,6 +14,7 @@ from longpole.storage.ports import WHOLE_TRACE_COLUMNS, TraceState, WholeTraces
 
 START = 1_790_000_000_000_000_000
 SPANS = 10
+NOTHING = np.array(None, object)
 SERVICES = np.array(["gateway", "order", "payment", "inventory", "shipping", "user"])
 OPERATIONS = np.array([f"{verb} /{noun}" for verb in ("GET", "POST") for noun in "abcdefghij"])
 
@@ -38,8 +42,8 @@ def small_traces(count: int, first: int = 1) -> WholeTraces:
     trace = np.repeat(np.arange(first, first + count, dtype=np.uint64), SPANS)
     services = np.tile(np.array([0, 0, 1, 1, 0, 2, 2, 0, 3, 1]), count)
     attributes = {
-        "server.address": np.where(np.tile(np.isin(np.arange(10), (3, 6)), count), "db", None),
-        "http.route": np.where(np.tile(kind == 2, count), "/a", None),
+        "server.address": np.where(np.tile(np.isin(np.arange(10), (3, 6)), count), "db", NOTHING),
+        "http.route": np.where(np.tile(kind == 2, count), "/a", NOTHING),
     }
     return batch(
         trace, ids.ravel(), parents.ravel(), starts.ravel(), ends.ravel(),
@@ -49,7 +53,9 @@ def small_traces(count: int, first: int = 1) -> WholeTraces:
     )  # fmt: skip
 
 
-def one_trace(starts: np.ndarray, ends: np.ndarray, parents: np.ndarray) -> WholeTraces:
+def one_trace(
+    starts: npt.NDArray[Any], ends: npt.NDArray[Any], parents: npt.NDArray[Any]
+) -> WholeTraces:
     """One trace: span i (from 1 on) hangs below `parents[i - 1]`, 0 for none."""
     count = starts.size
     ids = np.arange(1, count + 1, dtype=np.uint64)
@@ -86,16 +92,16 @@ def random_tree(count: int, seed: int = 1) -> WholeTraces:
 
 
 def batch(
-    trace: np.ndarray,
-    ids: np.ndarray,
-    parents: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    kinds: np.ndarray,
-    services: np.ndarray,
-    names: np.ndarray,
-    statuses: np.ndarray,
-    attributes: dict[str, np.ndarray],
+    trace: npt.NDArray[Any],
+    ids: npt.NDArray[Any],
+    parents: npt.NDArray[Any],
+    starts: npt.NDArray[Any],
+    ends: npt.NDArray[Any],
+    kinds: npt.NDArray[Any],
+    services: npt.NDArray[Any],
+    names: npt.NDArray[Any],
+    statuses: npt.NDArray[Any],
+    attributes: dict[str, npt.NDArray[Any]],
 ) -> WholeTraces:
     """Columns as storage hands them out."""
     count = ids.size

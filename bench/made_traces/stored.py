@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from bench.made_traces.batches import small_traces
 
@@ -96,7 +97,7 @@ def _request(spans: pa.Table) -> Telemetry:
     return Telemetry(Signal.TRACES, tables, spans.column("trace_lo")[0].as_py().to_bytes(8, "big"))
 
 
-def _interleaved(parts: list[pa.Array], is_there: np.ndarray) -> pa.Array:
+def _interleaved(parts: list[pa.Array], is_there: npt.NDArray[Any]) -> pa.Array:
     count = len(parts[0])
     order = np.arange(count * len(parts)).reshape(len(parts), count).T.ravel()[is_there]
     return pa.concat_arrays(parts).take(pa.array(order))

@@ -128,6 +128,16 @@ def test_an_empty_cache_is_filled_where_the_environment_says(tmp_path: Path) -> 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
+def test_the_users_cache_serves_where_the_sources_cannot_be_written(tmp_path: Path) -> None:
+    run = compile_in(
+        tmp_path, XDG_CACHE_HOME=str(tmp_path), NUMBA_CACHE_LOCATOR_CLASSES="UserWideCacheLocator"
+    )
+    assert run.returncode == 0, run.stderr
+    assert any(tmp_path.rglob("walking._walk-*.nbc"))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
 def test_without_any_place_to_cache_in_it_compiles_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

@@ -107,7 +107,9 @@ def _group(
                 seen_in[services[i]] = trace
                 distinct[trace] += 1
             step = ends[i] // step_ns
-            slot = _slot_of(step, services[i], names[i], kinds[i], statuses[i]) & (size - 1)
+            kind: Any = np.int64(kinds[i])
+            status: Any = np.int64(statuses[i])
+            slot = _slot_of(step, services[i], names[i], kind, status) & (size - 1)
             while table[slot] >= 0:
                 other = first[table[slot]]
                 if (
