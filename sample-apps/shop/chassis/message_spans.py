@@ -12,6 +12,7 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.util.types import Attributes, AttributeValue
 
+from shop.chassis.durations import seconds_histogram
 from shop.chassis.message_transport import DEAD_SUFFIX, MAX_ATTEMPTS, Lag, Received
 
 _SYSTEM = "messaging.system"
@@ -42,8 +43,11 @@ class MessageSpans:
         self._consumed = meter.create_counter(
             "messaging.client.consumed.messages", "{message}", "Messages handed to a consumer"
         )
-        self._duration = meter.create_histogram(
-            "messaging.process.duration", "s", "How long a consumer worked on a delivery"
+        self._call_duration = seconds_histogram(
+            meter, "messaging.client.operation.duration", "How long the broker took to do its part"
+        )
+        self._duration = seconds_histogram(
+            meter, "messaging.process.duration", "How long a consumer worked on a delivery"
         )
         meter.create_observable_gauge(
             "shop.messaging.lag",
@@ -76,12 +80,17 @@ class MessageSpans:
         with self._span(f"send {topic}", SpanKind.PRODUCER, attributes):
             headers: dict[str, str] = {}
             propagate.inject(headers)
+            begun = time.monotonic()
             try:
                 yield headers
             except Exception as error:
-                self._sent.add(1, {**labels, "error.type": type(error).__name__})
+                labels["error.type"] = type(error).__name__
                 raise
-            self._sent.add(1, labels)
+            finally:
+                self._sent.add(1, labels)
+                self._call_duration.record(
+                    time.monotonic() - begun, {**labels, _OPERATION_TYPE: "send"}
+                )
 
     @contextmanager
     def processing(self, topic: str, group: str, received: Received) -> Iterator[None]:

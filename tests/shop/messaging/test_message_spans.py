@@ -165,6 +165,26 @@ def test_messages_sent_and_consumed_are_counted(house: House, topic: str) -> Non
     assert by_error == {"RuntimeError": 3, "": 3}
 
 
+def test_the_time_of_the_broker_and_that_of_the_consumer_are_told_apart(
+    house: House, topic: str
+) -> None:
+    member, notes = house.member(), Notes()
+    member.subscribe(topic, "group", notes.handle)
+    member.start()
+    member.publish(topic, number(1))
+    spans_of(house, f"process {topic}", 1)
+    about = {"messaging.system": SYSTEMS[house.name], "messaging.destination.name": topic}
+    ((labels, sent),) = house.seen.durations("messaging.client.operation.duration")
+    assert labels == about | {
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+    }
+    ((labels, processed),) = house.seen.durations("messaging.process.duration")
+    assert labels["messaging.operation.name"] == "process"
+    assert (sent.count, processed.count) == (1, 1)
+    assert sent.explicit_bounds[0] == processed.explicit_bounds[0] == 0.005
+
+
 def test_waiting_for_messages_leaves_no_spans(house: House, topic: str) -> None:
     member, notes = house.member(), Notes()
     member.subscribe(topic, "group", notes.handle)
