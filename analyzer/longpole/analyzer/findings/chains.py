@@ -124,7 +124,7 @@ def _deep_chain(
             f"Flatten the chain: let {named(service)} ask the services it needs at "
             "the same time, or keep what the far ones know nearer (a copy, an event)."
         ),
-        fingerprint=fingerprint_of(DEEP_SYNC_CHAIN.identifier, service, operation, services[-1]),
+        fingerprint=fingerprint_of(DEEP_SYNC_CHAIN.identifier, service, operation),
     )
 
 
