@@ -81,6 +81,8 @@ lock: ## renew requirements.txt (needs uv)
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.txt
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes -c requirements.txt \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-server.txt
+	uv pip compile sample-apps/pyproject.toml --python-version 3.11 --generate-hashes -c requirements.txt \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o sample-apps/requirements.txt
 	echo 'duckdb==1.5.5' | uv pip compile - --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-oldest-duckdb.txt
 
