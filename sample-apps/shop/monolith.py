@@ -98,7 +98,7 @@ def build(chassis: Chassis) -> Parts:
         InventoryLogic(database, faults, listing=listing.transaction), INVENTORY
     )
     network = CardNetworkClient(chassis.caller("card-network", CARD_NETWORK_POLICY))
-    payment_logic = PaymentLogic(database, network, faults)
+    payment_logic = PaymentLogic(database, network)
     payments: Payments = traced(payment_logic, PAYMENTS)
     booking = carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY))
     shipping: Shipping = traced(ShippingLogic(database, faults, booking), SHIPPING)

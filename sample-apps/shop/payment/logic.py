@@ -10,12 +10,10 @@ from collections.abc import Callable
 from opentelemetry import trace
 
 from shop.chassis.errors import Conflict, Invalid, NotFound, PaymentDeclined
-from shop.chassis.ports import Database, Faults, Row, Transaction
+from shop.chassis.ports import Database, Row, Transaction
 from shop.payment.card_network import CardNetwork
 from shop.payment.contract import Charge, ChargeRequest
 from shop.payment.history import CardHistory
-
-CHARGE_FAILS = "saga-charge-fails"
 
 _log = logging.getLogger("shop.payment")
 
@@ -31,14 +29,12 @@ class PaymentLogic:
         self,
         database: Database,
         network: CardNetwork,
-        faults: Faults,
         *,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._database = database
         self._network = network
-        self._faults = faults
         self._clock = clock
         self._new_id = new_id
         self.history = CardHistory(database, clock)
@@ -61,7 +57,7 @@ class PaymentLogic:
         self.history.refuse_fraud(request.card_token, request.amount_cents)
         try:
             authorisation = self._network.authorise(
-                self._card(request.card_token),
+                request.card_token,
                 request.amount_cents,
                 request.currency,
                 request.idempotency_key,
@@ -98,13 +94,6 @@ class PaymentLogic:
         """Raises `NotFound`."""
         with self._database.transaction() as transaction:
             return _charge(_row_of(transaction, charge_id))
-
-    def _card(self, card_token: str) -> str:
-        """With `saga-charge-fails` on, the vault where the cards are kept hands out a token that
-        has been revoked, and the network declines it."""
-        if self._faults.active(CHARGE_FAILS) is not None:
-            return f"declined-{card_token}"
-        return card_token
 
     def _write_down(self, request: ChargeRequest, authorisation_id: str) -> Charge:
         with self._database.transaction() as transaction:

@@ -32,7 +32,7 @@ def build(chassis: Chassis) -> Parts:
 
     database.delay_statements("SELECT card_history", slow_query_seconds)
     network = CardNetworkClient(chassis.caller("card-network", POLICY))
-    logic = PaymentLogic(database, network, faults)
+    logic = PaymentLogic(database, network)
     logic.history.seed()
     history_import = HistoryImport(database, faults)
     subscribe(logic, chassis.events)

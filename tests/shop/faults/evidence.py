@@ -118,7 +118,18 @@ EVIDENCE: dict[str, Evidence] = {
         0,
         40,
     ),
-    "saga-charge-fails": Evidence(_saga("charge", ""), 0, 0, 30),
+    "saga-charge-fails": Evidence(
+        # Charges that failed and took the customer's request down. A card that is declined, which
+        # happens in the best of shops, leaves neither span with an error.
+        f"""SELECT count(*) FROM spans s JOIN spans root
+              ON root.trace_id = s.trace_id AND root.service_name = 'gateway'
+              AND root.name = 'POST /api/v1/orders' AND root.kind = 2 AND root.status_code = 2
+            WHERE {_IN} AND s.service_name = 'payment-service' AND s.kind = 2
+              AND s.name = 'shop.payment.v1.PaymentService/Charge' AND s.status_code = 2""",
+        1,
+        0,
+        45,
+    ),
     "saga-reserve-fails": Evidence(_saga("reserve", "saga compensate charge done"), 0, 0, 30),
     "saga-email-fails": Evidence(
         _saga("email", "saga compensate reserve done, saga compensate charge done"), 0, 0, 30

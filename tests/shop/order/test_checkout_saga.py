@@ -40,7 +40,6 @@ def test_a_checkout_does_its_steps_in_order_and_confirms_the_order(shop: Scene) 
 @pytest.mark.parametrize(
     ("failing", "undone", "outcome_of"),
     [
-        ("charge", [], {}),
         ("reserve", ["refund"], {"charge": "done"}),
         ("email", ["release", "refund"], {"reserve": "done", "charge": "done"}),
         (
@@ -242,6 +241,25 @@ def test_an_open_breaker_refuses_at_once_and_the_key_may_be_used_again(shop: Sce
     assert statuses == ["cancelled", "confirmed"]
     # Who gets an error for an answer needs no e-mail about a cancelled order.
     assert shop.world.told(events.ORDER_CANCELLED) == []
+
+
+def test_a_broken_payment_service_is_no_answer_about_the_card(shop: Scene) -> None:
+    broken = DependencyError("payment-service", "payment-service failed; its log says why")
+    shop.world.fails["charge"] = [broken, PaymentDeclined("no money")]
+
+    with pytest.raises(DependencyError) as failure:
+        shop.logic.checkout("user-1", REQUEST, "key-1")
+    declined = shop.logic.checkout("user-1", REQUEST, "key-1")
+
+    assert failure.value.dependency == "payment-service"
+    assert (declined.status, declined.failure) == ("cancelled", "charge: no money")
+    # Nothing was done, so nothing was compensated.
+    sagas = [span for span in shop.spans.all() if span.name.startswith("saga ")]
+    assert [span.name for span in sagas] == ["saga checkout", "saga step charge"] * 2
+    assert [(span.attributes or {})["saga.outcome"] for span in sagas[::2]] == ["failed"] * 2
+    # And nobody has to look after them.
+    assert {row["status"] for row in shop.rows("SELECT status FROM sagas")} == {"compensated"}
+    assert shop.logic.abandoned_sagas(of_owner=True) == []
 
 
 def test_a_quick_order_needs_no_payment_service(shop: Scene) -> None:

@@ -66,7 +66,7 @@ class Street:
         ]
         orders, payments, stock = self.databases
         self.inventory = InventoryLogic(stock, faults)
-        payment = PaymentLogic(payments, self.network, faults)
+        payment = PaymentLogic(payments, self.network)
         self.orders = OrderLogic(
             orders,
             self.broker,

@@ -10,7 +10,6 @@ import pytest
 
 from shop.chassis.database import SqlDatabase
 from shop.chassis.errors import Conflict, DependencyTimeout, NotFound, PaymentDeclined
-from shop.chassis.switches import HeldFaults
 from shop.payment.card_network import Authorisation
 from shop.payment.history import MAX_CENTS, MAX_DECLINES, WINDOW_SECONDS
 from shop.payment.logic import PaymentLogic
@@ -24,7 +23,7 @@ def logic_over(
     network: CardNetworkInMemory,
     clock: Callable[[], float] = lambda: 1_800_000_000.0,
 ) -> PaymentLogic:
-    return PaymentLogic(database, network, HeldFaults(), clock=clock)
+    return PaymentLogic(database, network, clock=clock)
 
 
 def outcomes(database: SqlDatabase) -> list[str]:

@@ -9,18 +9,20 @@ import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from shop import events
 from shop.chassis.errors import (
     CircuitOpen,
     Conflict,
+    DependencyError,
     DependencyUnavailable,
     Invalid,
     NotFound,
     PaymentDeclined,
 )
 from shop.chassis.ports import CallPolicy, Event
+from shop.order.certainty import may_have_happened
 from shop.payment.admin import TASKS
 from tests.shop.database.benches import seconds_of
 from tests.shop.inventory.stage import Spans, collect, traced, wait_until
@@ -151,12 +153,42 @@ def test_a_slow_query_is_slow_inside_its_span_and_nowhere_else(till: Till) -> No
 
 
 def test_when_the_first_step_of_the_saga_fails_no_money_was_taken(till: Till) -> None:
-    till.stage.break_it("saga-charge-fails")
-    with till.client() as payments:
-        with pytest.raises(PaymentDeclined):
+    till.stage.break_it("saga-charge-fails", share=1.0)
+    with traced() as spans, till.client() as payments:
+        with pytest.raises(DependencyError) as failure:
             payments.charge(request())
+        assert (failure.value.code, failure.value.dependency) == (
+            "dependency_failed",
+            "payment-service",
+        )
+        assert not may_have_happened(failure.value)
+        assert failure.value.is_final
+        charge = served(spans)
         till.stage.mend()
         assert payments.charge(request()).status == "captured"
+    assert charge.status.status_code is StatusCode.ERROR
+    assert charge.attributes is not None
+    assert charge.attributes["rpc.grpc.status_code"] == 13, "INTERNAL"
+    # gRPC's way of ending a call is an exception too; it comes after ours.
+    event = next(event for event in charge.events if event.name == "exception")
+    assert event.attributes is not None
+    assert event.attributes["exception.message"] == "no key opens the token of this card"
+
+
+def test_a_lost_key_fails_the_same_share_of_the_cards_every_time(till: Till) -> None:
+    till.stage.break_it("saga-charge-fails", share=0.25)
+
+    def failing(number: int) -> bool:
+        try:
+            payments.charge(request(number, card_token=f"card-user-{number}"))
+        except DependencyError:
+            return True
+        return False
+
+    with till.client() as payments:
+        broken = [failing(number) for number in range(1, 51)]
+        assert [failing(number) for number in range(1, 51)] == broken
+    assert 5 <= sum(broken) <= 20
 
 
 def test_an_order_is_paid_by_events_and_refunded_when_nothing_is_in_stock(till: Till) -> None:
