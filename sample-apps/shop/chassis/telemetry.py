@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +53,10 @@ class Telemetry:
     def watch(self, app: FastAPI) -> None:
         """Trace the requests of an app, save those for its health and its contract."""
         FastAPIInstrumentor.instrument_app(
-            app, excluded_urls=UNTRACED_PATHS, exclude_spans=["receive", "send"]
+            app,
+            excluded_urls=UNTRACED_PATHS,
+            exclude_spans=["receive", "send"],
+            server_request_hook=_address_apart,
         )
 
     def shutdown(self) -> None:
@@ -116,6 +120,15 @@ def start_telemetry(settings: Settings) -> Telemetry:
     logging.getLogger().addHandler(sender)
     handlers.append(sender)
     return Telemetry(traces, meters, logs, skew, handlers)
+
+
+def _address_apart(span: trace.Span, scope: Mapping[str, Any]) -> None:
+    """The package writes host:port as the address of the server; the port has its own name."""
+    host, port = scope.get("server") or ("", None)
+    if host:
+        span.set_attribute("server.address", host)
+    if port:
+        span.set_attribute("server.port", port)
 
 
 def resource_of(settings: Settings) -> Resource:

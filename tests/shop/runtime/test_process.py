@@ -154,8 +154,8 @@ def test_requests_are_seen_but_health_and_heartbeats_are_not(platform: Platform)
         )
         with started([TINY_SERVICE], environment) as process:
             until(platform.instances, "the service registered", 20)
-            url = f"http://{platform.instances()[0].http}"
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            address = platform.instances()[0].http
+            with httpx.Client(base_url=f"http://{address}", trust_env=False) as client:
                 for path in ("/healthz", "/readyz", "/openapi.json", "/who"):
                     assert client.get(path).status_code == 200
             process.terminate()
@@ -165,6 +165,9 @@ def test_requests_are_seen_but_health_and_heartbeats_are_not(platform: Platform)
         assert (span.name, span.kind) == ("GET /who", "SERVER")
         assert span.attributes["http.route"] == "/who"
         assert span.attributes["http.response.status_code"] == 200
+        host, _, port = address.partition(":")
+        assert span.attributes["server.address"] == host
+        assert span.attributes["server.port"] == int(port)
         assert span.resource["host.name"] == "node-x"
         assert span.resource["service.instance.id"] == "tiny-1"
         assert ("tiny-service", "http.server.request.duration") in sink.metrics
