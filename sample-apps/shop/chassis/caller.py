@@ -13,10 +13,11 @@ from urllib.parse import quote
 import httpx
 from opentelemetry.instrumentation.httpx import RequestInfo, SyncOpenTelemetryTransport
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider, get_meter
 from opentelemetry.trace import Span, TracerProvider
 
-from shop.chassis.errors import DependencyError, DependencyTimeout, DependencyUnavailable
+from shop.chassis.durations import seconds_histogram
+from shop.chassis.errors import DependencyError, DependencyTimeout, DependencyUnavailable, Invalid
 from shop.chassis.guard import Attempt, Guard
 from shop.chassis.ports import Discovery, PolicySource
 from shop.chassis.problem import raise_problem
@@ -54,8 +55,15 @@ class HttpCaller:
             meter_provider=meter_provider,
         )
         self._dependency = dependency
+        # The package would record the address of an instance, and a port that the next one has
+        # not: as many time series as there were processes, and none with the service's name.
         transport = SyncOpenTelemetryTransport(
-            _WholeAnswers(sleep), tracer_provider, meter_provider, request_hook=_name_span
+            _WholeAnswers(sleep), tracer_provider, NoOpMeterProvider(), request_hook=_name_span
+        )
+        self._durations = seconds_histogram(
+            get_meter("shop.calls", meter_provider=meter_provider),
+            "http.client.request.duration",
+            "How long a request took until its answer was there",
         )
         self._client = httpx.Client(transport=transport, trust_env=False)
 
@@ -90,7 +98,7 @@ class HttpCaller:
                     _DISTANCE_SECONDS: one.distance_seconds,
                 },
             )
-            response = self._send(request, one)
+            response = self._measured(request, one, path)
             raise_problem(response, self._dependency)
             return response
 
@@ -100,6 +108,27 @@ class HttpCaller:
     def close(self) -> None:
         """Close the connections; the caller is of no use afterwards."""
         self._client.close()
+
+    def _measured(self, request: httpx.Request, one: Attempt, path: str) -> httpx.Response:
+        labels: dict[str, str | int] = {
+            "http.request.method": request.method,
+            "server.address": self._dependency,
+            "url.scheme": request.url.scheme,
+            "url.template": path,
+        }
+        begun = time.perf_counter()
+        try:
+            response = self._send(request, one)
+            labels["network.protocol.version"] = response.http_version.removeprefix("HTTP/")
+            labels["http.response.status_code"] = response.status_code
+            if response.status_code >= 400:
+                labels["error.type"] = str(response.status_code)
+            return response
+        except DependencyError as error:
+            labels["error.type"] = type(error.__cause__).__name__
+            raise
+        finally:
+            self._durations.record(time.perf_counter() - begun, labels)
 
     def _send(self, request: httpx.Request, one: Attempt) -> httpx.Response:
         whom = f"{self._dependency} at {one.instance.http}"
@@ -125,10 +154,21 @@ class HttpCaller:
 
 def fill_template(path: str, params: Mapping[str, str | int]) -> tuple[str, dict[str, str | int]]:
     """The path with its `{names}` filled, and the parameters that are left for the query. Raises
-    KeyError for a name that `params` lacks."""
+    KeyError for a name that `params` lacks, and `Invalid` for a value that no path can hold: empty,
+    or one that would be a step of the path (`.` and `..`), or half a character."""
     names = set(_HOLE.findall(path))
-    filled = _HOLE.sub(lambda hole: quote(str(params[hole[1]]), safe=""), path)
+    filled = _HOLE.sub(lambda hole: _quoted(hole[1], str(params[hole[1]])), path)
     return filled, {key: value for key, value in params.items() if key not in names}
+
+
+def _quoted(name: str, value: str) -> str:
+    try:
+        quoted = quote(value, safe="")
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{name} is not text") from error
+    if quoted in ("", ".", ".."):
+        raise Invalid(f"{name} is {value!r}, which names nothing")
+    return quoted
 
 
 class _WholeAnswers(httpx.BaseTransport):

@@ -153,7 +153,12 @@ class Guard:
         return attributes
 
     def _peer(self) -> dict[str, str | int]:
-        return {"server.address": self.dependency, "peer.service": self.dependency}
+        return {
+            "server.address": self.dependency,
+            "service.peer.name": self.dependency,
+            # Its name until lately, which those who read traces still look for.
+            "peer.service": self.dependency,
+        }
 
     def _circuit(self, state: State) -> dict[str, str | int]:
         return {"circuit_breaker.name": self.dependency, "circuit_breaker.state": state.value}

@@ -224,6 +224,7 @@ def test_the_span_says_who_was_called_and_how_it_ended(
         "rpc.system.name": "grpc",
         "rpc.method": METHOD,
         "server.address": "payment-service",
+        "service.peer.name": "payment-service",
         "peer.service": "payment-service",
         "shop.instance.version": "1.0.0",
     }

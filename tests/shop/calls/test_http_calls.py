@@ -96,6 +96,7 @@ def test_the_span_is_named_after_the_route_and_says_who_was_called(users: str, s
     expected = {
         "url.template": "/v1/users/{user_id}",
         "server.address": "user-service",
+        "service.peer.name": "user-service",
         "peer.service": "user-service",
         "shop.instance.id": "instance-0",
         "shop.instance.version": "1.0.0",
@@ -112,6 +113,38 @@ def test_an_error_keeps_its_class_over_the_wire_and_marks_the_span(users: str, s
         caller.request("GET", "/v1/users/{user_id}", params={"user_id": "nobody"})
     (span,) = seen.client_spans()
     assert span.status.status_code is StatusCode.ERROR
+
+
+def test_the_duration_of_requests_is_told_by_service_and_route_not_by_address(
+    users: str, seen: Seen
+) -> None:
+    with calling(users, seen) as caller:
+        for user_id in ("user-1", "user-2"):
+            caller.request("GET", "/v1/users/{user_id}", params={"user_id": user_id})
+        with pytest.raises(NotFound):
+            caller.request("GET", "/v1/users/{user_id}", params={"user_id": "nobody"})
+    with (
+        nobody_listens() as address,
+        calling(address, seen) as caller,
+        pytest.raises(DependencyUnavailable),
+    ):
+        caller.request("GET", "/v1/users/{user_id}", params={"user_id": "user-1"})
+    common = {
+        "http.request.method": "GET",
+        "server.address": "user-service",
+        "url.scheme": "http",
+        "url.template": "/v1/users/{user_id}",
+    }
+    answered = common | {"network.protocol.version": "1.1"}
+    found = seen.durations("http.client.request.duration")
+    assert {point.count: labels for labels, point in found if point.count > 1} == {
+        2: answered | {"http.response.status_code": 200}
+    }
+    failed = [labels for labels, point in found if point.count == 1]
+    assert sorted(failed, key=len) == [
+        common | {"error.type": "ConnectError"},
+        answered | {"http.response.status_code": 404, "error.type": "404"},
+    ]
 
 
 def test_one_attempt_is_one_span_even_if_httpx_is_instrumented_as_well(
