@@ -64,6 +64,7 @@ class Breaker:
         )
         self._state_gauge = meter.create_gauge(
             "shop.circuit_breaker.state",
+            unit="{state}",
             description="0 closed, 1 half open, 2 open, as of the last call.",
         )
 

@@ -226,6 +226,7 @@ def test_a_rejected_call_is_a_client_span_that_says_why(
         "circuit_breaker.name": "payment-service",
         "circuit_breaker.state": "open",
         "server.address": "payment-service",
+        "service.peer.name": "payment-service",
         "peer.service": "payment-service",
         "error.type": "CircuitOpen",
     }
@@ -256,6 +257,7 @@ def test_transitions_are_events_of_the_calling_span_and_counted(
     assert changes == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
     assert list(seen.points("shop.circuit_breaker.transitions").values()) == [1, 1, 1]
     assert list(seen.points("shop.circuit_breaker.state").values()) == [0]
+    assert seen.unit("shop.circuit_breaker.state") == "{state}"
     states = [attributes(span)["circuit_breaker.state"] for span in seen.client_spans()]
     assert states == ["closed", "closed", "closed", "half_open"]
 
