@@ -34,7 +34,7 @@ DEFAULT_FAULT = "payment-slow-query"
     type=click.FloatRange(0, min_open=True),
     default=None,
     metavar="SECONDS",
-    help="stop after so long; by default at Ctrl-C",
+    help="stop so long after the shop opened, the story told; by default at Ctrl-C",
 )
 @json_option
 @server_options
