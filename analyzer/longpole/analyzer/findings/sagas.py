@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from longpole.analyzer.calls import DB_SYSTEM, peer_of
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
-from longpole.analyzer.findings.failures import chain_words, failures_of, from_origin
+from longpole.analyzer.findings.failures import Failures, chain_words, failures_of, from_origin
 from longpole.analyzer.findings.path_time import path_time
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.undoing import deed_of, undoes
@@ -38,6 +38,9 @@ class _Saga:
     undone: dict[int, int] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     is_named: bool = False
+
+
+_Tell: TypeAlias = Callable[[Explanation, Failures, _Saga], Finding]
 
 
 def _sagas(explanation: Explanation) -> list[_Saga]:
@@ -183,14 +186,18 @@ def _is_to_be_undone(explanation: Explanation, step: int, saga: _Saga) -> bool:
 def _compensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     if StatusCode.ERROR not in explanation.spans.status_codes:
         return
-    for saga in _sagas(explanation):
-        if not saga.left:
-            yield _compensation(explanation, saga)
+    yield from _each(explanation, _compensation, [s for s in _sagas(explanation) if not s.left])
 
 
-def _compensation(explanation: Explanation, saga: _Saga) -> Finding:
+def _each(explanation: Explanation, tell: _Tell, sagas: list[_Saga]) -> Iterator[Finding]:
+    if sagas:
+        failures = failures_of(explanation)
+        yield from (tell(explanation, failures, saga) for saga in sagas)
+
+
+def _compensation(explanation: Explanation, failures: Failures, saga: _Saga) -> Finding:
     spans = explanation.spans
-    told = _told(explanation, saga)
+    told = _told(explanation, failures, saga)
     service, operation = spans.services[told.origin], spans.names[told.origin]
     return Finding(
         detector=SAGA_COMPENSATION.identifier,
@@ -217,14 +224,12 @@ def _compensation(explanation: Explanation, saga: _Saga) -> Finding:
 def _uncompensated(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     if StatusCode.ERROR not in explanation.spans.status_codes:
         return
-    for saga in _sagas(explanation):
-        if saga.left:
-            yield _left_over(explanation, saga)
+    yield from _each(explanation, _left_over, [s for s in _sagas(explanation) if s.left])
 
 
-def _left_over(explanation: Explanation, saga: _Saga) -> Finding:
+def _left_over(explanation: Explanation, failures: Failures, saga: _Saga) -> Finding:
     spans = explanation.spans
-    told = _told(explanation, saga)
+    told = _told(explanation, failures, saga)
     tried = [_step_name(spans, step) for step in saga.left if step in saga.undone]
     forgotten = [_step_name(spans, step) for step in saga.left if step not in saga.undone]
     standing: list[str] = []
@@ -272,9 +277,9 @@ class _Told(NamedTuple):
     span_ids: tuple[int, ...]
 
 
-def _told(explanation: Explanation, saga: _Saga) -> _Told:
+def _told(explanation: Explanation, failures: Failures, saga: _Saga) -> _Told:
     spans = explanation.spans
-    chain = from_origin(explanation, failures_of(explanation), saga.failed)
+    chain = from_origin(explanation, failures, saga.failed)
     origin = chain[0]
     undoings = sorted(set(saga.undone.values()), key=lambda u: (spans.starts[u], u))
     undoing_ns = path_time(explanation, undoings)
