@@ -51,6 +51,7 @@ def test_every_command_that_answers_has_json() -> None:
         ("critical-path", ["critical-path"]),
         ("critical-path", ["critical-path", "--group-by", "root_service,peer_service"]),
         ("critical-path", ["critical-path", "--service", "nobody"]),
+        ("findings", ["findings"]),
         ("services", ["services"]),
     ],
 )

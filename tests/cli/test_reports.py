@@ -16,6 +16,7 @@ REPORTS = {
     "traces": ["traces"],
     "critical-path": ["critical-path"],
     "critical-path-service": ["critical-path", "--group-by", "service"],
+    "findings": ["findings"],
     "services": ["services"],
 }
 

@@ -1,0 +1,76 @@
+"""`longpole findings`: what it prints, when it is silent, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from longpole.formats.rows import telemetry_of_spans
+from tests.analyzer.findings.calls_made import call, query, request
+from tests.cli.command import CHECKOUT, documents, run
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Path:
+    """A file with one request in which nothing is wrong."""
+    spans = request(40, call(2, 1, 20, "http://users/users/7"), query(3, 22, 10))
+    file = tmp_path / "quiet.pb"
+    file.write_bytes(telemetry_of_spans(spans).body)
+    return file
+
+
+def test_one_line_of_json_for_each_fault_worst_first() -> None:
+    found = documents("findings", "--from", CHECKOUT)
+    assert [f["detector"] for f in found] == ["n_plus_one_db", "absorbed_error"]
+    assert [f["severity"] for f in found] == ["critical", "info"]
+    # 70 queries of 19 ms; one does for all.
+    assert found[0]["saving_ns"] == 69 * 19_000_000
+    assert found[0]["trace_count"] == 1
+    assert found[0]["trace_ids"] == ["5b8efff798038103d269b633813fc60c"]
+
+
+def test_nothing_unusual_is_said_in_so_many_words(quiet: Path) -> None:
+    assert run("findings", "--from", quiet).stdout == (
+        "Nothing unusual in 1 trace.\n1 matched, 1 used\n"
+    )
+    assert documents("findings", "--from", quiet) == []
+
+
+def test_filters_choose_the_traces() -> None:
+    result = run("findings", "--service", "nobody", "--from", CHECKOUT)
+    assert result.stdout.startswith("No trace matches.")
+    assert documents("findings", "{ duration > 1h }", "--from", CHECKOUT) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "code"), [("critical", 1), ("warning", 1), ("info", 1), (None, 0)]
+)
+def test_faults_are_bad_news_only_for_whoever_asks(level: str | None, code: int) -> None:
+    options = ["--fail-on", level] if level else []
+    result = run("findings", *options, "--from", CHECKOUT)
+    assert result.exit_code == code
+    assert "n_plus_one_db" in result.stdout
+
+
+def test_nothing_wrong_is_no_bad_news(quiet: Path) -> None:
+    assert run("findings", "--fail-on", "info", "--from", quiet).exit_code == 0
+
+
+def test_the_report_of_a_trace_names_its_findings() -> None:
+    (report,) = documents("trace", "--from", CHECKOUT)
+    assert [f["detector"] for f in report["findings"]] == ["n_plus_one_db", "absorbed_error"]
+    assert report["findings"][0]["span_ids"][0] == "0000000000000006"
+    text = run("trace", "--from", CHECKOUT).stdout
+    assert text.index("DO ") < text.index("FINDINGS") < text.index("critical n_plus_one_db")
+
+
+def test_telemetry_in_findings_is_inert(tmp_path: Path) -> None:
+    evil = "SELECT \x1b[31mred\x1b[0m FROM [bold]t[/bold] WHERE id = $1"
+    spans = request(200, *(query(2 + i, i * 10, 9, evil, name="\x1b]0;x\x07") for i in range(12)))
+    file = tmp_path / "evil.pb"
+    file.write_bytes(telemetry_of_spans(spans).body)
+    for command in ("findings", "trace"):
+        text = run(command, "--from", file).stdout
+        assert "\x1b" not in text
+        assert "[bold]t[/bold]" in text
