@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,6 +25,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shop.chassis.errors import DependencyError, NotFound, ShopError
 from shop.chassis.ports import Database, Transaction
+from shop.chassis.problem import BY_CODE
 from shop.order.certainty import may_have_happened
 from shop.order.saga_store import (
     COMPENSATED,
@@ -204,6 +205,7 @@ class SagaEngine:
                     outcome = IMPOSSIBLE if step.irreversible else UNDO_FAILED
                     pause = self._undo.pause_seconds * 2 ** (attempt - 1)
                     if attempt == self._undo.attempts or self._clock() + pause > give_up_at:
+                        span.set_attribute("error.type", type(error).__name__)
                         span.set_status(Status(StatusCode.ERROR, failure))
                         break
                     self._sleep(pause)
@@ -247,6 +249,7 @@ class SagaEngine:
         if state.status != COMPLETED:
             if state.position < len(saga.steps):
                 span.set_attribute("saga.failed_step", saga.steps[state.position].name)
+            span.set_attribute("error.type", _error_type(state.failure_code))
             span.set_status(Status(StatusCode.ERROR, state.failure))
 
     @contextmanager
@@ -259,17 +262,24 @@ class SagaEngine:
         # In the baggage, the id reaches every span of the flow, in this and other services.
         token = context.attach(baggage.set_baggage("saga.id", state.saga_id))
         try:
-            with self._tracer.start_as_current_span(
-                f"saga {saga.name}", attributes=attributes, links=links
-            ) as span:
+            with self._span(f"saga {saga.name}", attributes, links) as span:
                 yield span
         finally:
             context.detach(token)
 
     def _step_span(self, name: str, state: SagaState, step: Step) -> AbstractContextManager[Span]:
-        return self._tracer.start_as_current_span(
-            name, attributes={"saga.id": state.saga_id, "saga.step": step.name}
-        )
+        return self._span(name, {"saga.id": state.saga_id, "saga.step": step.name})
+
+    @contextmanager
+    def _span(
+        self, name: str, attributes: Mapping[str, str | bool], links: Sequence[Link] = ()
+    ) -> Iterator[Span]:
+        with self._tracer.start_as_current_span(name, attributes=attributes, links=links) as span:
+            try:
+                yield span
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)
+                raise
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -278,6 +288,12 @@ class SagaEngine:
 def said(step: Step, error: Exception) -> str:
     """The failure of a step in words; of errors that are not the shop's own, no internals."""
     return f"{step.name}: {error if isinstance(error, ShopError) else 'internal error'}"
+
+
+def _error_type(failure_code: str) -> str:
+    """The name of the error, as the span of the step has it; what is kept is its code."""
+    kind = BY_CODE.get(failure_code)
+    return failure_code if kind is None else kind.__name__
 
 
 def _link_to(traceparent: str) -> list[Link]:

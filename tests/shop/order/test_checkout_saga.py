@@ -81,6 +81,7 @@ def test_the_saga_and_its_steps_are_spans_one_below_the_other(shop: Scene) -> No
         "saga.name": "checkout",
         "saga.outcome": "compensated",
         "saga.failed_step": "ship",
+        "error.type": "DependencyError",
     }
     assert saga.status.status_code is StatusCode.ERROR
     of_saga = [span for span in shop.spans.all() if span.name.startswith("saga ")][1:]
@@ -101,6 +102,9 @@ def test_the_saga_and_its_steps_are_spans_one_below_the_other(shop: Scene) -> No
         assert span.attributes["saga.step"] == span.name.split()[-1]
     failed = [span.name for span in of_saga if span.status.status_code is StatusCode.ERROR]
     assert failed == ["saga step ship"]
+    types = {str((span.attributes or {}).get("error.type", "")) for span in of_saga}
+    assert types == {"", "DependencyError"}
+    assert (of_saga[3].attributes or {})["error.type"] == "DependencyError"
 
 
 def test_an_email_cannot_be_undone_so_a_correction_follows_it(shop: Scene) -> None:
@@ -164,6 +168,7 @@ def test_an_undo_that_fails_is_given_up_and_the_saga_says_failed(shop: Scene) ->
     assert saga.attributes["saga.outcome"] == "failed"
     assert undo.attributes["saga.compensation"] == "failed"
     assert undo.status.status_code is StatusCode.ERROR
+    assert undo.attributes["error.type"] == "DependencyUnavailable"
     # The others are undone all the same.
     assert shop.steps_called()[-2:] == ["refund", events.ORDER_CANCELLED]
 
