@@ -39,6 +39,7 @@ from tests.storage.span_examples import (
     contents,
     derived_of,
     found,
+    put_finding,
     settle,
     span,
     submit,
@@ -134,6 +135,7 @@ class StoreConformance:
         assert totals.roots.to_pylist()[0]["trace_count"] == 0
         assert totals.roots.to_pylist()[0]["p50_ns"] is None
         assert store.quiet_traces(10, ()).traces == ()
+        assert store.findings(TraceQuery()).findings.num_rows == 0
 
     def test_a_request_without_records_stores_nothing(self, store: Store) -> None:
         receipt = store.submit(telemetry_of_spans([]), NOON).result(timeout=30)
@@ -371,6 +373,44 @@ class StoreConformance:
     def test_derived_rows_for_an_unknown_trace_are_an_error(self, store: Store) -> None:
         with pytest.raises((StorageError, ValueError)):
             store.put_derived(DerivedRows((TraceState(77, 1, 1),), {}))
+
+    def test_findings_are_those_of_the_current_revision(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        submit_spans(store, span(1, 2, 9), span(3, 1))
+        put_finding(store, clock, {HIGH | 1: "n_plus_one_db"})
+        store = disturb()
+        answer = store.findings(TraceQuery())
+        (row,) = answer.findings.to_pylist()
+        assert (row["detector"], row["root_operation"], row["saving_ns"]) == (
+            "n_plus_one_db", "op2", 7
+        )  # fmt: skip
+        assert (row["trace_hi"] << 64 | row["trace_lo"], row["span_ids"]) == (HIGH | 1, [2])
+        counts = {r["root_operation"]: r["trace_count"] for r in answer.roots.to_pylist()}
+        assert counts == {"op2": 1, "op1": 1}
+        assert (answer.coverage.used, answer.unsettled) == (2, ())
+        submit_spans(store, span(1, 1))
+        answer = store.findings(TraceQuery())
+        assert (answer.findings.num_rows, answer.unsettled) == (0, (HIGH | 1,))
+        put_finding(store, clock, {HIGH | 1: "slow_db_query"})
+        store = disturb()
+        assert store.findings(TraceQuery()).findings["detector"].to_pylist() == ["slow_db_query"]
+
+    def test_findings_follow_the_query_and_not_its_limit(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        submit_spans(store, span(1, 1), span(2, 1), span(3, 7))
+        put_finding(store, clock, {HIGH | n: f"d{n}" for n in (1, 2, 3)})
+        store = disturb()
+        named = (Condition(Field.NAME, Comparison.EQ, "op1"),)
+        answer = store.findings(TraceQuery(named, limit=1))
+        assert sorted(answer.findings["detector"].to_pylist()) == ["d1", "d2"]
+        assert answer.roots["trace_count"].to_pylist() == [2]
+        assert answer.coverage.matched == 2
+        nobody = (Condition(Field.NAME, Comparison.EQ, "nobody"),)
+        empty = store.findings(TraceQuery(nobody))
+        assert (empty.findings.num_rows, empty.roots.num_rows) == (0, 0)
+        assert empty.coverage.matched == 0
 
     # Searching
 

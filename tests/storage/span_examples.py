@@ -94,6 +94,26 @@ def settle(store: Store, clock: ManualClock, limit: int = 1000) -> WholeTraces:
     return whole
 
 
+def put_finding(store: Store, clock: ManualClock, detectors: dict[int, str]) -> None:
+    """Let everything fall quiet and put plain derived rows, with a finding of one of these
+    detectors in each of these traces."""
+    clock.advance(6)
+    whole = store.quiet_traces(1000, ())
+    rows = derived_of(whole)
+    findings = []
+    for state in whole.traces:
+        if state.trace_id in detectors:
+            hi, lo = split_trace_id(state.trace_id)
+            findings.append(
+                {"trace_hi": hi, "trace_lo": lo, "revision": state.revision,
+                 "detector": detectors[state.trace_id], "severity": "warning", "service": "shop",
+                 "operation": "op", "span_ids": [2], "reason": "r", "action": "a",
+                 "saving_ns": 7, "fingerprint": "f", "first_seen_unix_nano": NOON}
+            )  # fmt: skip
+    table = pa.Table.from_pylist(findings, schema=columns.FINDINGS)
+    store.put_derived(DerivedRows(rows.settled, {**rows.tables, "findings": table}))
+
+
 def derived_of(whole: WholeTraces) -> DerivedRows:
     traces, segments = [], []
     by_trace: dict[int, list[dict[str, Any]]] = {}
