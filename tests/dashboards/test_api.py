@@ -168,3 +168,20 @@ def test_sql_values_lose_nothing() -> None:
 def test_two_columns_of_one_name_stay_two() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array(["x"])], names=["a", "a"])
     assert sql_document(ports.SqlAnswer(table))["rows"] == [[1, "x"]]
+
+
+def test_findings_are_one_document_with_an_entry_for_each_fault() -> None:
+    loop = [
+        span(2 + i, 1, kind=3, name="SELECT t", start_unix_nano=START + i * 10_000_000,
+             end_unix_nano=START + i * 10_000_000 + 9_000_000,
+             attributes={"db.system.name": "mysql", "db.query.text": "SELECT a FROM t WHERE b = ?"})
+        for i in range(12)
+    ]  # fmt: skip
+    web = Web([span(1, kind=2, end_unix_nano=START + 130_000_000), *loop])
+    document = web.get("/api/v1/findings").json()
+    assert set(document) == {"query", "coverage", "findings", "info_count", "notices"}
+    (entry,) = document["findings"]
+    jsonschema.validate(entry, schema("findings"))
+    assert (entry["detector"], entry["trace_ids"]) == ("n_plus_one_db", [HEX])
+    assert web.get("/api/v1/findings?service=nobody&all=1").json()["findings"] == []
+    assert web.get("/api/v1/findings?limit=3").status_code == 400
