@@ -109,13 +109,8 @@ def _is_impossible(explanation: Explanation, server: int, tolerance_ns: int) -> 
 def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
     spans, parents = explanation.spans, explanation.tree.parents
     starts, ends = spans.starts, spans.ends
-    server = max(
-        offset.servers,
-        key=lambda i: (
-            max(starts[parents[i]] - starts[i], ends[i] - ends[parents[i]]),
-            -i,
-        ),
-    )
+    # The longest answer is the one that people will look for.
+    server = min(offset.servers, key=lambda i: (starts[i] - ends[i], i))
     service, operation = spans.services[server], spans.names[server]
     least_ns = abs(offset.least_ns)
     direction = "ahead of" if offset.least_ns < 0 else "behind"
