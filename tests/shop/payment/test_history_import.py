@@ -14,10 +14,10 @@ from shop.payment import history_import as import_module
 from shop.payment.history import CardHistory
 from shop.payment.history_import import BATCH_SECONDS, FAULT, HistoryImport
 from shop.payment.tables import INDEX, SCHEMA
-from tests.shop.database.benches import Bench
+from tests.shop.database.benches import Bench, seconds_of
 from tests.shop.inventory.stage import wait_until
 
-ON = {FAULT: {"rows_per_second": 20_000}}
+ON = {FAULT: {"rows_per_second": 20_000, "disk_megabytes_per_second": 11}}
 BATCH = round(20_000 * BATCH_SECONDS)
 
 
@@ -67,6 +67,35 @@ def test_the_index_goes_and_the_table_grows_until_the_fault_ends(
     importing.step()
     assert INDEX in plan(at, database)
     assert rows(database) == own
+
+
+def test_each_scan_waits_for_more_of_the_disk_than_the_one_before(
+    at: Bench, database: SqlDatabase
+) -> None:
+    faults = HeldFaults()
+    importing = HistoryImport(database, faults)
+    history = CardHistory(database)
+    took: list[float] = []
+
+    def look() -> None:
+        history.recent_use("card-user-7")
+        took.append(seconds_of(at.spans.get_finished_spans()[-1]))
+        at.spans.clear()
+
+    look()
+    faults.hold(ON)
+    for _ in range(3):
+        for _ in range(5):
+            importing.step()
+        look()
+    # 25 000 rows of 44 bytes are a tenth of a second of this disk.
+    assert [seconds >= wait for seconds, wait in zip(took[1:], (0.1, 0.2, 0.3), strict=True)]
+    assert importing.disk_seconds() == pytest.approx(0.3)
+    faults.hold({})
+    importing.step()
+    look()
+    assert importing.disk_seconds() == 0.0
+    assert took[-1] < 0.1
 
 
 def test_the_import_ends_by_itself_before_it_fills_the_disk(
