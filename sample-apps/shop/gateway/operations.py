@@ -14,6 +14,7 @@ from shop.gateway.front_door import VISITOR
 from shop.gateway.home import HomePage
 from shop.gateway.rate_limit import RateLimit
 from shop.gateway.tokens import Visitor
+from shop.identifiers import VISIBLE_ASCII, PathName
 from shop.inventory.contract import Product
 from shop.order.contract import Order, OrderRequest
 from shop.recommendation.contract import RecommendationList
@@ -32,6 +33,7 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=128,
+        pattern=VISIBLE_ASCII,
         description="The same key gives the same order, so sending again is safe.",
     ),
 ]
@@ -71,7 +73,7 @@ class Operations:
         """The products, by sku."""
         return self._backends.inventory.products(limit)
 
-    def product(self, visitor: CurrentVisitor, sku: str) -> Product:
+    def product(self, visitor: CurrentVisitor, sku: PathName) -> Product:
         """One product."""
         return self._backends.inventory.product(sku)
 
@@ -95,7 +97,7 @@ class Operations:
         """The visitor's orders, newest first."""
         return self._backends.orders.orders_of(visitor.user_id, limit)
 
-    def order(self, visitor: CurrentVisitor, order_id: str) -> Order:
+    def order(self, visitor: CurrentVisitor, order_id: PathName) -> Order:
         """One of the visitor's orders."""
         order = self._backends.orders.order(order_id)
         if order.user_id != visitor.user_id:

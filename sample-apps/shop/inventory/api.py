@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 
+from shop.identifiers import PathName
 from shop.inventory.contract import Inventory, Product, Reservation, ReservationRequest
 
 
@@ -20,7 +21,7 @@ def api(logic: Inventory, admit: Callable[[], None] = lambda: None) -> APIRouter
         return logic.products(limit)
 
     @router.get("/products/{sku}")
-    def product(sku: str) -> Product:
+    def product(sku: PathName) -> Product:
         """One product."""
         return logic.product(sku)
 
@@ -34,7 +35,7 @@ def api(logic: Inventory, admit: Callable[[], None] = lambda: None) -> APIRouter
         return logic.reserve(request.order_id, request.lines, idempotency_key)
 
     @router.delete("/reservations/{reservation_id}")
-    def release(reservation_id: str) -> Reservation:
+    def release(reservation_id: PathName) -> Reservation:
         """Give back what was set aside."""
         return logic.release(reservation_id)
 

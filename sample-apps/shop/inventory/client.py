@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import TypeAdapter
-
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.inventory.contract import Line, Product, Reservation, ReservationRequest
 
-_PRODUCTS = TypeAdapter(list[Product])
+SERVICE = "inventory-service"
 
 
 class InventoryClient:
@@ -21,12 +20,12 @@ class InventoryClient:
     def products(self, limit: int) -> list[Product]:
         """By sku."""
         answer = self._caller.request("GET", "/v1/products", params={"limit": limit})
-        return _PRODUCTS.validate_json(answer.content)
+        return read_reply(answer, list[Product], SERVICE)
 
     def product(self, sku: str) -> Product:
         """Raises `NotFound`."""
         answer = self._caller.request("GET", "/v1/products/{sku}", params={"sku": sku})
-        return Product.model_validate_json(answer.content)
+        return read_reply(answer, Product, SERVICE)
 
     def reserve(self, order_id: str, lines: Sequence[Line], idempotency_key: str) -> Reservation:
         """All lines or none."""
@@ -37,7 +36,7 @@ class InventoryClient:
             json=request.model_dump(mode="json"),
             idempotency_key=idempotency_key,
         )
-        return Reservation.model_validate_json(answer.content)
+        return read_reply(answer, Reservation, SERVICE)
 
     def release(self, reservation_id: str) -> Reservation:
         """Undo a reservation; doing it again changes nothing. Raises `NotFound`."""
@@ -46,4 +45,4 @@ class InventoryClient:
             "/v1/reservations/{reservation_id}",
             params={"reservation_id": reservation_id},
         )
-        return Reservation.model_validate_json(answer.content)
+        return read_reply(answer, Reservation, SERVICE)

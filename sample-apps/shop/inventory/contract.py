@@ -7,6 +7,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
+from shop.identifiers import Identifier
+
 
 class Product(BaseModel):
     sku: str
@@ -17,7 +19,7 @@ class Product(BaseModel):
 
 
 class Line(BaseModel):
-    sku: str
+    sku: Identifier
     quantity: int = Field(gt=0, le=100)
 
 
@@ -31,7 +33,7 @@ class Reservation(BaseModel):
 class ReservationRequest(BaseModel):
     """What `POST /v1/reservations` takes, with the key in the header `Idempotency-Key`."""
 
-    order_id: str = Field(min_length=1)
+    order_id: Identifier
     lines: list[Line] = Field(min_length=1, max_length=20)
 
 

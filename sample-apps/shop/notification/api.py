@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 
+from shop.identifiers import PathName
 from shop.notification.contract import Email, EmailRequest, Notifications
 
 
@@ -22,7 +23,7 @@ def api(logic: Notifications) -> APIRouter:
         return logic.send(request, idempotency_key)
 
     @router.get("/emails")
-    def emails(order_id: Annotated[str, Query(min_length=1)]) -> list[Email]:
+    def emails(order_id: PathName) -> list[Email]:
         """What was sent about an order, oldest first."""
         return logic.emails(order_id)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
-
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.notification.contract import Email, EmailRequest
 
-_EMAILS = TypeAdapter(list[Email])
+SERVICE = "notification-service"
 
 
 class NotificationClient:
@@ -24,9 +23,9 @@ class NotificationClient:
             json=request.model_dump(mode="json"),
             idempotency_key=idempotency_key,
         )
-        return Email.model_validate_json(answer.content)
+        return read_reply(answer, Email, SERVICE)
 
     def emails(self, order_id: str) -> list[Email]:
         """What was sent about an order, oldest first."""
         answer = self._caller.request("GET", "/v1/emails", params={"order_id": order_id})
-        return _EMAILS.validate_json(answer.content)
+        return read_reply(answer, list[Email], SERVICE)

@@ -6,13 +6,15 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from shop.identifiers import Identifier
+
 
 class EmailRequest(BaseModel):
     """`template` is order-received, order-confirmed, order-cancelled or correction."""
 
-    order_id: str
-    user_id: str
-    template: str
+    order_id: Identifier
+    user_id: Identifier
+    template: Identifier
 
 
 class Email(BaseModel):

@@ -7,11 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 
 from shop.chassis.errors import NotFound
+from shop.identifiers import VISIBLE_ASCII, PathName
 from shop.order.contract import Order, OrderRequest, Orders
 
-UserId = Annotated[str, Header(alias="x-user-id", min_length=1, max_length=100)]
+UserId = Annotated[
+    str, Header(alias="x-user-id", min_length=1, max_length=100, pattern=VISIBLE_ASCII)
+]
 MaybeUserId = Annotated[str | None, Header(alias="x-user-id")]
-Key = Annotated[str, Header(alias="idempotency-key", max_length=200)]
+Key = Annotated[str, Header(alias="idempotency-key", max_length=200, pattern=VISIBLE_ASCII)]
 
 
 def api(logic: Orders) -> APIRouter:
@@ -30,7 +33,7 @@ def api(logic: Orders) -> APIRouter:
         return logic.quick_order(x_user_id, request, idempotency_key)
 
     @router.get("/orders/{order_id}")
-    def order(order_id: str, x_user_id: MaybeUserId = None) -> Order:
+    def order(order_id: PathName, x_user_id: MaybeUserId = None) -> Order:
         """One order. Asked on behalf of a user, only their own exists."""
         found = logic.order(order_id)
         if x_user_id is not None and found.user_id != x_user_id:

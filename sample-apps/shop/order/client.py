@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
-
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.order.contract import Order, OrderRequest
 
 SERVICE = "order-service"
-
-_ORDERS = TypeAdapter(list[Order])
 
 
 class OrderClient:
@@ -33,14 +30,14 @@ class OrderClient:
     def order(self, order_id: str) -> Order:
         """Raises `NotFound`."""
         answer = self._caller.request("GET", "/v1/orders/{order_id}", params={"order_id": order_id})
-        return Order.model_validate_json(answer.content)
+        return read_reply(answer, Order, SERVICE)
 
     def orders_of(self, user_id: str, limit: int) -> list[Order]:
         """Newest first; `limit` from 1 to 100."""
         answer = self._caller.request(
             "GET", "/v1/orders", params={"limit": limit}, headers={"x-user-id": user_id}
         )
-        return _ORDERS.validate_json(answer.content)
+        return read_reply(answer, list[Order], SERVICE)
 
     def _place(self, path: str, user_id: str, request: OrderRequest, key: str) -> Order:
         answer = self._caller.request(
@@ -50,4 +47,4 @@ class OrderClient:
             headers={"x-user-id": user_id},
             idempotency_key=key,
         )
-        return Order.model_validate_json(answer.content)
+        return read_reply(answer, Order, SERVICE)

@@ -6,12 +6,13 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
+from shop.identifiers import Token
 from shop.inventory.contract import Line
 
 
 class OrderRequest(BaseModel):
     lines: list[Line] = Field(min_length=1, max_length=20)
-    card_token: str
+    card_token: Token
 
 
 class Order(BaseModel):

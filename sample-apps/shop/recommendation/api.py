@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from shop.identifiers import PathName
 from shop.recommendation.contract import RecommendationList, Recommendations
 
 
@@ -15,7 +16,7 @@ def api(logic: Recommendations) -> APIRouter:
 
     @router.get("/recommendations")
     def recommendations(
-        user_id: str, limit: Annotated[int, Query(ge=1, le=40)] = 5
+        user_id: PathName, limit: Annotated[int, Query(ge=1, le=40)] = 5
     ) -> RecommendationList:
         """What somebody may like, best first."""
         return logic.for_user(user_id, limit)

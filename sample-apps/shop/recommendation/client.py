@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.recommendation.contract import RecommendationList
 
 SERVICE = "recommendation-service"
@@ -19,4 +20,4 @@ class RecommendationClient:
         response = self._caller.request(
             "GET", "/v1/recommendations", params={"user_id": user_id, "limit": limit}
         )
-        return RecommendationList.model_validate_json(response.content)
+        return read_reply(response, RecommendationList, SERVICE)

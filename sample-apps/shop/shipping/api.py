@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
+from shop.identifiers import PathName
 from shop.shipping.contract import Shipment, ShipmentRequest, Shipping
 
 
@@ -22,7 +23,7 @@ def api(logic: Shipping) -> APIRouter:
         return logic.schedule(request.order_id, request.address, request.lines, idempotency_key)
 
     @router.delete("/shipments/{shipment_id}")
-    def cancel(shipment_id: str) -> Shipment:
+    def cancel(shipment_id: PathName) -> Shipment:
         """Keep the parcel here."""
         return logic.cancel(shipment_id)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from shop.chassis.ports import Caller, CallPolicy
+from shop.chassis.replies import read_reply
 from shop.inventory.contract import Line
 from shop.user.contract import Address
 
@@ -53,4 +54,4 @@ class CarrierClient:
             },
             idempotency_key=idempotency_key,
         )
-        return Parcel.model_validate_json(answer.content)
+        return read_reply(answer, Parcel, "carrier")

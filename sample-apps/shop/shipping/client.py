@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.inventory.contract import Line
 from shop.shipping.contract import Shipment, ShipmentRequest
 from shop.user.contract import Address
+
+SERVICE = "shipping-service"
 
 
 class ShippingClient:
@@ -27,11 +30,11 @@ class ShippingClient:
             json=request.model_dump(mode="json"),
             idempotency_key=idempotency_key,
         )
-        return Shipment.model_validate_json(answer.content)
+        return read_reply(answer, Shipment, SERVICE)
 
     def cancel(self, shipment_id: str) -> Shipment:
         """Doing it again changes nothing. Raises `NotFound`."""
         answer = self._caller.request(
             "DELETE", "/v1/shipments/{shipment_id}", params={"shipment_id": shipment_id}
         )
-        return Shipment.model_validate_json(answer.content)
+        return read_reply(answer, Shipment, SERVICE)

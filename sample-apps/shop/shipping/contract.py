@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
+from shop.identifiers import Identifier
 from shop.inventory.contract import Line
 from shop.user.contract import Address
 
@@ -22,7 +23,7 @@ class Shipment(BaseModel):
 class ShipmentRequest(BaseModel):
     """What `POST /v1/shipments` takes, with the key in the header `Idempotency-Key`."""
 
-    order_id: str = Field(min_length=1)
+    order_id: Identifier
     address: Address
     lines: list[Line] = Field(min_length=1, max_length=20)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from shop.identifiers import PathName
 from shop.user.contract import Credentials, Session, User, Users
 
 
@@ -17,7 +18,7 @@ def api(logic: Users) -> APIRouter:
         return logic.login(credentials)
 
     @router.get("/users/{user_id}")
-    def user(user_id: str) -> User:
+    def user(user_id: PathName) -> User:
         """Who somebody is."""
         return logic.user(user_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shop.chassis.ports import Caller
+from shop.chassis.replies import read_reply
 from shop.user.contract import Credentials, Session, User
 
 SERVICE = "user-service"
@@ -17,9 +18,9 @@ class UserClient:
     def login(self, credentials: Credentials) -> Session:
         """Raises `Unauthorized`."""
         response = self._caller.request("POST", "/v1/sessions", json=credentials.model_dump())
-        return Session.model_validate_json(response.content)
+        return read_reply(response, Session, SERVICE)
 
     def user(self, user_id: str) -> User:
         """Raises `NotFound`."""
         response = self._caller.request("GET", "/v1/users/{user_id}", params={"user_id": user_id})
-        return User.model_validate_json(response.content)
+        return read_reply(response, User, SERVICE)

@@ -6,11 +6,13 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from shop.identifiers import EmailAddress, Secret, Text
+
 
 class Address(BaseModel):
-    street: str
-    city: str
-    country: str
+    street: Text
+    city: Text
+    country: Text
 
 
 class User(BaseModel):
@@ -22,8 +24,8 @@ class User(BaseModel):
 
 
 class Credentials(BaseModel):
-    email: str
-    password: str
+    email: EmailAddress
+    password: Secret
 
 
 class Session(BaseModel):
