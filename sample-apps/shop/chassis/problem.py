@@ -120,7 +120,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         span.set_attribute("shop.error.code", error.code)
         if error.http_status >= 500:
             span.record_exception(error)
-            _log.warning("%s %s failed: %s", request.method, request.url.path, error)
+            _log.warning("%s %s failed: %s", request.method, _route_of(request.scope), error)
         return _answer(problem_document(error), _headers(error))
 
     @app.exception_handler(RequestValidationError)
@@ -168,11 +168,17 @@ class _UnknownErrors:
             span = trace.get_current_span()
             span.record_exception(error)
             span.set_attribute("shop.error.code", ShopError.code)
-            _log.exception("%s %s failed unexpectedly", scope["method"], scope["path"])
+            _log.exception("%s %s failed unexpectedly", scope["method"], _route_of(scope))
             if has_begun:
                 raise  # The status is sent: cutting the connection is all that is left.
             document = problem_document(ShopError("The service failed; its log says why."))
             await _answer(document)(scope, receive, send)
+
+
+def _route_of(scope: Scope) -> str:
+    """The template of the path, so that the lines about one route are alike; of a request that
+    no route wanted, the path, cut so that nobody fills the log."""
+    return str(getattr(scope.get("route"), "path", scope["path"][:100]))
 
 
 def _answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:

@@ -129,7 +129,7 @@ class FrontDoor:
                 _route_of(scope),
                 status,
                 extra={
-                    "user_id": user_id,
+                    "user.id": user_id,
                     "request_id": request_id,
                     "duration_ms": round((self._clock() - started) * 1000, 1),
                 },

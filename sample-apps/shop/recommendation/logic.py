@@ -58,14 +58,14 @@ class RecommendationLogic:
             own = self._own(user_id) if ranking == "personal" else {}
         except DependencyError as error:
             trace.get_current_span().set_attribute("shop.fallback", "bestsellers")
-            _log.warning("recommending bestsellers to %s: %s", user_id, error)
+            _log.warning("recommending bestsellers: %s", error, extra={"user.id": user_id})
             items = list(BESTSELLERS[:limit])
             return RecommendationList(items=items, model="bestsellers", is_fallback=True)
         if ranking == "personal":
             items = model.personal(bought, own, limit)
         else:
             items = model.popular(bought, limit)
-        _log.info("recommended %d products to %s by %s", len(items), user_id, ranking)
+        _log.info("recommended %d products by %s", len(items), ranking, extra={"user.id": user_id})
         return RecommendationList(items=items, model=f"{model.name}-{ranking}")
 
     def _bought(self) -> dict[str, int]:

@@ -42,7 +42,7 @@ class UserLogic:
             raise Unauthorized("the e-mail address or the password is wrong")
         user = _user(rows[0])
         trace.get_current_span().set_attribute("user.id", user.user_id)
-        _log.info("%s logged in", user.user_id)
+        _log.info("a user logged in", extra={"user.id": user.user_id})
         return self._signer.session(user)
 
     def user(self, user_id: str) -> User:
@@ -65,9 +65,9 @@ class UserLogic:
             return
         for attempt in range(1, int(parameters["logs_per_request"]) + 1):
             _log.error(
-                "profile cache refused %s at attempt %d: connection reset by peer",
-                user_id,
+                "profile cache refused a user at attempt %d: connection reset by peer",
                 attempt,
+                extra={"user.id": user_id},
             )
 
 

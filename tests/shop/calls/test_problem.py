@@ -33,6 +33,10 @@ class Failing:
         def fail() -> None:
             raise self.error
 
+        @self.app.get("/v1/users/{user_id}")
+        def user(user_id: str) -> None:
+            raise self.error
+
         @self.app.post("/v1/lines")
         def lines(line: Line) -> Line:
             return line
@@ -148,6 +152,26 @@ def test_an_unknown_exception_says_nothing_outside_and_everything_in_the_log(
         raise_problem(response, "shipping-service")
     assert (type(caught.value), caught.value.dependency) == (DependencyError, "shipping-service")
     assert caught.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("a defect"), "GET /v1/users/{user_id} failed unexpectedly"),
+        (errors.DependencyTimeout("x", "late"), "GET /v1/users/{user_id} failed: late"),
+    ],
+)
+def test_the_log_names_the_route_and_not_the_user(
+    failing: Failing,
+    client: httpx.Client,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    words: str,
+) -> None:
+    failing.error = error
+    with caplog.at_level(logging.WARNING):
+        client.get("/v1/users/user-7")
+    assert [one.getMessage() for one in caplog.records if one.name == "shop.problem"] == [words]
 
 
 @pytest.mark.parametrize(

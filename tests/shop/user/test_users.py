@@ -130,15 +130,29 @@ def test_without_a_secret_no_session_is_signed() -> None:
 def test_the_log_is_flooded_while_the_answers_stay_right(
     stage: Stage, users: Users, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def errors() -> list[str]:
-        return [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    def errors() -> list[logging.LogRecord]:
+        return [each for each in caplog.records if each.levelno == logging.ERROR]
 
     quiet = users.user("user-1")
     assert errors() == []
     stage.break_it("user-log-errors")
     assert users.user("user-1") == quiet
     assert len(errors()) == 20
-    assert all("profile cache refused user-1" in line for line in errors())
+    assert all("profile cache refused a user" in line.getMessage() for line in errors())
+    assert {vars(line)["user.id"] for line in errors()} == {"user-1"}
     stage.mend()
     users.user("user-1")
     assert len(errors()) == 20
+
+
+def test_the_lines_of_a_login_differ_only_in_an_attribute(
+    users: Users, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shop.user")
+    for number in (1, 2):
+        users.login(
+            Credentials(email=f"user-{number}@shop.example", password=f"user-{number}-password")
+        )
+    lines = [each for each in caplog.records if each.name == "shop.user"]
+    assert {line.getMessage() for line in lines} == {"a user logged in"}
+    assert [vars(line)["user.id"] for line in lines] == ["user-1", "user-2"]
