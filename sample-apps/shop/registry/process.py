@@ -15,6 +15,9 @@ from shop.registry.api import registry_app
 from shop.registry.registry import Registry
 from shop.registry.switchboard import Switchboard
 
+# Until somebody says otherwise. Both variants are in use, so that traces differ by the flag.
+ROLLOUTS = {"recommendation-ranking": {"popular": 70, "personal": 30}}
+
 
 def serve_registry(
     settings: Settings,
@@ -26,7 +29,8 @@ def serve_registry(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     labels = LabelsFile(Path(settings.labels_file) if settings.labels_file else None)
     # The first revision is above all of an earlier registry whose file was lost.
-    switchboard = Switchboard(settings.data_dir / "registry.json", time.time_ns() // 1_000_000)
+    first_revision = time.time_ns() // 1_000_000
+    switchboard = Switchboard(settings.data_dir / "registry.json", first_revision, ROLLOUTS)
     registry = Registry(switchboard, labels, time.monotonic, time.time_ns)
     serve_app(registry_app(registry), listener, stop, announce, settings.drain_seconds)
     registry.switch_all_off()

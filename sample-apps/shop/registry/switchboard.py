@@ -26,12 +26,20 @@ class ActiveFault:
 class Switchboard:
     """Faults and flags, saved to a file whole at every change; not safe between threads. Each
     change has a revision, higher than any before, so that "applied" can be told from "not yet".
+    `rollouts` holds for the flags that nobody has set: key, then variant, then share.
     """
 
-    def __init__(self, path: Path | None, first_revision: int) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        first_revision: int,
+        rollouts: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
         self._path = path
         self.faults: dict[str, ActiveFault] = {}
-        self.flags: dict[str, dict[str, Any]] = {}
+        self.flags: dict[str, dict[str, Any]] = {
+            key: {"variants": dict(shares)} for key, shares in (rollouts or {}).items()
+        }
         self.revision = first_revision
         if path is not None and path.exists():
             self._load(json.loads(path.read_text(encoding="utf-8")))
@@ -88,7 +96,7 @@ class Switchboard:
         os.replace(fresh, self._path)
 
     def _load(self, document: Mapping[str, Any]) -> None:
-        self.flags = dict(document["flags"])
+        self.flags |= document["flags"]
         self.faults = {
             name: ActiveFault(told["parameters"], told["start_unix_nano"])
             for name, told in document["faults"].items()

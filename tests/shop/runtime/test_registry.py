@@ -11,9 +11,12 @@ import pytest
 
 from shop.chassis.errors import Invalid, NotFound
 from shop.chassis.ports import Instance
+from shop.chassis.switches import variant_of
 from shop.faults.labels import LabelsFile, read_labels
+from shop.recommendation.logic import FLAG_RANKING
 from shop.registry import registry as module
 from shop.registry.api import registry_app
+from shop.registry.process import ROLLOUTS
 from shop.registry.registry import TTL_SECONDS, Registry
 from shop.registry.switchboard import Switchboard
 from tests.shop.runtime.clocks import Clock
@@ -254,3 +257,22 @@ def say_the_same(client: httpx.Client) -> None:
     assert client.get("/v1/flags/none").status_code == 404
     assert client.delete("/v1/instances/gateway-1").status_code == 204
     assert client.get("/v1/instances").json() == {"instances": []}
+
+
+def test_a_flag_that_nobody_set_has_the_rollout_of_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "registry.json"
+    both = {"variants": {"popular": 70, "personal": 30}}
+    first = Switchboard(file, 1, ROLLOUTS)
+    assert first.flags == {FLAG_RANKING: both}
+    first.set_flag("other", {"on": 1})
+    first.set_flag(FLAG_RANKING, {"personal": 1})
+    assert Switchboard(file, 1, ROLLOUTS).flags == {
+        FLAG_RANKING: {"variants": {"personal": 1}},
+        "other": {"variants": {"on": 1}},
+    }
+
+
+def test_the_first_rollout_shows_both_variants_to_the_users_of_the_shop() -> None:
+    variants = [variant_of(ROLLOUTS[FLAG_RANKING], FLAG_RANKING, f"user-{n}") for n in range(1, 51)]
+    assert 5 <= variants.count("personal") <= 25
+    assert variants.count("personal") + variants.count("popular") == 50
