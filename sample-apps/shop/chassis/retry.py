@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from shop.chassis.errors import DependencyError, RateLimited, ShopError
+from shop.chassis.errors import DependencyError, DependencyTimeout, RateLimited, ShopError
 from shop.chassis.ports import CallPolicy
 
 T = TypeVar("T")
@@ -29,7 +29,9 @@ def call_with_retries(
 
     Without `may_repeat` only what was never sent is tried again. `draw` gives numbers in [0, 1).
     The error that leaves is final: repeating is decided here, next to the failure, and callers
-    further up that repeat as well would multiply the load.
+    further up that repeat as well would multiply the load. It is the timeout of an earlier
+    attempt when the last one was turned away: that refusal says nothing of the work that was
+    asked for first, and may have been done.
     """
 
     def is_worth_repeating(error: BaseException) -> bool:
@@ -61,14 +63,22 @@ def call_with_retries(
         reraise=True,
     )
     attempts = 0
+    late: DependencyTimeout | None = None
 
     def once() -> T:
-        nonlocal attempts
+        nonlocal attempts, late
         attempts += 1
-        return call(attempts)
+        try:
+            return call(attempts)
+        except DependencyTimeout as error:
+            if not error.was_never_sent:
+                late = error
+            raise
 
     try:
         return retrying(once)
     except ShopError as error:
-        error.is_final = True
-        raise
+        was_turned_away = isinstance(error, DependencyError | RateLimited)
+        leaving = late if late is not None and was_turned_away else error
+        leaving.is_final = True
+        raise leaving from leaving.__cause__

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shop.chassis.caller import HttpCaller
 from shop.chassis.errors import (
+    CircuitOpen,
     Conflict,
     DependencyError,
     DependencyTimeout,
@@ -183,6 +184,63 @@ def test_a_timeout_is_repeated_only_when_that_is_safe(seen: Seen) -> None:
             with pytest.raises(DependencyTimeout, match=r"did not answer within 0\.1 s"):
                 caller.request(method, "/v1/slow")
     assert asked == ["POST", "GET", "GET", "GET"]
+
+
+def fail_with(*errors: ShopError) -> ShopError:
+    """What leaves when one attempt after the other fails so."""
+
+    def call(number: int) -> None:
+        raise errors[number - 1]
+
+    with pytest.raises(ShopError) as caught:
+        call_with_retries(
+            call,
+            replace(POLICY, max_attempts=len(errors)),
+            may_repeat=True,
+            sleep=lambda _: None,
+            draw=lambda: 0.0,
+        )
+    assert caught.value.is_final
+    return caught.value
+
+
+def unreachable(kind: type[DependencyError] = DependencyUnavailable) -> DependencyError:
+    error = kind("inventory-service", "nobody there")
+    error.was_never_sent = True
+    return error
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        unavailable(),
+        unreachable(),
+        CircuitOpen("inventory-service", "open"),
+        RateLimited("slow down", 0.1),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_refusal_does_not_hide_that_an_earlier_attempt_may_have_been_done(
+    refusal: ShopError,
+) -> None:
+    timeout = DependencyTimeout("inventory-service", "late")
+    timeout.__cause__ = cause = TimeoutError("read")
+    left = fail_with(unavailable(), timeout, refusal)
+    assert left is timeout
+    assert left.__cause__ is cause
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (DependencyTimeout("inventory-service", "late"), Conflict("out of stock")),
+        (unreachable(DependencyTimeout), unavailable()),
+        (unavailable(), unreachable()),
+    ],
+    ids=["an answer", "a timeout of the connection", "no timeout"],
+)
+def test_otherwise_the_last_error_leaves(errors: tuple[ShopError, ...]) -> None:
+    assert fail_with(*errors) is errors[-1]
 
 
 def test_what_reached_nobody_is_repeated_even_if_it_is_not_safe_otherwise(
