@@ -25,7 +25,7 @@ from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_tra
 from longpole.formats.rows import telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.finding import Finding
-from longpole.model.span import Resource, Span, SpanLink
+from longpole.model.span import AttributeValue, Resource, Span, SpanLink
 from longpole.model.trace import Trace
 from longpole.storage.memory import MemoryStore
 from tests.analyzer.findings.stories import BEGIN_NS, TRACE_ID
@@ -59,7 +59,7 @@ def eventful_traces(draw: st.DrawFn) -> Trace:
         start = draw(st.integers(0, 30))
         service = draw(st.sampled_from(("order", "payment", "stock", "envoy")))
         message = draw(st.sampled_from(MESSAGES))
-        attributes = {
+        attributes: dict[str, AttributeValue] = {
             key: value
             for key, value in {
                 "db.system.name": "postgresql",
@@ -68,7 +68,7 @@ def eventful_traces(draw: st.DrawFn) -> Trace:
                 "db.collection.name": "orders",
                 "messaging.system": "kafka",
                 "messaging.message.id": "m-1",
-                "http.response.status_code": draw(st.sampled_from((200, 404, 429, 503))),
+                "http.response.status_code": draw(st.sampled_from(("200", "404", "429", "503"))),
                 "server.address": "stock",
             }.items()
             if draw(st.booleans())

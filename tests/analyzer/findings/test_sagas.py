@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from longpole.analyzer.findings.errors import ABSORBED_ERROR, ERROR_PROPAGATION
@@ -65,6 +67,14 @@ def test_a_compensation_that_fails_leaves_its_step() -> None:
     finding = named_saga(("reserve", "charge"), broken=("charge",)).only(SAGA_UNCOMPENSATED)
     assert "Undoing charge failed too: what was done there stands." in finding.reason
     assert "Undone: reserve" in finding.reason
+
+
+def test_what_cannot_be_taken_back_is_said() -> None:
+    story = named_saga(("reserve", "charge"))
+    story.spans[-1] = replace(story.spans[-1], attributes={"saga.compensation": "impossible"})
+    reason = story.only(SAGA_COMPENSATION).reason
+    assert "charge by saga compensate charge (which can only soften it)" in reason
+    assert reason.endswith("charge cannot be taken back.")
 
 
 def test_a_saga_that_undoes_nothing_at_all_is_found_by_its_name() -> None:

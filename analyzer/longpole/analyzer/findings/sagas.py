@@ -199,6 +199,8 @@ def _compensation(explanation: Explanation, failures: Failures, saga: _Saga) -> 
     spans = explanation.spans
     told = _told(explanation, failures, saga)
     service, operation = spans.services[told.origin], spans.names[told.origin]
+    softened = [_step_name(spans, s) for s, u in saga.undone.items() if _only_softens(spans, u)]
+    ending = f"{_listed(softened)} cannot be taken back." if softened else "Nothing is left over."
     return Finding(
         detector=SAGA_COMPENSATION.identifier,
         severity=FindingSeverity.WARNING,
@@ -207,7 +209,7 @@ def _compensation(explanation: Explanation, failures: Failures, saga: _Saga) -> 
         service=service,
         operation=operation,
         saving_ns=told.undoing_ns,
-        reason=f"{told.failure} {told.undone} Nothing is left over.",
+        reason=f"{told.failure} {told.undone} {ending}",
         action=(
             f"Mend what fails in {named(service)}. If it fails often, ask for it before the "
             "steps that are costly to undo, and undo after answering."
@@ -314,10 +316,14 @@ def _step_name(spans: PathSpans, step: int) -> str:
     return named(name)
 
 
+def _only_softens(spans: PathSpans, undoing: int) -> bool:
+    """Whether an undoing says of itself that what was done cannot be taken back."""
+    return spans.text(undoing, _OUTCOME) == "impossible"
+
+
 def _undoing_name(explanation: Explanation, undoing: int) -> str:
     """The undoing, or the call that it consists of."""
     spans = explanation.spans
-    outcome = spans.text(undoing, _OUTCOME)
     calls = [
         child
         for child in explanation.tree.children[undoing]
@@ -325,7 +331,7 @@ def _undoing_name(explanation: Explanation, undoing: int) -> str:
         and spans.text(child, DB_SYSTEM) is None
     ]
     name = named(spans.names[calls[-1] if calls else undoing])
-    if outcome == "impossible":
+    if _only_softens(spans, undoing):
         return f"{name} (which can only soften it)"
     return f"{name} (which failed)" if spans.status_codes[undoing] == StatusCode.ERROR else name
 
