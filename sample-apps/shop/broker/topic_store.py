@@ -92,10 +92,12 @@ class TopicStore:
         clock: Callable[[], int],
         *,
         max_topic_messages: int = MAX_TOPIC_MESSAGES,
+        max_dead_messages: int = MAX_DEAD_MESSAGES,
         keep_finished_seconds: float = KEEP_FINISHED_SECONDS,
     ) -> None:
         self._clock = clock
         self._max_topic_messages = max_topic_messages
+        self._max_dead_messages = max_dead_messages
         self._keep_finished_ns = int(keep_finished_seconds * 1e9)
         self._sizes: dict[str, int] = {}
         self.set_aside = 0  # messages that went to a topic of the dead
@@ -134,10 +136,12 @@ class TopicStore:
         """Append; how many of them were new. Raises `TopicFull`."""
         added = 0
         for message in messages:
-            if self._size(topic) >= self._max_topic_messages:
-                if not topic.endswith(DEAD_SUFFIX):
-                    raise TopicFull(f"topic {topic} holds {self._max_topic_messages} messages")
-                self._drop_oldest(topic)
+            size = self._size(topic)
+            if topic.endswith(DEAD_SUFFIX):
+                if size >= self._max_dead_messages:
+                    self._drop_oldest(topic)
+            elif size >= self._max_topic_messages:
+                raise TopicFull(f"topic {topic} holds {size} messages")
             now = self._clock()
             cursor = self._connection.execute(
                 "INSERT OR IGNORE INTO messages"
