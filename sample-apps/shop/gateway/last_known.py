@@ -32,4 +32,6 @@ class LastKnown(Generic[T]):
     def get(self, key: str) -> T | None:
         """The last answer for this key, if there was one."""
         with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
             return self._answers.get(key)
