@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import logging
 import random
 import signal
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,19 +134,3 @@ def settings_of(given: argparse.Namespace) -> LoadSettings:
         seed=given.seed,
         registry_url=given.registry,
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, and print the summary as one line of JSON."""
-    parser = argparse.ArgumentParser(prog="shop load", description=__doc__)
-    add_arguments(parser)
-    given = parser.parse_args(arguments)
-    if given.rate <= 0:
-        parser.error("--rate has to be above 0")
-    summary = asyncio.run(run_until_signal(settings_of(given)))
-    print(json.dumps(summary), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from shop.__main__ import EXIT_USAGE, main
 from shop.load.customers import HAMMERING_USER
 from shop.load.hammer import asked_rate, hammer
 from shop.load.journeys import LOOKS, Visit, browse, buy, history, quick_buy
 from shop.load.outcomes import Outcomes
-from shop.load.run import LoadSettings, main, run
+from shop.load.run import LoadSettings, run
 from shop.load.shopper import GaveUp, Shopper, Tokens
 from tests.shop.load.front_door import FrontDoor
 
@@ -194,6 +195,5 @@ def test_a_registry_without_an_answer_changes_nothing() -> None:
 
 
 def test_the_flags_refuse_a_rate_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["--gateway", "http://127.0.0.1:1", "--rate", "0"])
+    assert main(["load", "--gateway", "http://127.0.0.1:1", "--rate", "0"]) == EXIT_USAGE
     assert "--rate" in capsys.readouterr().err
