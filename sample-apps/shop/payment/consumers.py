@@ -10,8 +10,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
-
 from shop import events
 from shop.chassis.errors import NotFound, ShopError
 from shop.chassis.ports import Delivery, Event, Events
@@ -34,7 +32,6 @@ class PaymentConsumers:
         """Charge the card."""
         data = delivery.event.data
         order_id = str(data["order_id"])
-        trace.get_current_span().set_attribute("saga.id", str(data["saga_id"]))
         try:
             charge = self._payments.charge(
                 ChargeRequest(
@@ -60,7 +57,6 @@ class PaymentConsumers:
         """Give the money back."""
         data = delivery.event.data
         charge_id = str(data["charge_id"])
-        trace.get_current_span().set_attribute("saga.id", str(data["saga_id"]))
         try:
             self._payments.refund(charge_id, f"refund-of-{data['order_id']}")
         except NotFound as error:
