@@ -63,7 +63,7 @@ from shop.user.seed import seed_users
 from shop.user.tokens import Signer
 
 NAME = "shop-monolith"
-VERSION = "1.4.0"
+API_VERSION = "1.0.0"
 
 PAYMENTS = "payment-service"
 SHIPPING = "shipping-service"
@@ -132,7 +132,7 @@ def build(chassis: Chassis) -> Parts:
     recommendation_consumers.subscribe(events, recommendation_consumers.Learner(database))
 
     backends = Backends(users, inventory, orders, orders, recommendations)
-    door = build_on(chassis, backends, backends, NAME, VERSION, _nobody_to_ask)
+    door = build_on(chassis, backends, backends, NAME, API_VERSION, _nobody_to_ask)
     history_import = HistoryImport(database, faults)
     patrol = Patrol(order_logic)
     pauses = Pauses(faults)

@@ -40,9 +40,10 @@ class Comparison:
 
 
 @cache
-def document_of(service: str) -> dict[str, Any]:
+def document_of(service: str, release: str = "") -> dict[str, Any]:
     """The OpenAPI document of a service, made once and not to be changed. Its parts are put
-    together, over an empty database, and not started. Raises KeyError for another name."""
+    together, over an empty database, and not started; as those of that release, if one is named.
+    Raises KeyError for another name."""
     with tempfile.TemporaryDirectory(prefix="shop-openapi-") as folder:
         settings = Settings(
             service_name=service,
@@ -50,6 +51,8 @@ def document_of(service: str) -> dict[str, Any]:
             data_dir=Path(folder),
             jwt_secret=_KEY,
         )
+        if release:
+            settings = replace(settings, version=release)
         chassis = make_chassis(settings)
         opened: list[Database] = []
 

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from shop.__main__ import main
+from shop.chassis.errors import RateLimited
+from shop.chassis.problem import install_problem_handlers
 from shop.openapi import FOLDER, compare, document_of, write, written
 from shop.openapi_changes import breaking_changes
 from shop.topology import SERVICES
+from tests.shop.runtime.serving import client_of
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,38 @@ def test_a_contract_is_versioned_and_says_nothing_of_probes(shipping: dict[str, 
         assert paths
         assert all(path.startswith(("/v1/", "/api/v1/")) for path in paths), service
     assert "/v1/shipments" in shipping["paths"]
+
+
+@pytest.mark.parametrize("service", ["gateway", "recommendation-service"])
+def test_a_release_does_not_change_the_contract(service: str) -> None:
+    assert document_of(service, release="9.9.9") == document_of(service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_contract_says_that_errors_are_problems(service: str) -> None:
+    document = document_of(service)
+
+    for path, routes in document["paths"].items():
+        for method, route in routes.items():
+            for status, answer in route["responses"].items():
+                kinds = ["application/json" if status < "3" else "application/problem+json"]
+                assert list(answer["content"]) == kinds, (method, path, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_a_problem_has_what_the_contract_says(shipping: dict[str, Any]) -> None:
+    promised = schema(shipping, "Problem")
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/{number}")
+    def number(number: int) -> int:
+        raise RateLimited("slowly", 2.0)
+
+    with client_of(app) as client:
+        for path in ("/x", "/1", "/no/such"):
+            said = client.get(path).json()
+            assert set(promised["required"]) <= set(said) <= set(promised["properties"])
 
 
 def changed(document: dict[str, Any], change: Callable[[Any], object]) -> dict[str, Any]:

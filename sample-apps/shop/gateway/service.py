@@ -20,7 +20,7 @@ from shop.gateway.routing import is_open
 from shop.gateway.tokens import Verifier
 
 NAME = "gateway"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 # Four calls for each of some twelve pages at once.
 HOME_THREADS = 48
@@ -31,7 +31,7 @@ def build(chassis: Chassis) -> Parts:
     chain = Chain(chassis.caller)
     backends = remote_backends(chassis.caller, chassis.faults)
     for_home = remote_backends(chassis.caller, chassis.faults, for_home=True)
-    return build_on(chassis, backends, for_home, NAME, VERSION, chain.walk)
+    return build_on(chassis, backends, for_home, NAME, API_VERSION, chain.walk)
 
 
 def build_on(

@@ -15,7 +15,7 @@ from shop.inventory.overload import Admission
 from shop.inventory.tables import SCHEMA
 
 NAME = "inventory-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
@@ -24,7 +24,7 @@ def build(chassis: Chassis) -> Parts:
     listing = LeakyListing(database, chassis.faults)
     logic = InventoryLogic(database, chassis.faults, listing=listing.transaction)
     subscribe(logic, chassis.events, chassis.faults)
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic, Admission(chassis.faults)))
     app.include_router(chain_router(chassis))

@@ -14,7 +14,7 @@ from shop.notification.logic import NotificationLogic
 from shop.notification.tables import SCHEMA
 
 NAME = "notification-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
@@ -24,7 +24,7 @@ def build(chassis: Chassis) -> Parts:
         database, relay.RelayClient(chassis.caller("mail-relay", relay.POLICY))
     )
     subscribe(logic, chassis.events, chassis.faults)
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic))
     app.include_router(chain_router(chassis))

@@ -22,7 +22,7 @@ from shop.shipping.client import ShippingClient
 from shop.user.client import UserClient
 
 NAME = "order-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
@@ -32,7 +32,7 @@ def build(chassis: Chassis) -> Parts:
     logic = logic_of(chassis, database)
     patrol = Patrol(logic)
     subscribe(chassis.events, logic)
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic))
     app.include_router(chain_router(chassis))

@@ -17,7 +17,7 @@ from shop.payment.servicer import PaymentServicer
 from shop.payment.tables import SCHEMA
 
 NAME = "payment-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 SLOW_QUERY = "payment-slow-query"
 
 
@@ -37,7 +37,7 @@ def build(chassis: Chassis) -> Parts:
     history_import = HistoryImport(database, faults)
     subscribe(logic, chassis.events)
 
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic))
 

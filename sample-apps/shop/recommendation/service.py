@@ -14,7 +14,7 @@ from shop.recommendation.model import HeldModel
 from shop.recommendation.tables import SCHEMA
 
 NAME = "recommendation-service"
-VERSION = "1.4.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
@@ -24,7 +24,7 @@ def build(chassis: Chassis) -> Parts:
     logic = RecommendationLogic(
         database, chassis.faults, chassis.flags, model, chassis.settings.version
     )
-    app = FastAPI(title=NAME, version=chassis.settings.version)
+    app = FastAPI(title=NAME, version=API_VERSION)
     app.include_router(api(logic))
     app.include_router(chain_router(chassis))
     install_problem_handlers(app)

@@ -16,7 +16,7 @@ from shop.shipping.pause import Pauses
 from shop.shipping.tables import SCHEMA
 
 NAME = "shipping-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
@@ -31,7 +31,7 @@ def build(chassis: Chassis) -> Parts:
         carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY)),
         detours=(pauses, call_back.CallBack(chassis.faults, orders.order), order_tables),
     )
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
     app.include_router(api(logic))
     app.include_router(chain_router(chassis))

@@ -16,14 +16,14 @@ from shop.user.tables import SCHEMA
 from shop.user.tokens import Signer
 
 NAME = "user-service"
-VERSION = "1.0.0"
+API_VERSION = "1.0.0"
 
 
 def build(chassis: Chassis) -> Parts:
     """The parts of user-service. People are written to the database before it is ready."""
     database = chassis.database(SCHEMA)
     signer = Signer(chassis.settings.jwt_secret, time.time)
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=API_VERSION)
     app.include_router(api(UserLogic(database, chassis.faults, signer)))
     app.include_router(chain_router(chassis))
     install_problem_handlers(app)
