@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 
 from longpole.analyzer.findings.catalogue import DETECTORS
-from longpole.analyzer.findings.groups import FEWEST_TRACES, SMALLEST_SHARE
+from longpole.analyzer.findings.groups import FEWEST_TRACES, SMALLEST_SHARE, TYPICAL_SHARE
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.wording import duration_text
 
@@ -21,8 +21,9 @@ shorter the critical path would be without it. Every trace is looked at once whe
 those of all matching ones, and the SQL view `findings` has a row for each.
 
 - **Level.** `info` is worth knowing and never a warning: what holds no time on the critical path
-  is info, unless the rule says otherwise. So is, over many traces, a fault in fewer than
-  {FEWEST_TRACES} of them that is in less than {SMALLEST_SHARE * 100:.0f} % of its operation's traces.
+  is info, unless the rule says otherwise. A fault of many traces has the gravest level that a good
+  part ({TYPICAL_SHARE * 100:.0f} %) of its findings reaches; one in fewer than {FEWEST_TRACES} traces
+  that are less than {SMALLEST_SHARE * 100:.0f} % of those of its operation is info.
 - **Saving.** The time on the critical path that would be gone at best. Two findings may claim the
   same time, so savings of different faults do not add up.
 - **Fingerprint.** Equal for the same fault in other traces, hours and processes: it is made of the

@@ -240,6 +240,12 @@ def test_a_short_gap_is_info() -> None:
     assert one(request(300, query(2, 0, 100)), "uninstrumented_gap").severity is INFO
 
 
+def test_many_short_pieces_are_info() -> None:
+    spans = [query(2 + i, i * 200, 10, f"SELECT a FROM t{i}") for i in range(10)]
+    finding = one(request(2000, *spans), "uninstrumented_gap")
+    assert (finding.severity, finding.saving_ns) == (INFO, 1900 * MS)
+
+
 @pytest.mark.parametrize(
     ("why", "spans"),
     [

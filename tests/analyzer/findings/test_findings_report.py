@@ -140,6 +140,16 @@ def test_a_fault_of_the_only_trace_of_its_operation_is_no_coincidence() -> None:
     assert kept.report()["findings"][0]["severity"] == "critical"
 
 
+def test_a_fault_has_the_level_that_is_typical_of_it() -> None:
+    kept = Kept()
+    kept.keep(*(loop(6) for _ in range(9)), loop(20))
+    kept.settle()
+    assert kept.report()["findings"][0]["severity"] == "warning"  # one in ten is critical
+    kept.keep(loop(20), loop(20))
+    kept.settle()
+    assert kept.report()["findings"][0]["severity"] == "critical"  # a quarter is
+
+
 def test_the_query_chooses_the_traces() -> None:
     kept = Kept()
     kept.keep(loop(12), slow(700), slow(800))

@@ -118,6 +118,11 @@ def test_a_callee_that_goes_on_works_for_nobody() -> None:
     assert finding.span_ids == (2, 3)
 
 
+def test_a_server_whose_span_ends_a_little_late_was_not_left_behind() -> None:
+    spans = [*gave_up(), answer(3, 2, 1, 540, "pay", name="Charge", error=True)]
+    assert found(spans, "client_timeout") == []
+
+
 def test_a_timeout_further_down_is_told_where_it_happened() -> None:
     timeout = {"error__type": "timeout"}
     spans = request(

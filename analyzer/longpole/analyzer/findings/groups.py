@@ -14,6 +14,7 @@ from longpole.model.finding import FindingSeverity
 MOST_EXEMPLARS = 20
 FEWEST_TRACES = 2
 SMALLEST_SHARE = 0.03
+TYPICAL_SHARE = 0.25  # of a fault's findings have its level, or a graver one
 
 Root: TypeAlias = tuple[str, str]  # service and operation of a trace's root
 # saving, trace id, any number that leads to the rest of the finding
@@ -27,7 +28,7 @@ class FindingGroup:
 
     fingerprint: str
     detector: str
-    severity: str = FindingSeverity.INFO.value
+    severities: Counter[str] = field(default_factory=Counter)
     savings_ns: dict[int, int] = field(default_factory=dict)
     roots: Counter[Root] = field(default_factory=Counter)
     first_seen_unix_nano: int = 0
@@ -38,8 +39,7 @@ class FindingGroup:
         self, trace_id: int, severity: str, saving_ns: int, seen: int, root: Root, place: int
     ) -> None:
         """Add one finding; `place` is handed back with the exemplars."""
-        if severity_rank(severity) < severity_rank(self.severity):
-            self.severity = severity
+        self.severities[severity] += 1
         if trace_id not in self.savings_ns:
             self.first_seen_unix_nano = min(self.first_seen_unix_nano, seen) if self.roots else seen
             self.last_seen_unix_nano = max(self.last_seen_unix_nano, seen) if self.roots else seen
@@ -47,6 +47,18 @@ class FindingGroup:
         self.savings_ns[trace_id] = self.savings_ns.get(trace_id, 0) + saving_ns
         push = heappush if len(self.exemplars) < MOST_EXEMPLARS else heappushpop
         push(self.exemplars, (saving_ns, -trace_id, -place))
+
+    @property
+    def severity(self) -> str:
+        """The gravest level that a good part of its findings reaches: what is a warning once and
+        harmless a hundred times is harmless."""
+        needed = self.severities.total() * TYPICAL_SHARE
+        reached = 0
+        for severity in sorted(self.severities, key=severity_rank):
+            reached += self.severities[severity]
+            if reached >= needed:
+                return severity
+        return FindingSeverity.INFO.value
 
     @property
     def trace_count(self) -> int:

@@ -26,6 +26,9 @@ _GRPC_STATUS = ("rpc.grpc.status_code",)
 _DEADLINE_EXCEEDED = "4"
 _HTTP_TIMEOUTS = (408, 504)
 _TOLERANCE_NS = 1_000_000
+# A server's span ends a little after its answer, the more so on a busy machine.
+_SHORTEST_ORPHAN_NS = 50_000_000
+_ORPHAN_SHARE = 10  # of the time the caller waited, one part in so many
 
 
 def timed_out_calls(explanation: Explanation) -> list[int]:
@@ -40,7 +43,7 @@ def timed_out_calls(explanation: Explanation) -> list[int]:
         if kind == SpanKind.CLIENT
         and status == StatusCode.ERROR
         and not _was_answered(explanation, index)
-        and (_says_timeout(spans, index) or _runs_on(explanation, index) is not None)
+        and (_says_timeout(spans, index) or _was_left_behind(explanation, index))
     ]
 
 
@@ -62,6 +65,17 @@ def _was_answered(explanation: Explanation, call: int) -> bool:
         and spans.ends[child] <= end - min(_TOLERANCE_NS, (end - spans.starts[call]) // 100)
         for child in explanation.tree.children[call]
     )
+
+
+def _was_left_behind(explanation: Explanation, call: int) -> bool:
+    """Whether the callee went on for so long after a failed call that it was not just ending."""
+    callee = _runs_on(explanation, call)
+    if callee is None:
+        return False
+    spans = explanation.spans
+    waited = spans.ends[call] - spans.starts[call]
+    after = spans.ends[callee] - spans.ends[call]
+    return after >= max(_SHORTEST_ORPHAN_NS, waited // _ORPHAN_SHARE)
 
 
 def _runs_on(explanation: Explanation, call: int) -> int | None:
@@ -175,7 +189,7 @@ DETECTORS: tuple[Detector, ...] = (
         TIMEOUT,
         "Timeouts",
         "A call fails with a timeout (by its error type, status 504, 408 or DEADLINE_EXCEEDED, "
-        "or its message), or fails while the callee's span goes on after it. A call that was "
+        "or its message), or fails while the callee's span goes on well after it. A call that was "
         "answered in time, if only with the news of a timeout further down, does not count.",
         _given_up,
     ),
