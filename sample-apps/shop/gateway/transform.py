@@ -52,6 +52,10 @@ WRITTEN_ANEW = frozenset(
 # Believed behind the door, so a visitor must not be able to send them.
 GIVEN_HERE = frozenset({"x-user-id", "x-user-tier", "x-request-id"})
 
+# Anything else has no meaning that two servers agree on, and no client may send it (RFC 9110,
+# section 5.5): what a visitor says so is not worth the failure of the call behind the door.
+_SENDABLE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?|")
+
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _headers_in_hand: ContextVar[Mapping[str, str] | None] = ContextVar("headers_in_hand", default=None)
@@ -64,12 +68,17 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 
 
 def forwarded(headers: Mapping[str, str], request_id: str, user_id: str) -> dict[str, str]:
-    """What goes on of these headers (names in lower case); `user_id` is empty for nobody."""
+    """What goes on of these headers (names in lower case); `user_id` is empty for nobody. Values
+    that are not visible ASCII stay behind."""
     named_by_connection = {
         name.strip().lower() for name in headers.get("connection", "").split(",") if name.strip()
     }
     stripped = HOP_BY_HOP | SECRET | WRITTEN_ANEW | GIVEN_HERE | named_by_connection
-    kept = {name: value for name, value in headers.items() if name not in stripped}
+    kept = {
+        name: value
+        for name, value in headers.items()
+        if name not in stripped and _SENDABLE.fullmatch(value)
+    }
     kept["x-request-id"] = request_id
     if user_id:
         kept["x-user-id"] = user_id

@@ -129,7 +129,7 @@ def test_every_request_leaves_one_line_in_the_log_without_its_ids(
 ) -> None:
     def lines() -> list[tuple[str, str, str]]:
         return [
-            (record.levelname, record.getMessage(), record.__dict__["user_id"])
+            (record.levelname, record.getMessage(), record.__dict__["user.id"])
             for record in caplog.records
             if "answered" in record.getMessage()
         ]
@@ -144,3 +144,29 @@ def test_every_request_leaves_one_line_in_the_log_without_its_ids(
         ("INFO", "GET /api/v1/products/{sku} answered 200", "user-1"),
         ("WARNING", "GET /api/v1/products answered 503", "user-1"),
     ]
+
+
+@pytest.mark.parametrize("value", ["naïve", "\xff", "a\x01b", " a", "a ", "a\x7f"])
+def test_a_header_that_no_client_may_send_stays_behind(value: str) -> None:
+    assert "x-note" not in forwarded({"x-note": value, "x-plain": "a b\tc"}, "r", "user-1")
+
+
+@pytest.mark.parametrize("value", ["", "a", "a b\tc", "(*)/~"])
+def test_a_header_of_visible_characters_goes_on(value: str) -> None:
+    assert forwarded({"x-note": value}, "r", "user-1")["x-note"] == value
+
+
+def test_a_real_call_goes_through_without_the_header_that_could_not(
+    stage: Stage, behind: list[dict[str, str]]
+) -> None:
+    stage.start(build, "gateway", jwt_secret=SECRET)
+    (instance,) = stage.held.discovery.instances("gateway")
+    said = [*bearer().items(), ("x-note", "naïve"), ("x-plain", "kept")]
+    answer = httpx.get(
+        f"http://{instance.http}/api/v1/products",
+        headers=[(name.encode(), value.encode("latin-1")) for name, value in said],
+        trust_env=False,
+    )
+    assert answer.status_code == 200
+    assert "x-note" not in behind[0]
+    assert behind[0]["x-plain"] == "kept"
