@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shop.chassis import errors
 from shop.chassis.errors import DependencyError, RateLimited, ShopError
+from shop.chassis.problem_contract import say_problems
+from shop.chassis.well_formed import WellFormedBodies
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -110,9 +112,9 @@ def raise_problem(response: httpx.Response, dependency: str) -> None:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Make every error of the app a problem document: `ShopError` as it says, a request that
-    fails validation 422, an unknown route 404, and an unknown exception 500 without internals,
-    logged with its stack trace."""
+    """Make every error of the app a problem document, and say so in its contract: `ShopError` as
+    it says, a request that fails validation or has half a character in a string 422, an unknown
+    route 404, and an unknown exception 500 without internals, logged with its stack trace."""
 
     @app.exception_handler(ShopError)
     async def shop_error(request: Request, error: ShopError) -> JSONResponse:
@@ -141,6 +143,9 @@ def install_problem_handlers(app: FastAPI) -> None:
             document |= {"code": "invalid", "title": "Invalid", "type": "urn:shop:problem:invalid"}
         return _answer(document, dict(error.headers or {}))
 
+    say_problems(app, MEDIA_TYPE)
+    # The last one added is the first that a request meets.
+    app.add_middleware(WellFormedBodies)
     app.add_middleware(_UnknownErrors)
 
 
