@@ -32,6 +32,12 @@ class Authorisation(BaseModel):
     currency: str = "EUR"
 
 
+class Void(BaseModel):
+    """An authorisation to be undone by the key it was asked for with, made or not."""
+
+    authorisation_key: str
+
+
 class Patience:
     """Waits as a party would: an even spread between two times, from a seeded source."""
 
@@ -55,9 +61,14 @@ class Answers:
         self._lock = threading.Lock()
         self._count = 0
 
-    def once(self, key: str, prefix: str, answer: dict[str, Any]) -> dict[str, Any]:
-        """The answer under the key: this one with a fresh `id`, or the one from before."""
+    def once(
+        self, key: str, prefix: str, answer: dict[str, Any], unless: str = ""
+    ) -> dict[str, Any]:
+        """The answer under the key: this one with a fresh `id`, or the one from before. Where the
+        prefix `unless` has one under the same key, that."""
         with self._lock:
+            if key and unless and f"{unless}/{key}" in self._answers:
+                return self._answers[f"{unless}/{key}"]
             if key and f"{prefix}/{key}" in self._answers:
                 return self._answers[f"{prefix}/{key}"]
             self._count += 1
@@ -83,13 +94,22 @@ def outside_app(seed: int = 1, wait: Callable[[float], None] = time.sleep) -> Fa
         patience.milliseconds(20, 40)
         if told.card_token.startswith("declined"):
             return JSONResponse({"status": "declined", "reason": "do not honour"}, status_code=402)
-        answer = answers.once(idempotency_key, "authorisation", {"status": "approved"})
+        answer = answers.once(
+            idempotency_key, "authorisation", {"status": "approved"}, unless="void"
+        )
+        if answer["status"] == "voided":
+            return JSONResponse({"status": "declined", "reason": "voided"}, status_code=402)
         return JSONResponse(answer, status_code=201)
 
     @app.post("/card-network/refunds", status_code=201)
     def refund(_told: dict[str, Any], idempotency_key: str = Header("")) -> dict[str, Any]:
         patience.milliseconds(20, 40)
         return answers.once(idempotency_key, "refund", {"status": "refunded"})
+
+    @app.post("/card-network/voids", status_code=201)
+    def void(told: Void) -> dict[str, Any]:
+        patience.milliseconds(20, 40)
+        return answers.once(told.authorisation_key, "void", {"status": "voided"})
 
     @app.post("/carrier/parcels", status_code=201)
     def parcel(_told: dict[str, Any], idempotency_key: str = Header("")) -> dict[str, Any]:

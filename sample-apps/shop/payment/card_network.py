@@ -33,6 +33,11 @@ class CardNetwork(Protocol):
         """Give it back; the same key gives it once. Raises `DependencyError`."""
         ...
 
+    def void(self, idempotency_key: str) -> None:
+        """Give back what was taken under this key, if anything was, and take nothing under it
+        from now on: for whoever does not know. Twice changes nothing. Raises `DependencyError`."""
+        ...
+
 
 class CardNetworkClient:
     """Implements `CardNetwork` over HTTP."""
@@ -57,4 +62,12 @@ class CardNetworkClient:
             "/card-network/refunds",
             json={"authorisation_id": authorisation_id, "amount_cents": amount_cents},
             idempotency_key=idempotency_key,
+        )
+
+    def void(self, idempotency_key: str) -> None:
+        self._caller.request(
+            "POST",
+            "/card-network/voids",
+            json={"authorisation_key": idempotency_key},
+            idempotency_key=f"void-{idempotency_key}",
         )

@@ -11,6 +11,7 @@ from opentelemetry import trace
 
 from shop.chassis.errors import Conflict, Invalid, NotFound, PaymentDeclined
 from shop.chassis.ports import Database, Row, Transaction
+from shop.payment import attempts, wanted_refunds
 from shop.payment.card_network import CardNetwork
 from shop.payment.contract import Charge, ChargeRequest
 from shop.payment.history import CardHistory
@@ -21,8 +22,9 @@ _log = logging.getLogger("shop.payment")
 class PaymentLogic:
     """Implements `contract.Payments`. No connection is held while the card network is asked.
 
-    A charge that was taken and then not written down, because this process died in between, is
-    found again by its key: the network answers the same key with the same authorisation.
+    An attempt is written down before the network is asked. When its outcome was not learned, the
+    next request with its key asks again, and the network answers the same key with the same
+    authorisation; when none comes, it is called off (`settling`).
     """
 
     def __init__(
@@ -51,10 +53,16 @@ class PaymentLogic:
         span.set_attributes({"order.id": request.order_id, "user.id": request.user_id})
         with self._database.transaction() as transaction:
             known = _charge_with_key(transaction, request)
+            is_repeat = known is None and attempts.is_known(transaction, request.idempotency_key)
         if known:
             _log.info("%s of %s is known", known.charge_id, known.order_id)
             return known
-        self.history.refuse_fraud(request.card_token, request.amount_cents)
+        if not is_repeat:
+            # A repeat asks what became of money that may be taken already; a no from us would
+            # say that it never was.
+            self.history.refuse_fraud(request.card_token, request.amount_cents)
+        with self._database.transaction() as transaction:
+            attempts.begin(transaction, request, self._now_unix_ms())
         try:
             authorisation = self._network.authorise(
                 request.card_token,
@@ -63,6 +71,8 @@ class PaymentLogic:
                 request.idempotency_key,
             )
         except PaymentDeclined:
+            with self._database.transaction() as transaction:
+                attempts.end(transaction, request.idempotency_key)
             self.history.note(request.card_token, request.amount_cents, "declined")
             _log.warning("the card network declined the card of %s", request.order_id)
             raise
@@ -77,18 +87,32 @@ class PaymentLogic:
         trace.get_current_span().set_attribute("payment.charge_id", charge_id)
         with self._database.transaction() as transaction:
             row = _row_of(transaction, charge_id)
-        if row["status"] == "refunded":
-            return _charge(row)
+            if row["status"] == "refunded":
+                return _charge(row)
+            # From here on it is given in any case, if need be later by `settling`.
+            now = self._now_unix_ms()
+            wanted_refunds.promise(transaction, charge_id, row["order_id"], now)
         # The network's key is made of the charge and not of the caller's key: two callers who
         # both want it undone get it undone once.
         self._network.refund(row["authorisation_id"], row["amount_cents"], f"refund-{charge_id}")
         with self._database.transaction() as transaction:
-            transaction.execute(
-                "UPDATE charges SET status = 'refunded' WHERE charge_id = :charge_id",
-                charge_id=charge_id,
-            )
+            wanted_refunds.give(transaction, charge_id)
         _log.info("refunded %s of %s (%s)", charge_id, row["order_id"], idempotency_key)
         return _charge({**row, "status": "refunded"})
+
+    def call_off(self, idempotency_key: str, order_id: str) -> Charge | None:
+        """Take nothing under this key any more: `settling` has the network void what may have been
+        taken, and who comes later with the key gets `PaymentDeclined`. A charge that is written
+        down already is not touched but returned: to be refunded, or to be content with."""
+        with self._database.transaction() as transaction:
+            # Before the look for a charge: the row keeps one from being written meanwhile.
+            attempts.call_off(transaction, idempotency_key, order_id, self._now_unix_ms())
+            rows = transaction.execute(
+                "SELECT * FROM charges WHERE idempotency_key = :key", key=idempotency_key
+            )
+            if rows:
+                attempts.forget(transaction, idempotency_key)
+        return _charge(rows[0]) if rows else None
 
     def charge_with_id(self, charge_id: str) -> Charge:
         """Raises `NotFound`."""
@@ -97,6 +121,12 @@ class PaymentLogic:
 
     def _write_down(self, request: ChargeRequest, authorisation_id: str) -> Charge:
         with self._database.transaction() as transaction:
+            if not attempts.end(transaction, request.idempotency_key):
+                # Somebody with the same key was faster, or the payment was called off.
+                charge = _charge_with_key(transaction, request)
+                if charge is None:
+                    raise PaymentDeclined(attempts.CALLED_OFF_SAID)
+                return charge
             transaction.execute(
                 """
                 INSERT INTO charges (charge_id, idempotency_key, order_id, user_id, amount_cents,
@@ -108,12 +138,15 @@ class PaymentLogic:
                 **request.model_dump(),
                 charge_id=f"charge-{self._new_id()}",
                 authorisation_id=authorisation_id,
-                charged_unix_ms=round(self._clock() * 1000),
+                charged_unix_ms=self._now_unix_ms(),
             )
-            # Somebody with the same key may have been faster; then theirs is the charge.
+            # Somebody with the same key may have been done before we began; theirs is the charge.
             charge = _charge_with_key(transaction, request)
         assert charge is not None, "it was inserted or it was there"
         return charge
+
+    def _now_unix_ms(self) -> int:
+        return round(self._clock() * 1000)
 
 
 def _charge_with_key(transaction: Transaction, request: ChargeRequest) -> Charge | None:

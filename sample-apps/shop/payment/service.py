@@ -14,6 +14,7 @@ from shop.payment.consumers import subscribe
 from shop.payment.history_import import HistoryImport
 from shop.payment.logic import PaymentLogic
 from shop.payment.servicer import PaymentServicer
+from shop.payment.settling import Settling
 from shop.payment.tables import SCHEMA
 
 NAME = "payment-service"
@@ -35,6 +36,7 @@ def build(chassis: Chassis) -> Parts:
     logic = PaymentLogic(database, network)
     logic.history.seed()
     history_import = HistoryImport(database, faults)
+    settling = Settling(logic, database, network)
     subscribe(logic, chassis.events)
 
     app = FastAPI(title=NAME, version=API_VERSION)
@@ -51,6 +53,6 @@ def build(chassis: Chassis) -> Parts:
         app=app,
         register_grpc=register,
         ready_checks=(database.ready_check,),
-        on_start=(history_import.start,),
-        on_stop=(history_import.stop, database.close),
+        on_start=(history_import.start, settling.start),
+        on_stop=(settling.stop, history_import.stop, database.close),
     )

@@ -28,6 +28,28 @@ SCHEMA: Sequence[str] = (
         charged_unix_ms BIGINT NOT NULL
     )
     """,
+    # Attempts whose outcome is not known, and those that were called off: see `attempts`. An
+    # empty request: called off before anybody asked.
+    """
+    CREATE TABLE IF NOT EXISTS charge_attempts (
+        idempotency_key TEXT PRIMARY KEY,
+        order_id TEXT NOT NULL,
+        request TEXT NOT NULL,
+        status TEXT NOT NULL,
+        tried_unix_ms BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS charge_attempts_by_status
+        ON charge_attempts (status, tried_unix_ms)
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS wanted_refunds (
+        charge_id TEXT PRIMARY KEY,
+        order_id TEXT NOT NULL,
+        tried_unix_ms BIGINT NOT NULL
+    )
+    """,
     # A log of what became of every attempt to use a card. import_batch is null for our own
     # attempts and numbers the rows that an import of older ones brought.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,30 @@ def test_a_charge_that_timed_out_is_asked_for_again_with_its_key(at_sqlite: Benc
     network.failure = None
     assert logic.charge(request()).status == "captured"
     assert network.authorised == ["key-1", "key-1"]
+
+
+def test_what_was_taken_before_a_crash_is_found_though_the_card_is_over_its_limit_by_now(
+    at: Bench,
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    class NetworkThatOutlivesUs(CardNetworkInMemory):
+        def authorise(self, *told: Any, **named: Any) -> Authorisation:
+            authorisation = super().authorise(*told, **named)
+            if len(self.authorised) == 1:
+                raise Killed
+            return authorisation
+
+    network = NetworkThatOutlivesUs()
+    logic = logic_over(at.open(SCHEMA), network)
+    with pytest.raises(Killed):
+        logic.charge(request())
+    logic.charge(request(2, amount_cents=MAX_CENTS))
+    found = logic.charge(request())
+    assert found.status == "captured"
+    assert network.authorised == ["key-1", "key-2", "key-1"]
+    assert logic.refund(found.charge_id, "undo-1").status == "refunded"
 
 
 def test_a_card_that_fails_again_and_again_is_refused_for_a_while(at: Bench) -> None:

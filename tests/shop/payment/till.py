@@ -85,6 +85,7 @@ class CardNetworkInMemory:
 
     authorised: list[str] = field(default_factory=list)
     refunded: list[str] = field(default_factory=list)
+    voided: list[str] = field(default_factory=list)
     failure: Exception | None = None
 
     def authorise(
@@ -99,3 +100,8 @@ class CardNetworkInMemory:
         self.refunded.append(idempotency_key)
         if self.failure:
             raise self.failure
+
+    def void(self, idempotency_key: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.voided.append(idempotency_key)

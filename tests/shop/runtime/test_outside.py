@@ -39,6 +39,21 @@ def test_a_card_is_charged_once_per_key(client: httpx.Client) -> None:
     assert charge("a") == charge("a") != charge("b")
 
 
+def test_under_a_voided_key_nothing_is_taken_any_more(client: httpx.Client) -> None:
+    def charge() -> httpx.Response:
+        return client.post(
+            "/card-network/authorisations", json=CHARGE, headers={"idempotency-key": "v"}
+        )
+
+    assert charge().status_code == 201
+    voids = [
+        client.post("/card-network/voids", json={"authorisation_key": "v"}).json() for _ in range(2)
+    ]
+    assert voids[0] == voids[1]
+    assert voids[0]["status"] == "voided"
+    assert charge().status_code == 402
+
+
 def test_a_declined_card_is_declined(client: httpx.Client) -> None:
     answer = client.post(
         "/card-network/authorisations", json={**CHARGE, "card_token": "declined-1"}
