@@ -184,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--traces", type=int, default=100_000, help="of ten spans, in memory")
-    parser.add_argument("--aggregated", type=int, default=1_000_000, help="stored traces")
+    parser.add_argument("--aggregated", type=int, default=1_000_000, help="stored; 0: none")
     parser.add_argument("--shape", choices=SHAPES, help="this one alone")
     parser.add_argument("--only-aggregate", action="store_true")
     given = parser.parse_args()
@@ -203,7 +203,8 @@ def main() -> None:
         command = [sys.executable, __file__, "--shape", name, "--runs", str(given.runs)]
         subprocess.run(command, check=True)
     from_segments(given.runs, given.traces)
-    over_stored(given.runs, given.aggregated)
+    if given.aggregated:
+        over_stored(given.runs, given.aggregated)
     say("machine_afterwards", **machine())
 
 

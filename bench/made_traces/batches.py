@@ -40,15 +40,21 @@ def small_traces(count: int, first: int = 1) -> WholeTraces:
     ids = random.integers(1, 1 << 63, (count, SPANS), np.int64).astype(np.uint64)
     parents = np.where(parent >= 0, ids[:, parent], 0)
     trace = np.repeat(np.arange(first, first + count, dtype=np.uint64), SPANS)
-    services = np.tile(np.array([0, 0, 1, 1, 0, 2, 2, 0, 3, 1]), count)
+    service = np.array([0, 0, 1, 1, 0, 2, 2, 0, 3, 1])
+    # Calls are named by their method and say whom they call, as HTTP clients do.
+    callee = np.array([None, "order", None, "db", "payment", None, "db", "user", None, None])
+    is_call = np.tile(kind == 3, count)
+    places = np.tile(np.arange(10), count)
+    names = np.where(
+        is_call, "POST", OPERATIONS[(places + trace.astype(np.int64)) % OPERATIONS.size]
+    )
     attributes = {
-        "server.address": np.where(np.tile(np.isin(np.arange(10), (3, 6)), count), "db", NOTHING),
+        "server.address": np.tile(callee, count),
         "http.route": np.where(np.tile(kind == 2, count), "/a", NOTHING),
     }
     return batch(
         trace, ids.ravel(), parents.ravel(), starts.ravel(), ends.ravel(),
-        np.tile(kind, count), SERVICES[services],
-        OPERATIONS[(np.tile(np.arange(10), count) + trace.astype(int)) % OPERATIONS.size],
+        np.tile(kind, count), SERVICES[np.tile(service, count)], names,
         (random.random(count * SPANS) < 0.02).astype(np.int32) * 2, attributes,
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ def batch_paths(whole: WholeTraces, options: PathOptions | None = None) -> Batch
     eps_ns = min(chosen.eps_ns, 1 << 62)
     walks = walk_all(
         forest, batch.offsets, batch.services, batch.names, batch.kinds, batch.statuses,
-        batch.is_resent, eps_ns,
+        batch.peers, batch.is_resent, eps_ns,
     )  # fmt: skip
     segments = label_all(
         forest, walks, batch.services, batch.kinds, batch.peers, len(batch.service_names),

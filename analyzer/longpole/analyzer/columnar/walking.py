@@ -28,7 +28,7 @@ Bytes = npt.NDArray[np.uint8]
 
 _CLIENT = int(SpanKind.CLIENT)
 _ERROR = int(StatusCode.ERROR)
-_FEW = 24  # as many are sorted by insertion
+_FEW = 24  # as many are sorted by insertion, or compared each with each
 
 
 class Walks(NamedTuple):
@@ -57,6 +57,7 @@ def walk_all(
     names: npt.NDArray[np.int32],
     kinds: npt.NDArray[np.int32],
     statuses: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
     is_resent: Bytes,
     eps_ns: int,
 ) -> Walks:
@@ -64,12 +65,15 @@ def walk_all(
     return Walks(
         *_walk(
             forest.primary, forest.low, forest.high, forest.is_detached, forest.first_child,
-            forest.children, services, names, kinds, statuses, is_resent, eps_ns, offsets,
+            forest.children, services, names, kinds, statuses, peers, is_resent, eps_ns,
+            offsets,
         )
     )  # fmt: skip
 
 
-@compiled(INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, BYTES, INT, INTS)
+@compiled(
+    INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS
+)  # fmt: skip
 def _walk(
     primary: Ints,
     low: Ints,
@@ -81,6 +85,7 @@ def _walk(
     names: npt.NDArray[np.int32],
     kinds: npt.NDArray[np.int32],
     statuses: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
     is_resent: Bytes,
     eps_ns: int,
     trace_offsets: Ints,
@@ -122,7 +127,10 @@ def _walk(
     return (
         offsets, owners[:filled].copy(), starts[:filled].copy(), ends[:filled].copy(), node,
         first_beside, next_beside, nodes[:node_count].copy(),
-        _retrying(node, is_detached, first_child, children, kinds, statuses, is_resent),
+        _retrying(
+            node, is_detached, first_child, children, services, names, kinds, statuses, peers,
+            is_resent
+        ),
     )  # fmt: skip
 
 
@@ -239,29 +247,52 @@ def _walk_one(
     return filled, node_count
 
 
-@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, BYTES)
+@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, CODES, BYTES)
 def _retrying(
     node: Ints,
     is_detached: Bytes,
     first_child: Ints,
     children: Ints,
+    services: npt.NDArray[np.int32],
+    names: npt.NDArray[np.int32],
     kinds: npt.NDArray[np.int32],
     statuses: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.int32],
     is_resent: Bytes,
 ) -> Ints:
-    """The visited spans with two calls or more, one of which failed or repeats another."""
+    """The visited spans that make a call which failed or repeats another, and a second one of
+    the same service and name to the same peer. Many calls are not compared: that would take a
+    time that grows with their square."""
     found = np.empty(node.size, np.int64)
     count = 0
     for index in range(node.size):
-        if node[index] < 0 or first_child[index + 1] - first_child[index] < 2:
+        begin, end = first_child[index], first_child[index + 1]
+        if node[index] < 0 or end - begin < 2:
             continue
-        clients, is_odd = 0, False
-        for place in range(first_child[index], first_child[index + 1]):
+        clients, is_retrying = 0, False
+        for place in range(begin, end):
             child = children[place]
-            if kinds[child] == _CLIENT and not is_detached[child]:
-                clients += 1
-                is_odd |= statuses[child] == _ERROR or is_resent[child] > 0
-        if clients > 1 and is_odd:
+            if kinds[child] != _CLIENT or is_detached[child]:
+                continue
+            clients += 1
+            if is_retrying or (statuses[child] != _ERROR and not is_resent[child]):
+                continue
+            if end - begin > _FEW:
+                is_retrying = True
+                continue
+            for beside in range(begin, end):
+                other = children[beside]
+                if (
+                    other != child
+                    and names[other] == names[child]
+                    and services[other] == services[child]
+                    and peers[other] == peers[child]
+                    and kinds[other] == _CLIENT
+                    and not is_detached[other]
+                ):
+                    is_retrying = True
+                    break
+        if clients > 1 and is_retrying:
             found[count] = index
             count += 1
     return found[:count].copy()
