@@ -136,6 +136,7 @@ def build(chassis: Chassis) -> Parts:
     history_import = HistoryImport(database, faults)
     patrol = Patrol(order_logic)
     pauses = Pauses(faults)
+    pauses.watch(door.app)
     return Parts(
         app=door.app,
         ready_checks=(database.ready_check, *door.ready_checks),

@@ -29,10 +29,11 @@ def build(chassis: Chassis) -> Parts:
         database,
         chassis.faults,
         carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY)),
-        detours=(pauses, call_back.CallBack(chassis.faults, orders.order), order_tables),
+        detours=(call_back.CallBack(chassis.faults, orders.order), order_tables),
     )
     app = FastAPI(title=NAME, version=API_VERSION)
     install_problem_handlers(app)
+    pauses.watch(app)
     app.include_router(api(logic))
     app.include_router(chain_router(chassis))
     return Parts(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -231,11 +233,22 @@ def test_without_the_address_of_the_other_database_the_fault_only_logs(
     assert "SHOP_ORDER_DATABASE_URL is not set" in caplog.text
 
 
-def test_a_pause_shows_as_time_of_the_request_that_set_it_off(stage: Stage) -> None:
-    with traced() as spans:
+def test_a_pause_holds_up_all_requests_under_way_together(tmp_path: Path) -> None:
+    def until_the_process_stood_still(_: float) -> None:
+        # The carrier is a part of this process here, and stands still with it.
+        begin = last = time.monotonic()
+        while (now := time.monotonic()) - last < 0.25 and now - begin < 10:
+            last = now
+            time.sleep(0.005)
+
+    with traced() as spans, staged(tmp_path) as stage, ThreadPoolExecutor(2) as pool:
+        stage.serve(outside_app(wait=until_the_process_stood_still), "carrier")
         stage.start(build, "shipping-service")
-        stage.break_it("shipping-pause", seconds=0.3, every_seconds=60)
         shipping = ShippingClient(stage.caller("shipping-service"))
-        shipping.schedule("order-1", HOME, LINES, "key-1")
-    [request] = spans.served("POST /v1/shipments")
-    assert (request.end_time or 0) - (request.start_time or 0) > 300_000_000
+        stage.break_it("shipping-pause", seconds=0.3, every_seconds=60)
+        list(pool.map(lambda n: shipping.schedule(f"order-{n}", HOME, LINES, f"key-{n}"), "12"))
+    one, other = spans.served("POST /v1/shipments")
+    shared = min(one.end_time or 0, other.end_time or 0) - max(
+        one.start_time or 0, other.start_time or 0
+    )
+    assert shared > 300_000_000
