@@ -20,6 +20,8 @@ from opentelemetry.metrics import Meter
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
+from shop.chassis.durations import DATABASE_BOUNDARIES, seconds_histogram
+
 READS = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "SHOW"})
 
 _NAME = r'["`]?([A-Za-z_][\w.]*)["`]?'
@@ -77,8 +79,11 @@ class StatementSpans:
         """`about` is said of every statement: db.system.name, db.namespace, server.address."""
         self._tracer = tracer
         self._about = dict(about)
-        self._durations = meter.create_histogram(
-            "db.client.operation.duration", "s", "How long statements of the database take."
+        self._durations = seconds_histogram(
+            meter,
+            "db.client.operation.duration",
+            "How long statements of the database take.",
+            DATABASE_BOUNDARIES,
         )
 
     @contextmanager

@@ -13,6 +13,7 @@ from opentelemetry.metrics import Meter
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from sqlalchemy import Connection, Engine, event, exc
 
+from shop.chassis.durations import DATABASE_BOUNDARIES, seconds_histogram
 from shop.chassis.errors import DependencyUnavailable
 
 NOTICEABLE_SECONDS = 0.001
@@ -58,14 +59,20 @@ class ConnectionPool:
         self._timeouts = meter.create_counter(
             prefix + "timeouts", "{timeout}", "Requests that waited for a connection in vain."
         )
-        self._wait_time = meter.create_histogram(
-            prefix + "wait_time", "s", "How long requests waited for a connection."
+        self._wait_time = seconds_histogram(
+            meter,
+            prefix + "wait_time",
+            "How long requests waited for a connection.",
+            DATABASE_BOUNDARIES,
         )
-        self._create_time = meter.create_histogram(
-            prefix + "create_time", "s", "How long it took to open a connection."
+        self._create_time = seconds_histogram(
+            meter,
+            prefix + "create_time",
+            "How long it took to open a connection.",
+            DATABASE_BOUNDARIES,
         )
-        self._use_time = meter.create_histogram(
-            prefix + "use_time", "s", "How long connections were kept."
+        self._use_time = seconds_histogram(
+            meter, prefix + "use_time", "How long connections were kept.", DATABASE_BOUNDARIES
         )
         self._max = meter.create_up_down_counter(
             prefix + "max", "{connection}", "Connections the pool may open."

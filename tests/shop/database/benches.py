@@ -63,17 +63,27 @@ class Bench:
 
     def metric(self, name: str, **attributes: str) -> Any:
         """The value of a sum, or how often a histogram was recorded; 0 before the first time."""
-        data = self.reader.get_metrics_data()
         points = [
+            point
+            for point in self._points(name)
+            if attributes.items() <= dict(point.attributes or {}).items()
+        ]
+        return sum(getattr(point, "value", getattr(point, "count", 0)) for point in points)
+
+    def boundaries(self, name: str) -> list[float]:
+        """Where a histogram is divided, in seconds."""
+        return [float(bound) for bound in self._points(name)[0].explicit_bounds]
+
+    def _points(self, name: str) -> list[Any]:
+        data = self.reader.get_metrics_data()
+        return [
             point
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for metric in scope.metrics
             if metric.name == name
             for point in metric.data.data_points
-            if attributes.items() <= dict(point.attributes or {}).items()
         ]
-        return sum(getattr(point, "value", getattr(point, "count", 0)) for point in points)
 
     def close(self) -> None:
         for database in self.opened:

@@ -144,3 +144,10 @@ def test_a_delay_ends_when_it_is_released_and_asks_for_its_length_every_time(
 )
 def test_a_statement_is_named_after_its_operation_and_first_table(sql: str, name: str) -> None:
     assert statement_of(sql).name == name
+
+
+@pytest.mark.parametrize("name", ["db.client.operation.duration", "db.client.connection.use_time"])
+def test_durations_are_told_apart_below_a_second(at: Bench, name: str) -> None:
+    with at.open().transaction() as transaction:
+        transaction.execute("SELECT 1 AS one")
+    assert at.boundaries(name)[:3] == [0.001, 0.005, 0.01]
