@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Annotated
 
@@ -39,6 +40,18 @@ IdempotencyKey = Annotated[
 ]
 
 
+def origin_of(request: Request) -> str:
+    """The address a request comes from: as the proxy in front of the door wrote it, else the
+    peer's. Only the last entry of the header is the proxy's; visitors can write the others."""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return forwarded or (request.client.host if request.client else "")
+
+
+def login_key(origin: str, email: str) -> str:
+    """What logins are counted by, always equally long: addresses of people are not kept."""
+    return hashlib.sha256(f"{origin}\0{email.lower()}".encode()).hexdigest()
+
+
 class Operations:
     """One method for each row of the routing table. An order without an idempotency key is given
     one here, so that it can be sent again to order-service, for which keys belong to their users.
@@ -49,12 +62,13 @@ class Operations:
         self._home = home
         self._login_limit = login_limit
 
-    def login(self, credentials: Credentials) -> Session:
+    def login(self, request: Request, credentials: Credentials) -> Session:
         """Get a session token."""
-        # Nobody is known yet, so it is the address that may not be tried too often.
-        allowance = self._login_limit.take(credentials.email.lower())
+        # Nobody is known yet: one place may not try one account too often. Counted for the account
+        # alone, a stranger could lock its owner out by trying for ever.
+        allowance = self._login_limit.take(login_key(origin_of(request), credentials.email))
         if not allowance.is_granted:
-            raise RateLimited("too many logins with this address", allowance.resets_in_seconds)
+            raise RateLimited("too many logins to this account", allowance.resets_in_seconds)
         return self._backends.users.login(credentials)
 
     def home(self, visitor: CurrentVisitor) -> Home:

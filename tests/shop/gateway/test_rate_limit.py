@@ -7,6 +7,7 @@ import threading
 import httpx
 import pytest
 
+from shop.gateway.operations import login_key
 from shop.gateway.rate_limit import RateLimit, Windows
 from tests.shop.gateway.backends_on_stage import Shop
 from tests.shop.gateway.door import bearer, front_door
@@ -111,3 +112,32 @@ def test_one_address_cannot_be_tried_for_ever(stage: Stage, shop: Shop) -> None:
         assert [try_to_log_in(door, "user-1@shop.example") for _ in range(3)] == [401, 401, 429]
         assert try_to_log_in(door, "USER-1@shop.example") == 429
         assert try_to_log_in(door, "user-2@shop.example") == 401
+
+
+def _login(door: httpx.Client, email: str, forwarded: str) -> int:
+    body = {"email": email, "password": "wrong"}
+    headers = {"x-forwarded-for": forwarded}
+    return door.post("/api/v1/login", json=body, headers=headers).status_code
+
+
+def test_a_stranger_cannot_lock_the_owner_out(stage: Stage, shop: Shop) -> None:
+    email = "user-1@shop.example"
+    with front_door(stage, shop, rate_limit="3/minute") as door:
+        tries = [_login(door, email, "203.0.113.9") for _ in range(20)]
+        assert tries[:3].count(429) == 0
+        assert set(tries[3:]) == {429}
+        assert _login(door, email, "198.51.100.1") != 429
+
+
+def test_a_made_up_origin_does_not_make_a_stranger_new(stage: Stage, shop: Shop) -> None:
+    # The proxy appends the address that it sees to whatever the visitor claims.
+    with front_door(stage, shop, rate_limit="3/minute") as door:
+        tries = [_login(door, "User-1@shop.example", f"10.0.0.{n}, 203.0.113.9") for n in range(5)]
+        assert [each == 429 for each in tries] == [False, False, False, True, True]
+        assert _login(door, "user-1@SHOP.example", "203.0.113.9") == 429
+
+
+def test_the_key_of_a_login_is_short_and_names_nobody() -> None:
+    key = login_key("203.0.113.9", "user-1@shop.example" + "x" * 200)
+    assert len(key) == 64
+    assert "user-1" not in key
