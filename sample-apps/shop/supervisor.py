@@ -118,6 +118,7 @@ class Supervisor:
         self._nursery.close()
 
     def _fork(self, plan: ProcessPlan) -> None:
+        plan = plan.in_life(1 + self.restarts.get(plan.name, 0))
         self.children[plan.name] = self._nursery.fork(
             plan.name, lambda held: self._program_of(plan, held)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,10 @@ _INSTANCES = (
 # not as a wait for a place in the pool.
 _POOL_SIZES = {"payment-service": "24"}
 
+# The sagas of order-service belong to the id of their instance, whichever process it is; and by
+# ids that end in -2 a fault finds its instance.
+_RENAMED = frozenset({"recommendation-service"})
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
@@ -59,6 +63,15 @@ class ProcessPlan:
     name: str
     program: str
     environment: Mapping[str, str]
+    # Nothing is kept under the id of the instance, so each of its processes can have its own.
+    is_renamed: bool = False
+
+    def in_life(self, number: int) -> ProcessPlan:
+        """The plan of the process that is started as the `number`-th one, from 1 on."""
+        if number == 1 or not self.is_renamed:
+            return self
+        own = {"SHOP_INSTANCE_ID": f"{self.environment['SHOP_INSTANCE_ID']}-life-{number}"}
+        return replace(self, environment={**self.environment, **own})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,7 @@ def plan_local(
             "SHOP_WEIGHT": str(weight),
             "SHOP_DATABASE_POOL_SIZE": _POOL_SIZES.get(service, "5"),
         }
-        plans.append(ProcessPlan(name, service, {**shared, **own}))
+        plans.append(ProcessPlan(name, service, {**shared, **own}, service in _RENAMED))
     return plans
 
 

@@ -2,6 +2,8 @@
 
 It is loaded when the instance starts and held in memory. An instance without it, a cold one,
 loads it in the span `load model`, and every request that comes meanwhile waits in that span too.
+
+    fault goes on ─▶ a warm instance has itself restarted, once ─▶ its successor is cold
 """
 
 from __future__ import annotations
@@ -79,21 +81,26 @@ def read_model(file: Path = FILE) -> Model:
 
 
 class HeldModel:
-    """The model of one instance. `wait` takes seconds."""
+    """The model of one instance. `restart` asks for the end of this process, which whoever
+    supervises it starts again; `wait` takes seconds."""
 
     def __init__(
         self,
         faults: Faults,
+        restart: Callable[[], None] = lambda: None,
         read: Callable[[], Model] = read_model,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._faults = faults
+        self._restart = restart
         self._read = read
         self._wait = wait
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._model: Model | None = None
-        self._cooled = False
+        self._was_warm = False
+        self._has_restarted = False
+        self._load_seconds = 0.0
 
     def warm_up(self) -> None:
         """Load it before the first request, in no span: nobody waits for it."""
@@ -101,7 +108,7 @@ class HeldModel:
 
     def get(self) -> Model:
         """The model; loaded first when this instance is cold."""
-        seconds = self._cool_down()
+        self._follow_the_fault()
         model = self._model
         if model is not None:
             return model
@@ -110,26 +117,30 @@ class HeldModel:
             span.set_attribute("shop.model.waited_for_another", model is not None)
             if model is None:
                 # The artefact comes from a store far away, which is what takes the time in life.
-                if seconds > 0:
-                    self._wait(seconds)
+                self._wait(self._load_seconds)
                 model = self._read()
                 self._model = model
             span.set_attribute("shop.model.name", model.name)
             span.set_attribute("shop.model.items", len(model.items))
             return model
 
-    def _cool_down(self) -> float:
-        """With the fault on, forget the model, once, as a restart would; how many seconds the
-        next load takes."""
+    def _follow_the_fault(self) -> None:
+        """With the fault on: a warm instance is restarted, and goes on answering until it ends.
+        One whose very first request finds the fault on is the successor. The copy of the model
+        that it began with is of no use then."""
         parameters = self._faults.active(FAULT_COLD_START)
         with self._lock:
             if parameters is None:
-                self._cooled = False
-                return 0.0
-            if not self._cooled:
-                self._cooled = True
+                self._was_warm, self._has_restarted = True, False
+                return
+            if not self._was_warm:
+                self._was_warm = self._has_restarted = True
+                self._load_seconds = float(parameters["seconds"])
                 self._model = None
-            return float(parameters["seconds"])
+            if self._has_restarted:
+                return
+            self._has_restarted = True
+        self._restart()
 
 
 def _best(

@@ -185,7 +185,13 @@ EVIDENCE: dict[str, Evidence] = {
         0,
     ),
     "recommendation-cold-start": Evidence(
-        _longest("recommendation-service", "load model"), 1_400, 0, 30
+        # By instances that were not there before.
+        _longest("recommendation-service", "load model")
+        + """ AND s."service.instance.id" NOT IN (SELECT "service.instance.id" FROM spans
+              WHERE service_name = 'recommendation-service' AND start_unix_nano < {start})""",
+        1_400,
+        0,
+        45,
     ),
     "shipping-pause": Evidence(
         # Shipments of different customers that stood still together and went on at the same

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,13 +114,35 @@ def test_a_warm_instance_never_loads_its_model_again(stage: Stage, spans: Record
         reads.append(read_model())
         return reads[-1]
 
-    model = HeldModel(stage.held.faults, read)
+    model = HeldModel(stage.held.faults, read=read)
     model.warm_up()
     assert model.get() is model.get() is reads[0]
     assert spans.named("load model") == []
 
 
-def test_a_cold_start_is_paid_once_by_all_who_come_meanwhile(stage: Stage, spans: Recorded) -> None:
+def test_with_the_fault_a_warm_instance_is_restarted_once_and_answers_meanwhile(
+    stage: Stage, spans: Recorded
+) -> None:
+    restarts: list[bool] = []
+    model = HeldModel(stage.held.faults, lambda: restarts.append(True))
+    model.warm_up()
+    model.get()
+    assert restarts == []
+    stage.break_it("recommendation-cold-start")
+    model.get()
+    model.get()
+    assert restarts == [True]
+    assert spans.named("load model") == []
+    stage.mend()
+    model.get()
+    stage.break_it("recommendation-cold-start")
+    model.get()
+    assert restarts == [True, True]
+
+
+def test_a_cold_start_of_the_successor_is_paid_once_by_all_who_come_meanwhile(
+    stage: Stage, spans: Recorded
+) -> None:
     is_loading, may_go_on = threading.Event(), threading.Event()
     waits: list[float] = []
 
@@ -127,9 +151,9 @@ def test_a_cold_start_is_paid_once_by_all_who_come_meanwhile(stage: Stage, spans
         is_loading.set()
         assert may_go_on.wait(10)
 
-    model = HeldModel(stage.held.faults, wait=wait)
-    model.warm_up()
     stage.break_it("recommendation-cold-start")
+    model = HeldModel(stage.held.faults, lambda: pytest.fail("a restart for ever"), wait=wait)
+    model.warm_up()
     visitors = [threading.Thread(target=model.get) for _ in range(3)]
     for visitor in visitors:
         visitor.start()
@@ -143,12 +167,26 @@ def test_a_cold_start_is_paid_once_by_all_who_come_meanwhile(stage: Stage, spans
     assert [each["shop.model.waited_for_another"] for each in seen].count(False) == 1
     loaded = len(seen)
     model.get()
-    assert (len(spans.named("load model")), waits) == (loaded, [1.5])
     stage.mend()
     model.get()
-    stage.break_it("recommendation-cold-start")
-    model.get()
-    assert waits == [1.5, 1.5]
+    assert (len(spans.named("load model")), waits) == (loaded, [1.5])
+
+
+def test_the_restart_is_asked_of_the_process_and_not_of_the_canary(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
+    for version in ("1.5.0", "1.4.0"):
+        assert signals == []
+        stage.mend()
+        service = f"recommendation-service-{version}"
+        stage.start(build, service, version=version)
+        client = RecommendationClient(stage.caller(service))
+        client.for_user("user-1", 1)
+        stage.break_it("recommendation-cold-start")
+        client.for_user("user-1", 1)
+    assert signals == [(os.getpid(), signal.SIGTERM)]
 
 
 def test_a_bad_canary_is_slow_and_fails_for_a_share_of_its_requests(
