@@ -7,6 +7,7 @@ The choreographed order:
                       PaymentFailed ─────────▶ order-service (cancels)
     inventory-service InventoryReserved ─────▶ order-service (confirms)
                       InventoryRejected ─────▶ payment-service (refunds), order-service (cancels)
+    order-service     OrderExpired ──────────▶ payment-service (takes nothing, or refunds)
     order-service     OrderConfirmed, OrderCancelled ▶ notification-, recommendation-service
 
 `data` of each has `order_id`, `user_id` and `saga_id`; further keys stand beside the type.
@@ -22,6 +23,7 @@ EMAILS = "emails"
 ORDER_CREATED = "OrderCreated"  # lines, total_cents, currency, card_token
 ORDER_CONFIRMED = "OrderConfirmed"  # lines
 ORDER_CANCELLED = "OrderCancelled"  # failure
+ORDER_EXPIRED = "OrderExpired"  # pending for too long; OrderCancelled is told as well
 PAYMENT_COMPLETED = "PaymentCompleted"  # charge_id, lines
 PAYMENT_FAILED = "PaymentFailed"  # failure
 PAYMENT_REFUNDED = "PaymentRefunded"  # charge_id

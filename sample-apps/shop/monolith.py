@@ -42,10 +42,10 @@ from shop.payment import consumers as payment_consumers
 from shop.payment import tables as payment_tables
 from shop.payment.card_network import POLICY as CARD_NETWORK_POLICY
 from shop.payment.card_network import CardNetworkClient
-from shop.payment.contract import Payments
 from shop.payment.history_import import HistoryImport
 from shop.payment.logic import PaymentLogic
 from shop.payment.service import SLOW_QUERY
+from shop.payment.settling import Settling
 from shop.recommendation import consumers as recommendation_consumers
 from shop.recommendation import tables as recommendation_tables
 from shop.recommendation.contract import Recommendations
@@ -99,7 +99,7 @@ def build(chassis: Chassis) -> Parts:
     )
     network = CardNetworkClient(chassis.caller("card-network", CARD_NETWORK_POLICY))
     payment_logic = PaymentLogic(database, network)
-    payments: Payments = traced(payment_logic, PAYMENTS)
+    payments = traced(payment_logic, PAYMENTS)
     booking = carrier.CarrierClient(chassis.caller("carrier", carrier.POLICY))
     shipping: Shipping = traced(ShippingLogic(database, faults, booking), SHIPPING)
     mail = relay.RelayClient(chassis.caller("mail-relay", relay.POLICY))
@@ -134,6 +134,7 @@ def build(chassis: Chassis) -> Parts:
     backends = Backends(users, inventory, orders, orders, recommendations)
     door = build_on(chassis, backends, backends, NAME, API_VERSION, _nobody_to_ask)
     history_import = HistoryImport(database, faults)
+    settling = Settling(payment_logic, database, network)
     patrol = Patrol(order_logic)
     pauses = Pauses(faults)
     pauses.watch(door.app)
@@ -145,6 +146,7 @@ def build(chassis: Chassis) -> Parts:
             lambda: _remember_past_orders(database),
             model.warm_up,
             history_import.start,
+            settling.start,
             patrol.start,
             pauses.start,
         ),
@@ -152,6 +154,7 @@ def build(chassis: Chassis) -> Parts:
             *door.on_stop,
             pauses.stop,
             patrol.stop,
+            settling.stop,
             history_import.stop,
             order_logic.close,
             listing.close,

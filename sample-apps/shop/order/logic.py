@@ -39,6 +39,9 @@ REFUSALS = (CircuitOpen.code, BulkheadFull.code, DependencyError.code)
 LEASE_SECONDS = 120.0
 # Whoever sends a request again while the first is under way waits for that one.
 WAIT_SECONDS = 30.0
+# A quick order that is still pending by then has lost one of its events, or hangs behind others
+# that nobody wants to wait for either. Long, for a queue may lag and still get there.
+OVERDUE_SECONDS = 900.0
 # Nobody waits for a recovery, and the services it needs may just be starting.
 PATIENT = UndoPolicy(attempts=6, pause_seconds=0.5, give_up_seconds=30.0)
 
@@ -71,6 +74,7 @@ class OrderLogic:
         self._users = users
         self._faults = faults
         self._clock = clock
+        self._inventory = inventory
         self._prices = Prices(inventory)
         self._lookups = Parallel("order lookups")
         self._checkout = Checkout(payments, inventory, shipping, published, faults, sleep)
@@ -166,8 +170,19 @@ class OrderLogic:
         self._hear(data, "is_paid")
 
     def hear_reserved(self, data: Mapping[str, Any]) -> None:
-        """InventoryReserved: the other half; they may come in either order."""
-        self._hear(data, "is_reserved")
+        """InventoryReserved: the other half; they may come in either order. For an order that was
+        cancelled in the meantime, the goods go back."""
+        if self._hear(data, "is_reserved") or "reservation_id" not in data:
+            return
+        with self._database.transaction() as transaction:
+            if not order_store.is_cancelled(transaction, data["order_id"]):
+                return
+        with self._in_saga(str(data["saga_id"])):
+            try:
+                self._inventory.release(data["reservation_id"])
+            except NotFound:
+                return
+        _log.warning("what was reserved for cancelled order %s is released", data["order_id"])
 
     def hear_failed(self, data: Mapping[str, Any]) -> None:
         """PaymentFailed or InventoryRejected: the order is cancelled."""
@@ -179,6 +194,33 @@ class OrderLogic:
                 stored = self._tell(transaction, events.ORDER_CANCELLED, data, failure=failure)
             self.outbox.publish([stored])
         _log.warning("order %s is cancelled: %s", data["order_id"], failure)
+
+    def overdue_orders(self) -> list[Order]:
+        """Quick orders that have been pending for longer than events need."""
+        before = int((self._clock() - OVERDUE_SECONDS) * 1000)
+        with self._database.transaction() as transaction:
+            return order_store.overdue(transaction, before)
+
+    def end_overdue(self, order: Order) -> None:
+        """Confirm the order when it is known to be reserved, for only what is paid is reserved.
+        Otherwise cancel it and have payment-service give back what it may have taken."""
+        failure = "nobody said in time whether it is paid and reserved"
+        about = order.model_dump()
+        tracer = trace.get_tracer("shop.order")
+        with tracer.start_as_current_span("end overdue order"), self._in_saga(order.saga_id):
+            with self._database.transaction() as transaction:
+                if order_store.cancel_unreserved(transaction, order.order_id, failure):
+                    stored = [
+                        self._tell(transaction, events.ORDER_CANCELLED, about, failure=failure),
+                        self._tell(transaction, events.ORDER_EXPIRED, about),
+                    ]
+                elif order_store.confirm(transaction, order.order_id):
+                    lines = _dumped(order.lines)
+                    stored = [self._tell(transaction, events.ORDER_CONFIRMED, about, lines=lines)]
+                else:
+                    return  # an event was faster
+            self.outbox.publish(stored)
+        _log.warning("order %s was pending for too long", order.order_id)
 
     def abandoned_sagas(self, *, of_owner: bool) -> list[str]:
         """Ids of sagas that nobody runs any more; `of_owner`: also those of an earlier life of
@@ -244,16 +286,18 @@ class OrderLogic:
 
         return finish
 
-    def _hear(self, data: Mapping[str, Any], what: str) -> None:
+    def _hear(self, data: Mapping[str, Any], what: str) -> bool:
+        """Whether this was the half that had been missing."""
         with self._in_saga(str(data["saga_id"])):
             with self._database.transaction() as transaction:
                 if not order_store.hear(transaction, data["order_id"], what):
-                    return
+                    return False
                 order_store.confirm(transaction, data["order_id"])
                 lines = _dumped(order_store.lines_of(transaction, data["order_id"]))
                 stored = self._tell(transaction, events.ORDER_CONFIRMED, data, lines=lines)
             self.outbox.publish([stored])
         _log.info("order %s is confirmed", data["order_id"])
+        return True
 
     def _tell(
         self, transaction: Transaction, kind: str, about: Mapping[str, Any], **more: Any

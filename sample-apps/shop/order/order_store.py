@@ -153,6 +153,39 @@ def cancel(transaction: Transaction, order_id: str, failure: str) -> bool:
     )
 
 
+def overdue(transaction: Transaction, before_unix_ms: int) -> list[Order]:
+    """Quick orders that are pending since then, oldest first."""
+    rows = transaction.execute(
+        f"SELECT {_COLUMNS} FROM orders WHERE kind = 'quick' AND status = 'pending'"
+        " AND created_unix_ms < :before ORDER BY created_unix_ms LIMIT 100",
+        before=before_unix_ms,
+    )
+    return with_lines(transaction, rows)
+
+
+def cancel_unreserved(transaction: Transaction, order_id: str, failure: str) -> bool:
+    """As `cancel`, but an order that is known to be reserved stays as it is."""
+    return bool(
+        transaction.execute(
+            "UPDATE orders SET status = 'cancelled', failure = :failure"
+            " WHERE order_id = :order_id AND status = 'pending' AND is_reserved = 0"
+            " RETURNING order_id",
+            order_id=order_id,
+            failure=failure,
+        )
+    )
+
+
+def is_cancelled(transaction: Transaction, order_id: str) -> bool:
+    """Whether the order is known and cancelled."""
+    return bool(
+        transaction.execute(
+            "SELECT 1 FROM orders WHERE order_id = :order_id AND status = 'cancelled'",
+            order_id=order_id,
+        )
+    )
+
+
 def refuse(transaction: Transaction, order_id: str, failure: str) -> None:
     """Cancel an order for which nothing was done, and set its key free: the same request may be
     sent again and then gets a new order."""

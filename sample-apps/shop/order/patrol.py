@@ -1,4 +1,5 @@
-"""The patrol: looks after what was left lying, sagas without an owner and unpublished events."""
+"""The patrol: looks after what was left lying, sagas without an owner, unpublished events and
+orders that nobody decides."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ class Patrol:
         """Look once. A failure is logged: the next round tries again."""
         self._try("recover sagas", lambda: self._recover(is_first))
         self._try("publish events", lambda: self._logic.outbox.sweep())
+        self._try("end overdue orders", self._end_overdue)
 
     def _walk(self) -> None:
         self.round(is_first=True)
@@ -53,6 +55,14 @@ class Patrol:
             if self._stopping.is_set():
                 return
             self._logic.recover(saga_id)
+
+    def _end_overdue(self) -> None:
+        with suppress_instrumentation():
+            found = self._logic.overdue_orders()
+        for order in found:
+            if self._stopping.is_set():
+                return
+            self._logic.end_overdue(order)
 
     def _try(self, what: str, action: Callable[[], object]) -> None:
         try:

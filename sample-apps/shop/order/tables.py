@@ -25,6 +25,8 @@ SCHEMA = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS orders_of_user ON orders (user_id, created_unix_ms)",
+    "CREATE INDEX IF NOT EXISTS orders_pending ON orders (created_unix_ms)"
+    " WHERE status = 'pending'",
     """
     CREATE TABLE IF NOT EXISTS order_lines (
         order_id TEXT NOT NULL,

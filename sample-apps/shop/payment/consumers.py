@@ -1,6 +1,7 @@
 """What payment-service does when it hears of orders, and of stock that was not there.
 
 orders:    OrderCreated ──────▶ charge ──▶ payments: PaymentCompleted | PaymentFailed
+orders:    OrderExpired ──────▶ call off, or refund ──▶ payments: PaymentRefunded
 inventory: InventoryRejected ─▶ refund ──▶ payments: PaymentRefunded
 """
 
@@ -8,23 +9,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from shop import events
 from shop.chassis.errors import NotFound, ShopError
+from shop.chassis.message_transport import MAX_ATTEMPTS
 from shop.chassis.ports import Delivery, Event, Events
-from shop.payment.contract import ChargeRequest, Payments
+from shop.payment.contract import Charge, ChargeRequest, Payments
 
 GROUP = "payment-service"
+
+CAPTURED = "captured"
 
 _log = logging.getLogger("shop.payment")
 
 
+class PaymentsToCallOff(Payments, Protocol):
+    """Payments that can be given up by their key, where nobody knows whether they were made."""
+
+    def call_off(self, idempotency_key: str, order_id: str) -> Charge | None:
+        """Take nothing under this key, and give back what may have been taken. A charge that is
+        written down is returned instead."""
+        ...
+
+
 class PaymentConsumers:
     """Answers every event, again when it comes again: the charge has the order's key, so that it
-    is taken once. Handlers raise what a later delivery may mend."""
+    is taken once. Handlers raise what a later delivery may mend; when there will be none, a
+    payment is called off, so that every order hears of its payment."""
 
-    def __init__(self, payments: Payments, published: Events) -> None:
+    def __init__(self, payments: PaymentsToCallOff, published: Events) -> None:
         self._payments = payments
         self._events = published
 
@@ -32,6 +46,7 @@ class PaymentConsumers:
         """Charge the card."""
         data = delivery.event.data
         order_id = str(data["order_id"])
+        charge: Charge | None
         try:
             charge = self._payments.charge(
                 ChargeRequest(
@@ -40,18 +55,35 @@ class PaymentConsumers:
                     amount_cents=data["total_cents"],
                     currency=data["currency"],
                     card_token=data["card_token"],
-                    idempotency_key=f"charge-of-{order_id}",
+                    idempotency_key=_key_of(order_id),
                 )
             )
-        except ShopError as error:
-            if error.is_retryable or error.http_status >= 500:
-                raise
-            _log.warning("cannot charge for %s: %s", order_id, error)
-            self._publish(events.PAYMENT_FAILED, data, failure=str(error))
+            failure = "" if charge.status == CAPTURED else "the money was given back"
+        except Exception as error:
+            failure = str(error) if isinstance(error, ShopError) else "internal error"
+            charge = None
+            if not isinstance(error, ShopError) or error.is_retryable or error.http_status >= 500:
+                if delivery.attempt < MAX_ATTEMPTS:
+                    raise
+                _log.exception("the payment of %s is given up", order_id)
+                # Somebody may have made the charge in the meantime.
+                charge = self._payments.call_off(_key_of(order_id), order_id)
+        if charge is None or charge.status != CAPTURED:
+            _log.warning("cannot charge for %s: %s", order_id, failure)
+            self._publish(events.PAYMENT_FAILED, data, failure=failure)
             return
         self._publish(
             events.PAYMENT_COMPLETED, data, charge_id=charge.charge_id, lines=data["lines"]
         )
+
+    def order_expired(self, delivery: Delivery) -> None:
+        """Nobody waits for it any more: take nothing, or give the money back."""
+        data = delivery.event.data
+        order_id = str(data["order_id"])
+        charge = self._payments.call_off(_key_of(order_id), order_id)
+        if charge is not None:
+            self._payments.refund(charge.charge_id, f"refund-of-{order_id}")
+            self._publish(events.PAYMENT_REFUNDED, data, charge_id=charge.charge_id)
 
     def inventory_rejected(self, delivery: Delivery) -> None:
         """Give the money back."""
@@ -72,12 +104,22 @@ class PaymentConsumers:
         )
 
 
-def subscribe(payments: Payments, chassis_events: Events) -> None:
+def _key_of(order_id: str) -> str:
+    return f"charge-of-{order_id}"
+
+
+def subscribe(payments: PaymentsToCallOff, chassis_events: Events) -> None:
     """Listen to orders and to inventory."""
     consumers = PaymentConsumers(payments, chassis_events)
-    chassis_events.subscribe(
-        events.ORDERS, GROUP, consumers.order_created, types=(events.ORDER_CREATED,)
-    )
+    handlers = {
+        events.ORDER_CREATED: consumers.order_created,
+        events.ORDER_EXPIRED: consumers.order_expired,
+    }
+
+    def hear_of_order(delivery: Delivery) -> None:
+        handlers[delivery.event.type](delivery)
+
+    chassis_events.subscribe(events.ORDERS, GROUP, hear_of_order, types=tuple(handlers))
     chassis_events.subscribe(
         events.INVENTORY, GROUP, consumers.inventory_rejected, types=(events.INVENTORY_REJECTED,)
     )

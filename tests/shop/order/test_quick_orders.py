@@ -15,6 +15,8 @@ from shop.chassis.messaging import BrokerEvents
 from shop.chassis.ports import Event
 from shop.order.consumers import subscribe
 from shop.order.contract import Order
+from shop.order.logic import OVERDUE_SECONDS
+from shop.order.patrol import Patrol
 from tests.shop.inventory.stage import wait_until
 from tests.shop.order.world import REQUEST, Scene, scene
 
@@ -124,3 +126,68 @@ def test_order_service_listens_to_payments_and_stock(
         wait_until(lambda: shop.logic.order(order.order_id).status == status, status)
     finally:
         broker.stop()
+
+
+def test_an_overdue_order_that_is_reserved_is_confirmed_for_it_must_be_paid(shop: Scene) -> None:
+    order = shop.logic.quick_order("user-1", REQUEST, "")
+    shop.logic.hear_reserved(about(order, reservation_id="of-1"))
+    shop.now += OVERDUE_SECONDS + 1
+
+    Patrol(shop.logic).round()
+
+    assert shop.logic.order(order.order_id).status == "confirmed"
+    (confirmed,) = shop.world.told(events.ORDER_CONFIRMED)
+    assert confirmed.data["lines"] == [{"sku": "sku-1", "quantity": 2}]
+    assert shop.world.told(events.ORDER_EXPIRED) == []
+
+
+def test_an_overdue_order_is_cancelled_once_and_its_payment_asked_back(shop: Scene) -> None:
+    order = shop.logic.quick_order("user-1", REQUEST, "")
+    shop.logic.hear_paid(about(order))
+    shop.now += OVERDUE_SECONDS - 1
+    Patrol(shop.logic).round()
+    assert shop.logic.order(order.order_id).status == "pending"
+
+    shop.now += 2
+    Patrol(shop.logic).round()
+    Patrol(shop.logic).round()
+
+    assert shop.logic.order(order.order_id).status == "cancelled"
+    (expired,) = shop.world.told(events.ORDER_EXPIRED)
+    assert expired.data == about(order)
+    assert len(shop.world.told(events.ORDER_CANCELLED)) == 1
+
+
+def test_an_order_decided_while_the_patrol_looks_stays_as_it_is(shop: Scene) -> None:
+    order = shop.logic.quick_order("user-1", REQUEST, "")
+    shop.now += OVERDUE_SECONDS + 1
+    (found,) = shop.logic.overdue_orders()
+    shop.logic.hear_paid(about(order))
+    shop.logic.hear_reserved(about(order))
+
+    shop.logic.end_overdue(found)
+
+    assert shop.logic.order(order.order_id).status == "confirmed"
+    assert shop.world.told(events.ORDER_EXPIRED) == []
+
+
+def test_what_is_reserved_for_a_cancelled_order_is_released(shop: Scene) -> None:
+    order = shop.logic.quick_order("user-1", REQUEST, "")
+    reservation = shop.world.reserve(order.order_id, REQUEST.lines, "1")
+    shop.logic.hear_failed(about(order, failure="no money"))
+
+    shop.logic.hear_reserved(about(order, reservation_id=reservation.reservation_id))
+    shop.logic.hear_reserved(about(order, reservation_id="unknown"))
+
+    assert shop.world.reservations["1"].status == "released"
+    assert shop.logic.order(order.order_id).status == "cancelled"
+
+
+def test_what_a_saga_conducts_is_never_overdue(shop: Scene) -> None:
+    def long_after() -> None:
+        shop.now += OVERDUE_SECONDS + 1
+        assert shop.logic.overdue_orders() == []
+
+    shop.world.before["ship"] = long_after
+
+    assert shop.logic.checkout("user-1", REQUEST, "").status == "confirmed"
