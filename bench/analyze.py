@@ -28,8 +28,8 @@ import pyarrow as pa
 from bench.made_traces import stored
 from bench.made_traces.batches import deep, flat, random_tree, small_traces
 
-from longpole.analyzer.columnar.compiling import compile_all
 from longpole.analyzer.columnar.derived import derived_tables
+from longpole.analyzer.columnar.loops import compile_all
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.critical_path import PathOptions, walk, windows
 from longpole.analyzer.explain import explain

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from bench.made_traces.batches import deep, flat, random_tree, small_traces
 
-from longpole.analyzer.columnar.compiling import compile_all
+from longpole.analyzer.columnar.loops import compile_all
 from longpole.analyzer.columnar.paths import BatchPaths, batch_paths
 from longpole.storage.ports import WholeTraces
 from tests.analyzer.columnar.agreement import whole_agrees

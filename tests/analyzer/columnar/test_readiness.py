@@ -60,7 +60,7 @@ def test_a_stop_does_not_wait_for_the_compiler(
 def test_without_a_working_numba_it_is_unavailable_and_says_so(
     core: CompiledCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "longpole.analyzer.columnar.compiling", None)
+    monkeypatch.setitem(sys.modules, "longpole.analyzer.columnar.loops", None)
     monkeypatch.setattr(sys, "executable", "")
     core.start()
     assert not core.wait(PATIENCE_SECONDS)

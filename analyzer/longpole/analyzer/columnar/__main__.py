@@ -12,7 +12,7 @@ def main() -> int:
     """Compile whatever is not cached yet; 0 once it is."""
     if hasattr(os, "nice"):
         os.nice(LOWEST_PRIORITY)
-    from longpole.analyzer.columnar.compiling import compile_all
+    from longpole.analyzer.columnar.loops import compile_all
 
     compile_all()
     return 0

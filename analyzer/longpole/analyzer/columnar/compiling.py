@@ -33,11 +33,10 @@ FLAG = types.boolean
 
 _declared: list[tuple[Any, tuple[Any, ...]]] = []
 _compiling = threading.Lock()
-_is_done = False
 
 
 def compiled(*takes: Any) -> Callable[[_F], _F]:
-    """Declare a loop with the types of its arguments; `compile_all` makes it ready. It does not
+    """Declare a loop with the types of its arguments; `loops` makes it ready. It does not
     hold the GIL. A loop stands in its module above those that it calls."""
 
     def declare(function: _F) -> _F:
@@ -51,15 +50,10 @@ def compiled(*takes: Any) -> Callable[[_F], _F]:
     return declare
 
 
-def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:
-    """Load or make the machine code of everything declared so far; whether it is all there.
-    Several threads may ask; a stop takes effect between two loops."""
-    global _is_done
-    # They declare their loops on import.
-    from longpole.analyzer.columnar import forest, grouping, labelling, walking  # noqa: F401
-
+def compile_declared(is_stopping: Callable[[], bool]) -> bool:
+    """Load or make the machine code of everything declared so far, see `loops.compile_all`."""
     with _compiling:
-        if _is_done or getattr(config, "DISABLE_JIT"):  # noqa: B009
+        if getattr(config, "DISABLE_JIT"):  # noqa: B009
             return True
         # Those that are called first, so that callers find them.
         while _declared:
@@ -69,7 +63,6 @@ def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:
             _compile(loop, takes)
             loop.disable_compile()
             _declared.pop()
-        _is_done = True
         return True
 
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from longpole.analyzer.call_path import ROOT_CHAIN, extended
 from longpole.analyzer.columnar.batch import SpanBatch, span_batch
-from longpole.analyzer.columnar.compiling import compile_all
 from longpole.analyzer.columnar.forest import Forest, build_forest
 from longpole.analyzer.columnar.labelling import LabelledSegments, label_all
+from longpole.analyzer.columnar.loops import compile_all
 from longpole.analyzer.columnar.walking import Walks, walk_all
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.labels import merged_gaps

@@ -84,7 +84,7 @@ class CompiledCore:
             if self._is_stopping.is_set():
                 self._state = Readiness.UNAVAILABLE
                 return
-            from longpole.analyzer.columnar.compiling import compile_all
+            from longpole.analyzer.columnar.loops import compile_all
             from longpole.analyzer.columnar.paths import batch_paths  # noqa: F401
 
             is_done = compile_all(self._is_stopping.is_set)

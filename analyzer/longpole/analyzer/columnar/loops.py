@@ -1,0 +1,15 @@
+"""Loops: all compiled loops of the columnar core, made ready together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# They declare their loops on import.
+from longpole.analyzer.columnar import forest, grouping, labelling, walking  # noqa: F401
+from longpole.analyzer.columnar.compiling import compile_declared
+
+
+def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Load or make the machine code of every loop; whether it is all there. Several threads may
+    ask; a stop takes effect between two loops."""
+    return compile_declared(is_stopping)
