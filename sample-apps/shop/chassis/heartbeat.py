@@ -6,12 +6,12 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from shop.chassis.discovery import RegistryDiscovery
 from shop.chassis.ports import Instance
@@ -22,6 +22,22 @@ logger = logging.getLogger("shop.heartbeat")
 TIMEOUT_SECONDS = 2.0
 
 
+class Rollout(BaseModel):
+    """The shares of a flag's variants."""
+
+    variants: dict[str, FiniteFloat]
+
+
+class Answer(BaseModel):
+    """What the registry answers. It is read whole before anything of it is believed; what another
+    version adds is ignored."""
+
+    instances: list[Instance]
+    flags: dict[str, Rollout]
+    faults: dict[str, dict[str, int | float | str | bool]]
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a heartbeat's answer fills."""
@@ -30,11 +46,11 @@ class Held:
     faults: HeldFaults
     flags: HeldFlags
 
-    def hold(self, answer: Mapping[str, Any]) -> None:
+    def hold(self, answer: Answer) -> None:
         """Take over the registry's answer, whole."""
-        self.discovery.hold(answer["instances"])
-        self.flags.hold(answer["flags"])
-        self.faults.hold(answer["faults"])
+        self.discovery.hold(asdict(each) for each in answer.instances)
+        self.flags.hold({key: {"variants": each.variants} for key, each in answer.flags.items()})
+        self.faults.hold(answer.faults)
 
 
 class Heartbeat:
@@ -54,6 +70,7 @@ class Heartbeat:
         self._held, self._seconds = held, seconds
         self._revision = 0
         self._is_lost = False
+        self._is_confused = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -83,10 +100,18 @@ class Heartbeat:
         response = self._quietly(lambda: client.put(self._url, json=body))
         if response is None:
             return False
-        answer = response.json()
+        try:
+            answer = Answer.model_validate_json(response.content)
+        except ValidationError as error:
+            # What was last heard goes on; another answer may make sense again.
+            if not self._is_confused:
+                logger.warning("the registry's answer makes no sense: %s", _first_words(error))
+            self._is_confused = True
+            return False
+        self._is_confused = False
         self._held.hold(answer)
-        is_new = bool(answer["revision"] != self._revision)
-        self._revision = answer["revision"]
+        is_new = answer.revision != self._revision
+        self._revision = answer.revision
         return is_new
 
     def _quietly(self, call: Callable[[], httpx.Response]) -> httpx.Response | None:
@@ -95,7 +120,7 @@ class Heartbeat:
             with suppress_instrumentation():
                 response = call()
             response.raise_for_status()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             if not self._is_lost and not self._stopped.is_set():
                 logger.warning("the registry does not answer: %s", error)
             self._is_lost = True
@@ -104,6 +129,11 @@ class Heartbeat:
             logger.info("the registry answers again")
         self._is_lost = False
         return response
+
+
+def _first_words(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'the body'}: {first['msg']}"
 
 
 def _client() -> httpx.Client:

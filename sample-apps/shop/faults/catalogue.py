@@ -11,6 +11,7 @@ from typing import Any
 
 from shop.chassis.errors import Invalid
 from shop.chassis.ports import FaultParameters
+from shop.faults.limits import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,16 @@ class Fault:
 
     def parameters_with(self, given: Mapping[str, Any]) -> FaultParameters:
         """The defaults, and what is given instead; numbers may come as text. Raises `Invalid` for
-        a parameter that the fault lacks and for one that is not a number above or at zero."""
+        a parameter that the fault lacks and for a number outside of its limits."""
         unknown = sorted(set(given) - set(self.parameters))
         if unknown:
             known = ", ".join(self.parameters) or "none"
-            raise Invalid(f"{self.name} has no parameter {unknown[0]!r}; it has {known}")
+            raise Invalid(f"{self.name} has no parameter {unknown[0][:50]!r}; it has {known}")
         told: dict[str, int | float | str | bool] = dict(self.parameters)
         for key, value in given.items():
-            kind = type(self.parameters[key])
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                raise Invalid(f"{self.name}: {key} is {value!r}, not a number") from None
-            if not 0 <= number < float("inf"):
-                raise Invalid(f"{self.name}: {key} is {value!r}, not a number of zero or more")
-            told[key] = kind(number) if kind is float or number.is_integer() else number
+            number = checked(key, value)
+            is_int = isinstance(self.parameters[key], int) and float(number).is_integer()
+            told[key] = int(number) if is_int else float(number)
         return told
 
 

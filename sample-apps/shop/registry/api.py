@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
@@ -11,28 +11,29 @@ from pydantic import BaseModel, Field
 from shop.chassis.ports import Instance
 from shop.chassis.problem import install_problem_handlers
 from shop.faults.catalogue import CATALOGUE
+from shop.identifiers import HostPort, Identifier, Text
 from shop.registry.registry import Registry
 
 
 class Beat(BaseModel):
     """What an instance says of itself; `revision` is the last that it applied."""
 
-    service: str
-    version: str
-    host_name: str
-    http: str
-    grpc: str = ""
-    weight: int = Field(default=100, ge=0)
-    revision: int = 0
+    service: Identifier
+    version: Text
+    host_name: Text
+    http: HostPort
+    grpc: HostPort | Literal[""] = ""
+    weight: int = Field(default=100, ge=0, le=10_000)
+    revision: int = Field(default=0, ge=0, lt=2**63)
 
 
-class FaultSwitch(BaseModel):
+class FaultSwitch(BaseModel, extra="forbid"):
     """Parameters that differ from the fault's defaults."""
 
     parameters: dict[str, Any] = {}
 
 
-class Rollout(BaseModel):
+class Rollout(BaseModel, extra="forbid"):
     """Shares of the users, in any unit: `{"on": 30, "off": 70}`."""
 
     variants: dict[str, Any]
@@ -48,7 +49,7 @@ def registry_app(registry: Registry) -> FastAPI:
         return {"status": "alive"}
 
     @app.put("/v1/instances/{instance_id}")
-    def beat(instance_id: str, told: Beat) -> dict[str, Any]:
+    def beat(instance_id: Identifier, told: Beat) -> dict[str, Any]:
         instance = Instance(instance_id=instance_id, **told.model_dump(exclude={"revision"}))
         answer = registry.beat(instance, told.revision)
         return {**answer, "instances": [asdict(each) for each in answer["instances"]]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,11 @@ from typing import Any
 from shop.chassis.errors import Invalid, NotFound
 from shop.chassis.ports import FaultParameters
 from shop.faults.catalogue import CATALOGUE, Fault
+from shop.identifiers import is_identifier
+
+MOST_FLAGS = 100
+MOST_VARIANTS = 20
+MOST_SHARE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,21 @@ class Switchboard:
         return self._changed()
 
     def set_flag(self, key: str, variants: Mapping[str, Any]) -> int:
-        """Returns the revision. Raises `Invalid` unless every share is a number of zero or more
-        and one is above."""
+        """Returns the revision. Raises `Invalid` unless key and variants are identifiers, every
+        share is a number from zero to `MOST_SHARE` and one is above zero."""
+        if not is_identifier(key):
+            raise Invalid(f"{key[:50]!r} is no name of a flag")
+        if key not in self.flags and len(self.flags) >= MOST_FLAGS:
+            raise Invalid(f"there are {MOST_FLAGS} flags already")
+        if len(variants) > MOST_VARIANTS:
+            raise Invalid(f"a flag has at most {MOST_VARIANTS} variants")
         shares: dict[str, float] = {}
         for name, share in variants.items():
             is_number = isinstance(share, int | float) and not isinstance(share, bool)
-            if not is_number or not 0 <= share < math.inf:
-                raise Invalid(f"the share of variant {name!r} is {share!r}")
+            if not is_identifier(name):
+                raise Invalid(f"{name[:50]!r} is no name of a variant")
+            if not is_number or not 0 <= share <= MOST_SHARE:
+                raise Invalid(f"the share of variant {name!r} is {str(share)[:50]}")
             shares[name] = share
         if sum(shares.values()) <= 0:
             raise Invalid("a flag needs a variant with a share above zero")
