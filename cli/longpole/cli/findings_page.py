@@ -22,8 +22,8 @@ those of all matching ones, and the SQL view `findings` has a row for each.
 
 - **Level.** `info` is worth knowing and never a warning: what holds no time on the critical path
   is info, unless the rule says otherwise. A fault of many traces has the gravest level that a good
-  part ({TYPICAL_SHARE * 100:.0f} %) of its findings reaches; one in fewer than {FEWEST_TRACES} traces
-  that are less than {SMALLEST_SHARE * 100:.0f} % of those of its operation is info.
+  part ({TYPICAL_SHARE * 100:.0f} %) of its findings reaches; one in fewer than {FEWEST_TRACES}
+  traces that are less than {SMALLEST_SHARE * 100:.0f} % of those of its operation is info.
 - **Saving.** The time on the critical path that would be gone at best. Two findings may claim the
   same time, so savings of different faults do not add up.
 - **Fingerprint.** Equal for the same fault in other traces, hours and processes: it is made of the

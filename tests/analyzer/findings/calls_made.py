@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.detect import detect
@@ -58,9 +58,9 @@ def call(
     parent: int = 1,
     service: str = "orders",
     error: bool = False,
-    **attributes: AttributeValue,
+    attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Span:
-    """An HTTP call; further attributes with `__` for the dots in their keys."""
+    """An HTTP call."""
     return span(
         span_id,
         parent,
@@ -73,7 +73,7 @@ def call(
         attributes={
             "http.request.method": method,
             "url.full": url,
-            **{key.replace("__", "."): value for key, value in attributes.items()},
+            **(attributes or {}),
         },
     )
 

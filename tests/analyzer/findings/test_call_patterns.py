@@ -143,8 +143,8 @@ def test_many_queries_at_once_are_worth_a_word() -> None:
 
 
 def test_a_large_answer_is_told_once_by_its_caller() -> None:
-    size = {"http__response__body__size": 4_200_000}
-    made = call(2, 0, 400, "http://users/all", **size)
+    size = {"http.response.body.size": 4_200_000}
+    made = call(2, 0, 400, "http://users/all", attributes=size)
     server = span(3, 2, 50 * MS, 350 * MS, service="users", kind=SpanKind.SERVER,
                   attributes={"http.response.body.size": 4_200_000})  # fmt: skip
     finding = one(request(450, made, server), "large_http_payload")
@@ -162,13 +162,20 @@ def test_a_large_answer_is_told_once_by_its_caller() -> None:
 def test_a_payload_counts_by_its_size_and_its_time(
     size: int, ms: float, level: FindingSeverity | None
 ) -> None:
-    made = call(2, 0, ms, "http://users/all", http__response__body__size=size)
+    made = call(2, 0, ms, "http://users/all", attributes={"http.response.body.size": size})
     levels = [f.severity for f in found(request(450, made), "large_http_payload")]
     assert levels == ([level] if level else [])
 
 
 def test_a_large_request_by_its_old_name_counts_too() -> None:
-    made = call(2, 0, 200, "http://s/put", method="PUT", http__request_content_length=5_000_000)
+    made = call(
+        2,
+        0,
+        200,
+        "http://s/put",
+        method="PUT",
+        attributes={"http.request_content_length": 5_000_000},
+    )
     assert "request" in one(request(300, made), "large_http_payload").reason
 
 

@@ -45,8 +45,8 @@ class Kept:
         while settle_once(self.store, self.clock).traces:
             pass
 
-    def report(self, text: str = "{}", **asked: bool) -> dict[str, Any]:
-        return findings_report(self.store, parse_query(text), **asked)
+    def report(self, text: str = "{}", *, with_info: bool = False) -> dict[str, Any]:
+        return findings_report(self.store, parse_query(text), with_info=with_info)
 
 
 def loop(count: int) -> list[Span]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from longpole.model.finding import FindingSeverity
-from longpole.model.span import Span
+from longpole.model.span import AttributeValue, Span
 from tests.analyzer.findings.calls_made import MS, answer, call, found, one, request
 
 WARNING, INFO = FindingSeverity.WARNING, FindingSeverity.INFO
@@ -85,30 +85,32 @@ def test_retries_on_two_levels_multiply() -> None:
     assert storms["GET /b"].severity is INFO
 
 
-def gave_up(**words: str) -> list[Span]:
-    return request(600, call(2, 0, 500, "http://pay/x", name="Charge", error=True, **words))
+def gave_up(words: dict[str, AttributeValue] | None = None) -> list[Span]:
+    return request(
+        600, call(2, 0, 500, "http://pay/x", name="Charge", error=True, attributes=words)
+    )
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        {"error__type": "ReadTimeout"},
-        {"error__type": "java.net.SocketTimeoutException"},
-        {"error__type": "504", "http__response__status_code": "504"},
-        {"error__type": "DEADLINE_EXCEEDED"},
-        {"rpc__grpc__status_code": "4"},
+        {"error.type": "ReadTimeout"},
+        {"error.type": "java.net.SocketTimeoutException"},
+        {"error.type": "504", "http.response.status_code": "504"},
+        {"error.type": "DEADLINE_EXCEEDED"},
+        {"rpc.grpc.status_code": "4"},
     ],
 )
-def test_a_timeout_is_known_by_its_type_or_status(words: dict[str, str]) -> None:
-    finding = one(gave_up(**words), "client_timeout")
+def test_a_timeout_is_known_by_its_type_or_status(words: dict[str, AttributeValue]) -> None:
+    finding = one(gave_up(words), "client_timeout")
     assert (finding.saving_ns, finding.severity) == (500 * MS, WARNING)
     assert (finding.service, finding.operation) == ("orders", "Charge")
     assert "after 500 ms" in finding.reason
 
 
-@pytest.mark.parametrize("words", [{}, {"error__type": "ConnectionRefused"}])
-def test_another_error_is_no_timeout(words: dict[str, str]) -> None:
-    assert found(gave_up(**words), "client_timeout") == []
+@pytest.mark.parametrize("words", [{}, {"error.type": "ConnectionRefused"}])
+def test_another_error_is_no_timeout(words: dict[str, AttributeValue]) -> None:
+    assert found(gave_up(words), "client_timeout") == []
 
 
 def test_a_callee_that_goes_on_works_for_nobody() -> None:
@@ -124,12 +126,22 @@ def test_a_server_whose_span_ends_a_little_late_was_not_left_behind() -> None:
 
 
 def test_a_timeout_further_down_is_told_where_it_happened() -> None:
-    timeout = {"error__type": "timeout"}
+    timeout: dict[str, AttributeValue] = {"error.type": "timeout"}
     spans = request(
         600,
-        call(2, 0, 550, "http://b/x", name="outer", error=True, **timeout),
+        call(2, 0, 550, "http://b/x", name="outer", error=True, attributes=timeout),
         answer(3, 2, 10, 520, "b", error=True),
-        call(4, 20, 500, "http://c/y", name="inner", parent=3, service="b", error=True, **timeout),
+        call(
+            4,
+            20,
+            500,
+            "http://c/y",
+            name="inner",
+            parent=3,
+            service="b",
+            error=True,
+            attributes=timeout,
+        ),
     )
     assert [f.operation for f in found(spans, "client_timeout")] == ["inner"]
     assert found(spans, "timeout_inversion") == []
@@ -138,7 +150,9 @@ def test_a_timeout_further_down_is_told_where_it_happened() -> None:
 def test_a_callee_that_is_more_patient_than_its_caller_is_an_inversion() -> None:
     spans = request(
         600,
-        call(2, 0, 500, "http://b/x", name="outer", error=True, error__type="timeout"),
+        call(
+            2, 0, 500, "http://b/x", name="outer", error=True, attributes={"error.type": "timeout"}
+        ),
         answer(3, 2, 10, 1010, "b", error=True),
         call(4, 20, 990, "http://c/y", name="inner", parent=3, service="b", error=True),
     )
@@ -153,8 +167,19 @@ def test_a_callee_that_is_more_patient_than_its_caller_is_an_inversion() -> None
 def test_a_callee_that_gives_up_first_is_no_inversion() -> None:
     spans = request(
         600,
-        call(2, 0, 500, "http://b/x", name="outer", error=True, error__type="timeout"),
+        call(
+            2, 0, 500, "http://b/x", name="outer", error=True, attributes={"error.type": "timeout"}
+        ),
         answer(3, 2, 10, 800, "b"),
-        call(4, 20, 300, "http://c/y", parent=3, service="b", error=True, error__type="timeout"),
+        call(
+            4,
+            20,
+            300,
+            "http://c/y",
+            parent=3,
+            service="b",
+            error=True,
+            attributes={"error.type": "timeout"},
+        ),
     )
     assert found(spans, "timeout_inversion") == []

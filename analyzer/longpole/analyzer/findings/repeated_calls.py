@@ -23,6 +23,7 @@ from longpole.analyzer.retries import retries
 from longpole.model.span import SpanKind
 
 METHOD = ("http.request.method", "http.method")
+_NOTE = "repeated_calls"
 _DATABASE = (*DB_SYSTEM, *QUERY_TEXT)
 # Polling leaves pauses between its calls that are long beside the calls themselves.
 _POLLING_PAUSE_NS = 20_000_000
@@ -71,8 +72,9 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
     """At least `FEWEST_ALIKE` equal calls each, by first call. Retries, polling, calls that
     ask for many things at once, and a database's housekeeping are left out."""
     survey = survey_of(explanation)
-    if survey.repeated is not None:
-        return survey.repeated
+    noted: list[RepeatedCalls] | None = survey.noted.get(_NOTE)
+    if noted is not None:
+        return noted
     spans = explanation.spans
     repeated: list[RepeatedCalls] = []
     for family in survey.families:
@@ -85,8 +87,9 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
                 found = _repeated(explanation, survey, entry, key, calls)
                 if found is not None:
                     repeated.append(found)
-    survey.repeated = sorted(repeated, key=lambda r: r.calls[0])
-    return survey.repeated
+    repeated.sort(key=lambda r: r.calls[0])
+    survey.noted[_NOTE] = repeated
+    return repeated
 
 
 def is_database(spans: PathSpans, index: int) -> bool:

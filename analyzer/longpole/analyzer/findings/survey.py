@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Any
 
 from longpole.analyzer.calls import without_ids
 from longpole.analyzer.explain import Explanation
 from longpole.model.span import SpanKind
-
-if TYPE_CHECKING:
-    from longpole.analyzer.findings.repeated_calls import RepeatedCalls
 
 _ENTRIES = (int(SpanKind.SERVER), int(SpanKind.CONSUMER))
 _NEVER_CALLS = frozenset((*_ENTRIES, int(SpanKind.PRODUCER)))
@@ -23,7 +20,7 @@ class Survey:
     are first asked for; a trace that shows nothing pays for few of them."""
 
     __slots__ = (
-        "_below", "_entries", "_families", "durations", "explanation", "longest_ns", "repeated"
+        "_below", "_entries", "_families", "durations", "explanation", "longest_ns", "noted"
     )  # fmt: skip
 
     def __init__(self, explanation: Explanation) -> None:
@@ -34,7 +31,8 @@ class Survey:
         self._below: dict[int, int] | None = None
         self._entries: dict[int, int] = {}
         self._families: list[list[int]] | None = None
-        self.repeated: list[RepeatedCalls] | None = None  # filled in by `repeated_calls`
+        # What detectors share beyond this, by the name of the function that works it out.
+        self.noted: dict[str, Any] = {}
 
     def path_ns(self, index: int) -> int:
         """Time on the critical path that a span and everything below it hold."""
