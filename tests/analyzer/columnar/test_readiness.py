@@ -25,7 +25,17 @@ def core() -> Iterator[CompiledCore]:
     made.stop()
 
 
-def test_it_becomes_ready_in_the_background(core: CompiledCore) -> None:
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_a_process_of_its_own_compiles_first(core: CompiledCore) -> None:
+    core.start()
+    assert core.wait(800.0)
+
+
+def test_it_becomes_ready_in_the_background(
+    core: CompiledCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "")
     assert core.state is Readiness.IDLE
     core.start()
     core.start()
@@ -34,7 +44,10 @@ def test_it_becomes_ready_in_the_background(core: CompiledCore) -> None:
     assert core.is_ready
 
 
-def test_what_is_ready_stays_so_after_a_stop(core: CompiledCore) -> None:
+def test_what_is_ready_stays_so_after_a_stop(
+    core: CompiledCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "")
     core.start()
     assert core.wait(PATIENCE_SECONDS)
     core.stop()

@@ -9,8 +9,6 @@ Until it is ready, and for ever where Numba does not work, the plain code gives 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -19,7 +17,6 @@ from enum import StrEnum
 from loguru import logger
 
 JOIN_SECONDS = 10.0
-LOWEST_PRIORITY = 19
 
 
 class Readiness(StrEnum):
@@ -78,7 +75,8 @@ class CompiledCore:
             self._thread.join(JOIN_SECONDS)
 
     def _prepare(self) -> None:
-        _lower_priority()
+        # At its usual priority: a thread that gets no time while it holds the GIL stops all
+        # the others. Only the process that compiles steps back.
         try:
             self._fill_cache()
             if self._is_stopping.is_set():
@@ -106,13 +104,6 @@ class CompiledCore:
                 logger.debug("Compiling in the serving process: {}", problem)
                 return
         self._process.wait()
-
-
-def _lower_priority() -> None:
-    """Of this thread alone, where the system can tell it from its process."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 CORE = CompiledCore()
