@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
 
 from shop.broker.group_commit import GroupCommit
 from shop.broker.topic_store import TopicFull, TopicStore
@@ -23,6 +23,7 @@ from shop.chassis.message_transport import (
     is_group,
     is_topic,
 )
+from shop.chassis.problem import install_problem_handlers
 
 T = TypeVar("T")
 
@@ -56,8 +57,8 @@ class Receive(BaseModel):
     """`wait_seconds`: how long the answer may be held back until there is something."""
 
     max: int = Field(default=1, ge=1, le=500)
-    wait_seconds: float = Field(default=0.0, ge=0.0, le=MAX_WAIT_SECONDS)
-    lease_seconds: float = Field(default=30.0, gt=0.0, le=3600.0)
+    wait_seconds: FiniteFloat = Field(default=0.0, ge=0.0, le=MAX_WAIT_SECONDS)
+    lease_seconds: FiniteFloat = Field(default=30.0, gt=0.0, le=3600.0)
 
 
 Receipt = Annotated[str, Field(pattern=r"^\d{1,18}\.\d{1,9}$")]
@@ -70,7 +71,7 @@ class Receipts(BaseModel):
 class Nack(Receipts):
     """`is_attempt` false: it was never begun, so the delivery does not count."""
 
-    delay_seconds: float = Field(default=0.0, ge=0.0, le=3600.0)
+    delay_seconds: FiniteFloat = Field(default=0.0, ge=0.0, le=3600.0)
     is_attempt: bool = True
 
 
@@ -155,6 +156,7 @@ def broker_app(path: Path | None, clock: Callable[[], int] = time.time_ns) -> Fa
 
     app = FastAPI(title="broker", lifespan=lifespan)
     app.state.topics = topics
+    install_problem_handlers(app)
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> JSONResponse:
