@@ -30,7 +30,7 @@ from shop.payment import consumers as payment_consumers
 from shop.payment import tables as payment_tables
 from shop.payment.card_network import Authorisation
 from shop.payment.logic import PaymentLogic
-from shop.payment.settling import Settling
+from shop.payment.settling import PROMISED_SECONDS, Settling
 from tests.shop.inventory.stage import collect, wait_until
 from tests.shop.order.world import Switches, World
 
@@ -283,4 +283,27 @@ def test_an_order_that_was_never_asked_for_in_time_takes_no_money_later(street: 
     wait_until(lambda: street.network.refunded == [f"charge-of-{order_id}"], "given back")
     wait_until(lambda: len(reserved) == 1, "reserved, for the payment was told of before")
     wait_until(lambda: street.in_stock() == before, "released")
+    assert street.network.kept() == set()
+
+
+def test_a_refund_that_the_card_network_did_not_hear_of_is_given_later(street: Street) -> None:
+    street.broker.lose = events.INVENTORY_REJECTED
+    street.broker.start()
+    with street.databases[2].transaction() as transaction:
+        transaction.execute("UPDATE products SET in_stock = 1 WHERE sku = 'sku-1'")
+    order_id = street.order(2, "card-1")
+    wait_until(lambda: len(street.broker.lost) == 1, "rejected")
+
+    street.network.is_silent = True
+    street.broker.lose = ""
+    dead: list[Event] = []
+    collect(street.broker, f"{events.INVENTORY}.dead", dead)
+    street.broker.publish(events.INVENTORY, street.broker.lost[0])
+    street.wait(order_id, "cancelled")
+    wait_until(lambda: len(dead) == 1, "payment-service tries no more")
+    assert street.network.kept() == {f"charge-of-{order_id}"}
+
+    street.network.is_silent = False
+    street.now += PROMISED_SECONDS + 1
+    street.settling.round()
     assert street.network.kept() == set()

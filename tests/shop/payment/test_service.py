@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,10 +25,11 @@ from shop.chassis.errors import (
 )
 from shop.chassis.ports import CallPolicy, Event
 from shop.order.certainty import may_have_happened
+from shop.outside import outside_app
 from shop.payment.admin import TASKS
 from tests.shop.database.benches import seconds_of
 from tests.shop.inventory.stage import Spans, collect, traced, wait_until
-from tests.shop.payment.till import Till, request
+from tests.shop.payment.till import Till, open_till, request
 
 CHARGE = "shop.payment.v1.PaymentService/Charge"
 
@@ -212,6 +215,43 @@ def test_an_order_is_paid_by_events_and_refunded_when_nothing_is_in_stock(till: 
     assert seen[2].type == events.PAYMENT_REFUNDED
     with till.client() as payments:
         assert payments.refund(seen[0].data["charge_id"], "again").status == "refunded"
+
+
+@pytest.mark.full
+def test_a_card_network_that_hangs_and_takes_the_money_later_keeps_none_of_it(
+    tmp_path: Path,
+) -> None:
+    answers = threading.Event()
+
+    def hang(_seconds: float) -> None:
+        answers.wait(60)
+
+    network = outside_app(wait=hang)
+    told = {"order_id": "order-1", "user_id": "user-7", "saga_id": "saga-1"}
+    order = {"lines": [], "total_cents": 1990, "currency": "EUR", "card_token": "card-user-7"}
+    created = Event(events.ORDER_CREATED, "order-1", told | order)
+    seen: list[Event] = []
+    with open_till(tmp_path, network) as till:
+        try:
+            collect(till.chassis.events, events.PAYMENTS, seen)
+            till.chassis.events.publish(events.ORDERS, created)
+            wait_until(lambda: len(seen) == 1, "an answer without the card network", 30)
+        finally:
+            answers.set()
+        (here,) = till.stage.held.discovery.instances("card-network")
+
+        def authorised() -> int:
+            return httpx.post(
+                f"http://{here.http}/card-network/authorisations",
+                json={"card_token": "card-user-7"},
+                headers={"idempotency-key": "charge-of-order-1"},
+            ).status_code
+
+        assert authorised() in (201, 402)
+        wait_until(lambda: authorised() == 402, "the key is void", 30)
+        till.chassis.events.publish(events.ORDERS, created)
+        wait_until(lambda: len(seen) == 2, "an answer to the event that came again")
+    assert [event.type for event in seen] == [events.PAYMENT_FAILED] * 2
 
 
 def test_the_index_can_be_made_anew_by_hand(till: Till) -> None:

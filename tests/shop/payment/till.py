@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from fastapi import FastAPI
 from opentelemetry.instrumentation.grpc import server_interceptor
 
 from shop.chassis.chassis import Chassis, Parts
@@ -54,7 +55,7 @@ class Till:
 
 
 @contextmanager
-def open_till(folder: Path) -> Iterator[Till]:
+def open_till(folder: Path, outside: FastAPI | None = None) -> Iterator[Till]:
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     built: list[Parts] = []
 
@@ -63,7 +64,7 @@ def open_till(folder: Path) -> Iterator[Till]:
         return built[0]
 
     with staged(folder) as stage:
-        stage.serve(outside_app(wait=lambda _: None), "card-network")
+        stage.serve(outside or outside_app(wait=lambda _: None), "card-network")
         chassis = stage.start(building, "payment-service")
         threads = ThreadPoolExecutor(4, thread_name_prefix="grpc")
         tracing = server_interceptor()  # type: ignore[no-untyped-call]
