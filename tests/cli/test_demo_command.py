@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pytest
 
@@ -22,6 +23,7 @@ from longpole.storage.data_dir import DataDir
 from tests.cli.command import run
 from tests.flow.server_process import running
 
+DOCS = Path(__file__).parent.parent.parent / "docs"
 FREE_PORTS = {
     "LONGPOLE_OTLP_GRPC": "127.0.0.1:0",
     "LONGPOLE_OTLP_HTTP": "127.0.0.1:0",
@@ -104,6 +106,9 @@ def test_json_tells_the_truth_beside_the_verdict(fake: dict[str, str]) -> None:
         code, shown, errors = started.finish()
     assert code == 0, errors
     lines: list[dict[str, Any]] = [json.loads(line) for line in shown.splitlines()]
+    schema = json.loads((DOCS / "schemas" / "demo.json").read_text())
+    for line in lines:
+        jsonschema.validate(line, schema)
     events = [line["event"] for line in lines]
     assert events == ["server", "shop", "critical-path", "fault", "comparison", "verdict"]
     last, changed = lines[-1], lines[-2]
