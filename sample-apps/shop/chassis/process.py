@@ -151,12 +151,17 @@ def serve_service(
 ) -> None:
     """Serve one service until `stop` is set and what was in flight is done. Raises `ProcessError`
     and what `build` raises. `announce` is called when it is ready for requests."""
-    telemetry = start_telemetry(settings)
+    try:
+        telemetry = start_telemetry(settings)
+    except ValueError as error:
+        # The SDK reads further variables, and says of one of them that it makes no sense.
+        raise ProcessError(f"OpenTelemetry does not start: {error}") from error
     held = Held(RegistryDiscovery(), HeldFaults(), HeldFlags())
     chassis = make_chassis(settings, telemetry, held)
     parts = build(chassis)
     draining = threading.Event()
-    _add_health(parts, draining)
+    started = threading.Event()
+    _add_health(parts, started, draining)
     telemetry.watch(parts.app)
 
     listener = listener or listen_on(settings.listen)
@@ -169,6 +174,7 @@ def serve_service(
     for action in parts.on_start:
         action()
     chassis.events.start()
+    started.set()
     _wait_until_ready(parts, stop)
     heartbeat = _heartbeat(settings, endpoints, held)
     if heartbeat is not None:
@@ -195,7 +201,7 @@ def serve_service(
     telemetry.shutdown()
 
 
-def _add_health(parts: Parts, draining: threading.Event) -> None:
+def _add_health(parts: Parts, started: threading.Event, draining: threading.Event) -> None:
     app: FastAPI = parts.app
 
     @app.get("/healthz", include_in_schema=False)
@@ -204,7 +210,12 @@ def _add_health(parts: Parts, draining: threading.Event) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> JSONResponse:
-        missing = ["draining"] if draining.is_set() else _missing(parts)
+        missing = _missing(parts)
+        if not started.is_set():
+            # The server listens already, but what it serves may not be there yet.
+            missing = ["starting", *missing]
+        elif draining.is_set():
+            missing = ["draining"]
         if missing:
             return JSONResponse({"status": "not ready", "missing": missing}, status_code=503)
         return JSONResponse({"status": "ready"})
@@ -237,10 +248,14 @@ def _grpc_server(settings: Settings, parts: Parts) -> tuple[grpc.Server | None, 
 
 
 def _endpoints(settings: Settings, listener: socket.socket, grpc_port: int) -> Endpoints:
-    host = settings.advertise_host or split_address(settings.listen)[0]
-    grpc_host = settings.advertise_host or split_address(settings.grpc_listen)[0]
+    host = _in_url(settings.advertise_host or split_address(settings.listen)[0])
+    grpc_host = _in_url(settings.advertise_host or split_address(settings.grpc_listen)[0])
     http = f"{host}:{listener.getsockname()[1]}"
     return Endpoints(http, f"{grpc_host}:{grpc_port}" if grpc_port else "")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _address(listener: socket.socket) -> str:

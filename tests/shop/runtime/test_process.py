@@ -18,6 +18,7 @@ from shop.chassis.caller import HttpCaller
 from shop.chassis.discovery import RegistryDiscovery
 from shop.chassis.heartbeat import Heartbeat, Held
 from shop.chassis.ports import CallPolicy, Instance
+from shop.chassis.process import listen_on
 from shop.chassis.switches import HeldFaults, HeldFlags
 from shop.faults.labels import LabelsFile
 from shop.registry.api import registry_app
@@ -99,6 +100,24 @@ def test_a_service_that_is_not_ready_is_not_found(platform: Platform) -> None:
         (platform.folder / "ready").touch()
         until(platform.instances, "the service registered")
         process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_a_service_is_ready_when_what_it_does_at_its_start_is_done(platform: Platform) -> None:
+    (platform.folder / "hold").touch()
+    with listen_on("127.0.0.1:0") as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = platform.environment("tiny-1", SHOP_LISTEN=address)
+    with started([TINY_SERVICE], environment) as process:
+        until((platform.folder / "starting").exists, "the service began to start", 20)
+        answer = httpx.get(f"http://{address}/readyz", trust_env=False)
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "not ready", "missing": ["starting"]}
+        assert httpx.get(f"http://{address}/healthz", trust_env=False).status_code == 200
+        (platform.folder / "hold").unlink()
+        until(platform.instances, "the service registered")
+        assert httpx.get(f"http://{address}/readyz", trust_env=False).status_code == 200
+        process.terminate()
         assert process.wait(10) == 0
 
 

@@ -1,4 +1,5 @@
-"""A service of two routes as a process: `/who` answers at once, `/slow` when a file appears."""
+"""A service of two routes as a process: `/who` answers at once, `/slow` when a file appears.
+It starts when the file `hold` is gone."""
 
 from __future__ import annotations
 
@@ -37,10 +38,17 @@ def build(chassis: Chassis) -> Parts:
         with (folder / "notes").open("a") as file:
             file.write(word + "\n")
 
+    def start() -> None:
+        (folder / "starting").touch()
+        deadline = time.monotonic() + 20
+        while (folder / "hold").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        note("start")
+
     return Parts(
         app=app,
         ready_checks=(lambda: "" if (folder / "ready").exists() else "the file",),
-        on_start=(lambda: note("start"),),
+        on_start=(start,),
         on_stop=(lambda: note("stop"),),
     )
 
