@@ -186,7 +186,7 @@ def test_the_pauses_grow_until_only_the_admin_task_helps(shop: Scene) -> None:
     assert all(later > earlier * 1.5 for earlier, later in pairwise(pauses))
 
     shop.world.fails.clear()
-    chassis = make_chassis(Settings("order-service", data_dir=shop.folder, broker="local:"))
+    chassis = make_chassis(Settings("order-service", data_dir=shop.folder, broker="local"))
     assert TASKS["recover"](chassis) == "gave back 1 sagas to be undone"
     patrol.round()
 
