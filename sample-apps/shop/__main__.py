@@ -30,6 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(f"shop: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ValueError as error:
+        # The OpenTelemetry SDK reads some of its variables as it is imported.
+        if not str(error).startswith("OTEL_"):
+            raise
+        print(f"shop: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except ShopError as error:
         # A secret that is too short, a database that does not answer: no stack trace helps.
         print(f"shop: {error}", file=sys.stderr)
@@ -47,9 +53,18 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _up(commands: _Commands) -> None:
-    parser = commands.add_parser("up", help="the whole shop, here, a process per instance")
+    about = (
+        "The whole shop on this machine, a process per instance. It prints one line when it is "
+        "ready, and ends on SIGTERM, on Ctrl-C, after --duration, or with the process that "
+        "started it: in the background of a shell, it ends when the shell does."
+    )
+    parser = commands.add_parser(
+        "up", help="the whole shop, here, a process per instance", description=about
+    )
     parser.add_argument("--rate", type=float, default=8.0, help="customers' journeys a second")
-    parser.add_argument("--duration", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument(
+        "--duration", type=float, default=0.0, metavar="SECONDS", help="0: for ever"
+    )
     parser.add_argument("--labels", default="", metavar="FILE", help="where labels are written")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="default: a temporary one")
     parser.add_argument("--otlp-endpoint", default="", metavar="URL", help="OTLP over gRPC")

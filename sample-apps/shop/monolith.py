@@ -60,7 +60,7 @@ from shop.user import tables as user_tables
 from shop.user.contract import Users
 from shop.user.logic import UserLogic
 from shop.user.seed import seed_users
-from shop.user.tokens import Signer
+from shop.user.tokens import Signer, check_secret
 
 NAME = "shop-monolith"
 API_VERSION = "1.0.0"
@@ -87,6 +87,7 @@ def _remember_past_orders(database: Database) -> None:
 
 def build(chassis: Chassis) -> Parts:
     """The whole shop. `chassis.events` should be `local`; only the third parties are called."""
+    check_secret(chassis.settings.jwt_secret)
     database = chassis.database(SCHEMA)
     faults, events, settings = chassis.faults, chassis.events, chassis.settings
 

@@ -47,7 +47,7 @@ def serve_broker(
     announce: Callable[[Endpoints], None],
 ) -> None:
     """Serve the embedded broker until `stop`; its topics are a file in the data folder."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     app = broker_app(settings.data_dir / "broker.db")
     serve_app(app, listener, stop, announce, settings.drain_seconds)
 

@@ -34,7 +34,7 @@ def make_chassis(
         return HttpCaller(dependency, policy, discovery)
 
     def database(schema: Sequence[str]) -> Database:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.make_data_dir()
         return SqlDatabase(settings, schema)
 
     return Chassis(

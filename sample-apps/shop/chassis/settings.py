@@ -14,9 +14,14 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from shop.chassis.settings_check import (
+    SettingsError,
+    check_settings,
+    split_address,
+    usable_folder,
+)
 
-class SettingsError(Exception):
-    """A variable that is missing or makes no sense; the words name it."""
+__all__ = ["SettingRow", "Settings", "SettingsError", "settings_table", "split_address"]
 
 
 def _setting(variable: str, default: Any, about: str, *, secret: bool = False) -> Any:
@@ -129,8 +134,12 @@ class Settings:
         if not self.database_url:
             file = self.data_dir / f"{self.database_namespace}.db"
             _put(self, "database_url", f"sqlite:///{file}")
-        if self.discovery not in ("registry", "dns"):
-            raise SettingsError(f"SHOP_DISCOVERY is {self.discovery!r}: say registry or dns")
+        check_settings(self)
+
+    def make_data_dir(self) -> None:
+        """Make the data folder, if it is missing. Raises `SettingsError` when nothing can be
+        written there."""
+        usable_folder(self.data_dir, "SHOP_DATA_DIR")
 
     @property
     def database_namespace(self) -> str:
@@ -176,14 +185,6 @@ def settings_table() -> Sequence[SettingRow]:
     ]
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`. Raises `SettingsError`."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise SettingsError(f"{address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
 def _told(variables: Mapping[str, str], each: Field[Any]) -> Any:
     variable = each.metadata["variable"]
     text = variables.get(variable)
@@ -191,7 +192,7 @@ def _told(variables: Mapping[str, str], each: Field[Any]) -> Any:
         path = Path(variables[f"{variable}_FILE"])
         try:
             text = path.read_text().strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{variable}_FILE: {error}") from error
     if text is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import secrets
 import shutil
 import ssl
@@ -16,9 +17,10 @@ from pathlib import Path
 import httpx
 
 from shop.chassis.process import listen_on
-from shop.chassis.settings import SettingsError
+from shop.chassis.settings_check import SettingsError, is_url, usable_folder
 from shop.children import Nursery
 from shop.faults.catalogue import CATALOGUE
+from shop.faults.labels import LabelsFile
 from shop.programs import LOAD, program_of
 from shop.supervisor import StartError, Supervisor
 from shop.topology import PLATFORM, SERVICES, Addresses, ProcessPlan, build_of, plan_local
@@ -41,17 +43,33 @@ class UpSettings:
 def up(settings: UpSettings) -> int:
     """Start, say so in one line on stdout, keep running until a signal, the end of the parent or
     of the duration; stop. 0 when asked to stop, 1 when it did not start. Raises `SettingsError`
-    for a fault that there is not."""
-    for fault in settings.faults:
-        if fault not in CATALOGUE:
-            raise SettingsError(f"there is no fault {fault!r}; see `python -m shop faults`")
+    for a fault that there is not, and for a flag that makes no sense."""
+    _check(settings)
     data_dir = settings.data_dir or Path(tempfile.mkdtemp(prefix="shop-"))
-    data_dir.mkdir(parents=True, exist_ok=True)
     try:
+        usable_folder(data_dir, "--data-dir")
         return _up(settings, data_dir.resolve())
     finally:
         if settings.data_dir is None:
             shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def _check(settings: UpSettings) -> None:
+    """Before anything starts: the processes of the shop would say it in their own logs."""
+    for fault in settings.faults:
+        if fault not in CATALOGUE:
+            raise SettingsError(f"there is no fault {fault!r}; see `python -m shop faults`")
+    if not 0 < settings.rate < math.inf:
+        raise SettingsError(f"--rate is {settings.rate:g}: say how many journeys a second")
+    if not 0 <= settings.duration_seconds < math.inf:
+        raise SettingsError(f"--duration is {settings.duration_seconds:g}: say how many seconds")
+    if settings.otlp_endpoint and not is_url(settings.otlp_endpoint):
+        raise SettingsError(f"--otlp-endpoint is {settings.otlp_endpoint!r}: not http://host:port")
+    if settings.labels_file:
+        try:
+            LabelsFile(Path(settings.labels_file))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--labels can't be written: {error}") from error
 
 
 def _up(settings: UpSettings, data_dir: Path) -> int:

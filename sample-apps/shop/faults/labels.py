@@ -58,13 +58,16 @@ def label_of(fault: Fault, parameters: FaultParameters, start: int, end: int) ->
 
 
 class LabelsFile:
-    """Appends labels to a file, safe on disk when `write` returns; without a path it forgets."""
+    """Appends labels to a file, safe on disk when `write` returns; without a path it forgets.
+    Raises OSError for a path that can't be written."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            # Opened once, so that a path that can't be written is known now and not at the end of
+            # the first fault.
+            path.open("ab").close()
 
     def write(self, label: Label) -> None:
         """One whole line in one write. Raises OSError."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shop.chassis.process import Endpoints, serve_app
-from shop.chassis.settings import Settings
+from shop.chassis.settings import Settings, SettingsError
 from shop.faults.labels import LabelsFile
 from shop.registry.api import registry_app
 from shop.registry.registry import Registry
@@ -26,8 +26,11 @@ def serve_registry(
     announce: Callable[[Endpoints], None],
 ) -> None:
     """Serve until `stop`, then end the faults that are still on."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    labels = LabelsFile(Path(settings.labels_file) if settings.labels_file else None)
+    settings.make_data_dir()
+    try:
+        labels = LabelsFile(Path(settings.labels_file) if settings.labels_file else None)
+    except OSError as error:
+        raise SettingsError(f"SHOP_LABELS_FILE can't be written: {error}") from error
     # The first revision is above all of an earlier registry whose file was lost.
     first_revision = time.time_ns() // 1_000_000
     switchboard = Switchboard(settings.data_dir / "registry.json", first_revision, ROLLOUTS)

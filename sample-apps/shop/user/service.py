@@ -13,7 +13,7 @@ from shop.user.api import api
 from shop.user.logic import UserLogic
 from shop.user.seed import seed_users
 from shop.user.tables import SCHEMA
-from shop.user.tokens import Signer
+from shop.user.tokens import Signer, check_secret
 
 NAME = "user-service"
 API_VERSION = "1.0.0"
@@ -21,6 +21,7 @@ API_VERSION = "1.0.0"
 
 def build(chassis: Chassis) -> Parts:
     """The parts of user-service. People are written to the database before it is ready."""
+    check_secret(chassis.settings.jwt_secret)
     database = chassis.database(SCHEMA)
     signer = Signer(chassis.settings.jwt_secret, time.time)
     app = FastAPI(title=NAME, version=API_VERSION)

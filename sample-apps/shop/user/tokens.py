@@ -7,11 +7,19 @@ from collections.abc import Callable
 import jwt
 
 from shop.chassis.errors import ShopError
+from shop.chassis.settings import SettingsError
 from shop.user.contract import Session, User
 
 LIFETIME_SECONDS = 3600
 ALGORITHM = "HS256"
 LEAST_SECRET_BYTES = 32
+
+
+def check_secret(secret: str) -> None:
+    """Raises `SettingsError` for a secret that is too short to be one: a service that could sign
+    nothing, or what anybody could sign, does not start."""
+    if len(secret.encode()) < LEAST_SECRET_BYTES:
+        raise SettingsError(f"SHOP_JWT_SECRET has fewer than {LEAST_SECRET_BYTES} bytes")
 
 
 class Signer:
