@@ -34,7 +34,8 @@ def make_chassis(
         return HttpCaller(dependency, policy, discovery)
 
     def database(schema: Sequence[str]) -> Database:
-        settings.make_data_dir()
+        if settings.database_url.startswith("sqlite"):
+            settings.make_data_dir()
         return SqlDatabase(settings, schema)
 
     return Chassis(

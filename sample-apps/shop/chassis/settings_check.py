@@ -14,10 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from limits import parse
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
 from shop.identifiers import is_identifier
 
 if TYPE_CHECKING:
@@ -67,11 +63,7 @@ def check_settings(settings: Settings) -> None:
         raise _wrong(settings, "discovery", "say registry or dns")
     if settings.log_level.upper() not in logging.getLevelNamesMapping():
         raise _wrong(settings, "log_level", "say DEBUG, INFO, WARNING, ERROR or CRITICAL")
-    try:
-        has_limit = parse(settings.rate_limit).amount > 0
-    except ValueError:
-        has_limit = False
-    if not has_limit:
+    if not _is_rate(settings.rate_limit):
         raise _wrong(settings, "rate_limit", "say it like 100/minute")
     for name in ("database_url", "order_database_url"):
         if getattr(settings, name):
@@ -106,7 +98,22 @@ def usable_folder(folder: Path, variable: str) -> None:
         raise SettingsError(f"{variable} can't be used: nothing may be written to {folder}")
 
 
+# What reads these is imported with the settings that need it: `python -m shop faults` does not.
+
+
+def _is_rate(text: str) -> bool:
+    from limits import parse
+
+    try:
+        return parse(text).amount > 0
+    except ValueError:
+        return False
+
+
 def _check_database(variable: str, url: str) -> None:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
     # It may hold a password, so it is not repeated.
     try:
         parsed = make_url(url)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from shop.__main__ import main
+from shop.chassis.build import make_chassis
+from shop.chassis.errors import DependencyUnavailable
 from shop.chassis.settings import Settings, SettingsError
 
 Printed = pytest.CaptureFixture[str]
@@ -151,3 +153,23 @@ def test_up_says_that_it_ends_with_its_parent(capsys: Printed) -> None:
     with pytest.raises(SystemExit):
         main(["up", "--help"])
     assert "ends when the shell does" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_service_whose_database_is_elsewhere_needs_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = Settings(
+        service_name="payment-service",
+        data_dir=tmp_path / "file",
+        database_url="postgresql+psycopg://shop@127.0.0.1:9/shop",
+    )
+    # The folder is not what it ends with.
+    with pytest.raises(DependencyUnavailable):
+        make_chassis(settings).database(())
+
+
+def test_small_commands_do_not_wait_for_what_reads_the_settings_of_services() -> None:
+    script = "import sys, shop.__main__; print(sorted({'sqlalchemy', 'limits'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stderr
