@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from shop.chassis.chassis import Chassis
 from shop.chassis.errors import Invalid
 from shop.chassis.ports import Caller, CallPolicy, PolicySource
+from shop.chassis.replies import read_reply
 
 FAULT = "gateway-deep-chain"
 PATH = "/v1/chain"
@@ -67,7 +68,7 @@ class Chain:
                 self._callers[first] = self._caller(first, POLICY)
             caller = self._callers[first]
         response = caller.request("GET", PATH, params={"hops": ",".join(rest)})
-        return Enrichment.model_validate_json(response.content).services
+        return read_reply(response, Enrichment, first).services
 
 
 def chain_router(chassis: Chassis, wait: Callable[[float], None] = time.sleep) -> APIRouter:

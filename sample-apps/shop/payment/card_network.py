@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from shop.chassis.ports import Caller, CallPolicy
+from shop.chassis.replies import read_reply
 
 # Every request has a key, so asking again is safe; a charge that waits for two attempts and the
 # pause between them is still answered before order-service gives up.
@@ -54,7 +55,7 @@ class CardNetworkClient:
             json={"card_token": card_token, "amount_cents": amount_cents, "currency": currency},
             idempotency_key=idempotency_key,
         )
-        return Authorisation.model_validate_json(answer.content)
+        return read_reply(answer, Authorisation, "card-network")
 
     def refund(self, authorisation_id: str, amount_cents: int, idempotency_key: str) -> None:
         self._caller.request(
