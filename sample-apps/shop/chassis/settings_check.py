@@ -57,8 +57,9 @@ def check_settings(settings: Settings) -> None:
     for name in ("registry_url", "outside_url", "otlp_endpoint"):
         if getattr(settings, name) and not is_url(getattr(settings, name)):
             raise _wrong(settings, name, "not http://host:port")
-    if settings.broker != "local" and not is_url(settings.broker, ("http", "nats")):
-        raise _wrong(settings, "broker", "not http://…, nats://… or local")
+    is_local = settings.broker == "local" or settings.broker.startswith("local:///")
+    if not is_local and not is_url(settings.broker, ("http", "nats")):
+        raise _wrong(settings, "broker", "not http://…, nats://…, local or local:///path")
     if settings.discovery not in ("registry", "dns"):
         raise _wrong(settings, "discovery", "say registry or dns")
     if settings.log_level.upper() not in logging.getLevelNamesMapping():
