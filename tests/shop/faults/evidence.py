@@ -20,7 +20,7 @@ class Evidence:
     sql: str
     more_than: float
     at_most: float
-    seconds: float = 20.0
+    seconds: float = 40.0
 
 
 def _longest(service: str, name: str) -> str:
@@ -130,7 +130,7 @@ EVIDENCE: dict[str, Evidence] = {
             AND s.status_code = 2 GROUP BY s."messaging.message.id")""",
         2,
         0,
-        40,
+        60,
     ),
     "saga-charge-fails": Evidence(
         # Charges that failed and took the customer's request down. A card that is declined, which
@@ -213,7 +213,7 @@ EVIDENCE: dict[str, Evidence] = {
     "user-log-errors": Evidence(
         """SELECT count(*) FROM logs WHERE service_name = 'user-service'
            AND severity_number >= 17 AND time_unix_nano >= {start} AND time_unix_nano < {end}""",
-        40,
+        60,
         0,
     ),
     "recommendation-bad-canary": Evidence(

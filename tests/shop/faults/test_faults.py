@@ -22,7 +22,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 SHORT = ("order-n-plus-one", "saga-ship-fails", "user-log-errors", "inventory-clock-skew")
 HEALTHY_SECONDS = 8.0
 
-pytestmark = [pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
