@@ -15,6 +15,7 @@ import pytest
 
 from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
+from longpole.model import columns
 from longpole.model.clock import ManualClock
 from longpole.model.ids import trace_id_hex
 from longpole.model.log import LogRecord
@@ -40,6 +41,7 @@ from tests.storage.span_examples import (
     derived_of,
     found,
     put_finding,
+    put_red,
     settle,
     span,
     submit,
@@ -411,6 +413,25 @@ class StoreConformance:
         empty = store.findings(TraceQuery(nobody))
         assert (empty.findings.num_rows, empty.roots.num_rows) == (0, 0)
         assert empty.coverage.matched == 0
+
+    def test_red_rows_add_up_the_current_revisions_of_one_operation(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        submit_spans(store, span(1, 2), span(2, 1), span(3, 1))
+        put_red(store, clock, {HIGH | 1: ("op", 0, 9), HIGH | 2: ("op", 0, 4)})
+        submit_spans(store, span(1, 1), span(4, 1), span(5, 1))
+        put_red(
+            store, clock, {HIGH | 1: ("op", 0, 2), HIGH | 4: ("op", 1, 5), HIGH | 5: ("else", 0, 7)}
+        )
+        store = disturb()
+        first, second = store.red_rows(TimeRange(), "shop", "op").to_pylist()
+        assert (first["step_unix_nano"], first["count"], first["errors"]) == (NOON, 6, 2)
+        assert (first["duration_sum_ns"], first["critical_ns"]) == (60, 6)
+        assert first["bucket_counts"] == [0, 6, *[0] * 15]
+        assert (second["step_unix_nano"], second["count"]) == (NOON + columns.RED_STEP_NS, 5)
+        until = TimeRange(end_unix_nano=second["step_unix_nano"])
+        assert store.red_rows(until, "shop", "op")["count"].to_pylist() == [6]
+        assert store.red_rows(TimeRange(), "cart", "op").num_rows == 0
 
     # Searching
 

@@ -114,6 +114,28 @@ def put_finding(store: Store, clock: ManualClock, detectors: dict[int, str]) -> 
     store.put_derived(DerivedRows(rows.settled, {**rows.tables, "findings": table}))
 
 
+def put_red(store: Store, clock: ManualClock, counts: dict[int, tuple[str, int, int]]) -> None:
+    """Let everything fall quiet and put plain derived rows, with RED of an operation, a step and
+    a count for each of these traces: every span took 10 ns, and one of each trace failed."""
+    clock.advance(6)
+    whole = store.quiet_traces(1000, ())
+    rows = derived_of(whole)
+    red = []
+    for state in whole.traces:
+        if state.trace_id in counts:
+            hi, lo = split_trace_id(state.trace_id)
+            operation, step, count = counts[state.trace_id]
+            red.append(
+                {"trace_hi": hi, "trace_lo": lo, "revision": state.revision,
+                 "step_unix_nano": NOON + step * columns.RED_STEP_NS, "service": "shop",
+                 "operation": operation, "kind": 2, "status_code": 0, "count": count, "errors": 1,
+                 "duration_sum_ns": 10 * count, "bucket_counts": [0, count, *[0] * 15],
+                 "critical_ns": count}
+            )  # fmt: skip
+    table = pa.Table.from_pylist(red, schema=columns.RED)
+    store.put_derived(DerivedRows(rows.settled, {**rows.tables, "red": table}))
+
+
 def derived_of(whole: WholeTraces) -> DerivedRows:
     traces, segments = [], []
     by_trace: dict[int, list[dict[str, Any]]] = {}

@@ -31,6 +31,13 @@ FINDING_ROOTS = pa.schema(
         pa.field("trace_count", pa.int64()),
     ]
 )
+RED_TOTALS = pa.schema(
+    [
+        columns.RED.field(name)
+        for name in columns.RED.names
+        if name not in ("trace_hi", "trace_lo", "revision", "service", "operation")
+    ]
+)
 LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
 

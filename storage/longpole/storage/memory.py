@@ -23,6 +23,7 @@ from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
+from longpole.storage.memory_red import red_rows
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
 from longpole.storage.memory_whole import whole_traces
@@ -223,6 +224,11 @@ class MemoryStore:
             rows = self._matching(query)
             kept = {r.trace_id: self._traces[r.trace_id].derived.get("findings", []) for r in rows}
         return findings(rows, kept, self.find_traces(query).notices)
+
+    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
+        with self._lock:
+            kept = [row for t in self._traces.values() for row in t.derived.get("red", ())]
+        return red_rows(kept, time, service, operation)
 
     def _matching(self, query: TraceQuery) -> list[plain.TraceRow]:
         """Every matching trace, newest first."""

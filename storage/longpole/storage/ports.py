@@ -266,6 +266,15 @@ class TraceReader(Protocol):
         `find_traces` does."""
         ...
 
+    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
+        """Rate, errors and durations of one operation of one service, from derived rows only.
+
+        One row for each step, kind and status, in the columns of `answers.RED_TOTALS`: sums over
+        every settled trace at its latest revision, steps that begin in `time`, oldest first. No
+        rows for what is unknown.
+        """
+        ...
+
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """Log records with this trace id, by time; empty when there are none."""
         ...

@@ -11,6 +11,8 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from longpole.formats import otlp
 from longpole.model.clock import Clock
 from longpole.model.columns import ROWS_PER_REQUEST_BITS
@@ -291,6 +293,10 @@ class DuckDBStore:
     def findings(self, query: TraceQuery) -> FoundFindings:
         """See `ports.TraceReader`."""
         return self._reader.findings(query)
+
+    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
+        """See `ports.TraceReader`."""
+        return self._reader.red_rows(time, service, operation)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""

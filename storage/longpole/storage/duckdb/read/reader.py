@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from longpole.model.log import LogRecord
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
@@ -16,6 +18,7 @@ from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.part import register_hot
+from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.sql_reader import run_sql
@@ -75,6 +78,10 @@ class Reader:
     def findings(self, query: TraceQuery) -> FoundFindings:
         with self._session() as (connection, snapshot):
             return read_findings(connection, snapshot, query)
+
+    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_red(connection, snapshot, time, service, operation)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):
