@@ -19,13 +19,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.shop_recordings.accuracy_page import GATE, accuracy_page
 from bench.shop_recordings.judging import Judged, judged
 from bench.shop_recordings.recording import HEALTHY, faults, record_seed
 
+ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"
 
 

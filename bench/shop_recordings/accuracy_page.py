@@ -13,10 +13,10 @@ _HEAD = """\
 
 <!-- Written by `python bench/accuracy.py evaluate --write`; edit bench/shop_recordings. -->
 
-How often the first thing that Longpole says is the truth. The [sample shop](../sample-apps/README.md)
-was started once for each seed and went through every fault of
-[`faults.toml`](../sample-apps/faults.toml): 8 seconds healthy, 8 seconds faulty. The truth was
-written down before any result was seen; the detectors know neither the shop nor its faults.
+How often the first thing that Longpole says is the truth. The
+[sample shop](../sample-apps/README.md) was started once for each seed and went through every
+fault of [`faults.toml`](../sample-apps/faults.toml): 8 seconds healthy, 8 seconds faulty. The truth
+was written down before any result was seen; the detectors know neither the shop nor its faults.
 
 **Right** is: the first entry of `longpole findings` over the faulty window names the detector, the
 service and the operation of `faults.toml`; or, for faults that one trace shows, the first entry of
