@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import zstandard
 from bench.shop_recordings.receiver import SIGNALS
 
 from longpole.analyzer.settle import settle_once
@@ -73,8 +74,8 @@ def store_of(folder: Path, clock: Clock) -> Iterator[MemoryStore]:
     store = MemoryStore(clock, settle_after_seconds=0.0, settle_at_most_seconds=0.0)
     try:
         for signal in SIGNALS:
-            content = (folder / f"{signal}.pb.zst").read_bytes()
-            for telemetry in files.read(f"{signal}.pb", content):
+            content = zstandard.decompress((folder / f"{signal}.pb.zst").read_bytes())
+            for telemetry in files.read(f"{signal}.pb", content) if content else ():
                 store.submit(telemetry, clock.now_unix_nano()).result()
         while settle_once(store, clock).traces:
             pass
