@@ -32,6 +32,7 @@ from longpole.storage.ports import (
     Store,
     TraceState,
 )
+from tests.storage.path_time_conformance import PathTimeConformance
 from tests.storage.span_examples import (
     HIGH,
     NOON,
@@ -98,7 +99,7 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 ]
 
 
-class StoreConformance:
+class StoreConformance(PathTimeConformance):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""
 

@@ -6,19 +6,29 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from longpole.analyzer.call_path import call_path_ids
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.labels import PathSegment
 from longpole.storage.ports import PATH_GROUP_COLUMNS, PathTotals
 
-Group: TypeAlias = tuple[str | None, ...]
+Group: TypeAlias = tuple[str | int | None, ...]
+_Column: TypeAlias = Callable[[PathSegment], str | int | None]
 
-_COLUMN: dict[str, Callable[[Explanation, PathSegment], str | None]] = {
-    "service": lambda e, s: e.spans.services[s.span],
-    "operation": lambda e, s: e.spans.names[s.span],
-    "label": lambda e, s: str(s.label),
-    "peer_service": lambda e, s: s.peer,
-    "root_service": lambda e, s: e.spans.services[e.root],
-    "root_operation": lambda e, s: e.spans.names[e.root],
+
+def _call_path_id(explanation: Explanation) -> _Column:
+    e = explanation
+    chains = call_path_ids(e.spans, e.tree, e.path.visited)
+    return lambda s: chains[s.span]
+
+
+_COLUMN: dict[str, Callable[[Explanation], _Column]] = {
+    "service": lambda e: lambda s: e.spans.services[s.span],
+    "operation": lambda e: lambda s: e.spans.names[s.span],
+    "label": lambda e: lambda s: str(s.label),
+    "peer_service": lambda e: lambda s: s.peer,
+    "root_service": lambda e: lambda s: e.spans.services[e.root],
+    "root_operation": lambda e: lambda s: e.spans.names[e.root],
+    "call_path_id": _call_path_id,
 }
 
 
@@ -54,10 +64,10 @@ class PathAggregate:
         """Add the primary path of one trace."""
         if explanation.root < 0:
             return
-        columns = [_COLUMN[name] for name in self.group_by]
+        columns = [_COLUMN[name](explanation) for name in self.group_by]
         seen: set[Group] = set()
         for segment in explanation.segments:
-            group = tuple(column(explanation, segment) for column in columns)
+            group = tuple(column(segment) for column in columns)
             total = self.groups.setdefault(group, GroupTotal())
             total.critical_ns += segment.end_unix_nano - segment.start_unix_nano
             total.segment_count += 1
@@ -88,7 +98,10 @@ class PathAggregate:
         """Most time first, ties by group, so that the order never depends on arrival."""
         return sorted(
             self.groups.items(),
-            key=lambda item: (-item[1].critical_ns, [(v is None, v or "") for v in item[0]]),
+            key=lambda item: (
+                -item[1].critical_ns,
+                [(v is None, "" if v is None else v) for v in item[0]],
+            ),
         )
 
     def _add_group(self, group: Group, more: GroupTotal) -> None:

@@ -38,6 +38,16 @@ RED_TOTALS = pa.schema(
         if name not in ("trace_hi", "trace_lo", "revision", "service", "operation")
     ]
 )
+# Of `PathTimes`: its `traces`.
+TIMED_TRACES = pa.schema(
+    [
+        columns.TRACES.field(name)
+        for name in (
+            "trace_hi", "trace_lo", "root_service", "root_operation", "start_unix_nano",
+            "duration_ns",
+        )
+    ]
+)  # fmt: skip
 LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
 
@@ -51,9 +61,12 @@ def whole_schema(attributes: Sequence[str]) -> pa.Schema:
 def groups_schema(group_by: Sequence[str]) -> pa.Schema:
     """The columns of `PathTotals.groups`."""
     counts = ("critical_ns", "segment_count", "trace_count")
-    return pa.schema(
-        [
-            *(pa.field(name, pa.string()) for name in group_by),
-            *(pa.field(name, pa.int64()) for name in counts),
-        ]
-    )
+    asked = (columns.PATH_SEGMENTS.field(name) for name in group_by)
+    return pa.schema([*asked, *(pa.field(name, pa.int64()) for name in counts)])
+
+
+def cells_schema(group_by: Sequence[str]) -> pa.Schema:
+    """The columns of `PathTimes.cells`."""
+    asked = (columns.PATH_SEGMENTS.field(name) for name in group_by)
+    counts = (pa.field(name, pa.int64()) for name in ("critical_ns", "span_count"))
+    return pa.schema([pa.field("place", pa.int64()), *asked, *counts])

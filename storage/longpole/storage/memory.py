@@ -24,6 +24,7 @@ from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
 from longpole.storage.memory_red import red_rows
+from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
 from longpole.storage.memory_whole import whole_traces
@@ -31,6 +32,7 @@ from longpole.storage.ports import (
     DerivedRows,
     FoundFindings,
     FoundTraces,
+    PathTimes,
     PathTotals,
     Receipt,
     ServiceInfo,
@@ -208,22 +210,25 @@ class MemoryStore:
         return FoundTraces(plain.found_table(kept), len(kept) < len(rows), notices)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
-        refuse_bad_regexes(query)
-        with self._lock:
-            rows = self._matching(query)
-            segments = {
-                row.trace_id: self._traces[row.trace_id].derived.get("path_segments", [])
-                for row in rows
-            }
-        notices = self.find_traces(query).notices
-        return path_totals(rows, segments, group_by, notices)
+        rows, segments = self._derived(query, "path_segments")
+        return path_totals(rows, segments, group_by, self.find_traces(query).notices)
+
+    def path_times(self, query: TraceQuery, group_by: Sequence[str]) -> PathTimes:
+        rows, segments = self._derived(query, "path_segments")
+        return path_times(rows, segments, group_by, self.find_traces(query).notices)
 
     def findings(self, query: TraceQuery) -> FoundFindings:
+        rows, kept = self._derived(query, "findings")
+        return findings(rows, kept, self.find_traces(query).notices)
+
+    def _derived(
+        self, query: TraceQuery, table: str
+    ) -> tuple[list[plain.TraceRow], dict[int, list[dict[str, object]]]]:
+        """Every matching trace, and the rows that one derived table has of each."""
         refuse_bad_regexes(query)
         with self._lock:
             rows = self._matching(query)
-            kept = {r.trace_id: self._traces[r.trace_id].derived.get("findings", []) for r in rows}
-        return findings(rows, kept, self.find_traces(query).notices)
+            return rows, {r.trace_id: self._traces[r.trace_id].derived.get(table, []) for r in rows}
 
     def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
         with self._lock:

@@ -207,7 +207,25 @@ PATH_GROUP_COLUMNS = (
     "peer_service",
     "root_service",
     "root_operation",
+    "call_path_id",  # uint64, the others are text
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PathTimes:
+    """Critical-path time of every matching settled trace, apart.
+
+    `traces`: one row a trace, in no order: trace_hi, trace_lo, root_service, root_operation,
+    start_unix_nano, duration_ns. `cells`: `place` (int64, row number in `traces`), then the
+    columns asked for, then `critical_ns` and `span_count` (distinct spans that hold it), in no
+    order. The cells of a trace add up to its duration_ns exactly. The rest as in `PathTotals`.
+    """
+
+    traces: pa.Table
+    cells: pa.Table
+    coverage: Coverage
+    unsettled: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +277,10 @@ class TraceReader(Protocol):
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """Critical-path time over every matching trace; `query.limit` does not apply.
         `group_by` is drawn from `PATH_GROUP_COLUMNS`, else ValueError."""
+        ...
+
+    def path_times(self, query: TraceQuery, group_by: Sequence[str]) -> PathTimes:
+        """The same for each trace apart."""
         ...
 
     def findings(self, query: TraceQuery) -> FoundFindings:

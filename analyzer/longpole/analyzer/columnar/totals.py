@@ -13,7 +13,7 @@ from longpole.analyzer.path_aggregate import GroupTotal, PathAggregate
 
 Ints = npt.NDArray[np.int64]
 # The code of every segment, and what the codes stand for (-1: nothing).
-_Coded = tuple[Ints, Sequence[str]]
+_Coded = tuple[Ints, Sequence[str] | Sequence[int]]
 
 
 def path_totals(paths: BatchPaths, group_by: Sequence[str]) -> PathAggregate:
@@ -85,6 +85,12 @@ def _root_operations(paths: BatchPaths, traces: Ints) -> _Coded:
     return _codes(paths.batch.names, paths.forest.primary[traces]), paths.batch.span_names
 
 
+def _call_path_ids(paths: BatchPaths, traces: Ints) -> _Coded:
+    ids = paths.chains[paths.walks.node[paths.segments.owners]]
+    known, codes = np.unique(ids, return_inverse=True)
+    return codes.astype(np.int64), known.tolist()
+
+
 def _codes(codes: npt.NDArray[np.int32], spans: Ints) -> Ints:
     return codes[spans].astype(np.int64)
 
@@ -96,4 +102,5 @@ _COLUMN: dict[str, Callable[[BatchPaths, Ints], _Coded]] = {
     "peer_service": _peers,
     "root_service": _root_services,
     "root_operation": _root_operations,
+    "call_path_id": _call_path_ids,
 }

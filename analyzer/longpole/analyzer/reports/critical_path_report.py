@@ -27,7 +27,8 @@ def critical_path_report(
     others are explained now, with `options`. Sums are exact: `critical_ns` over all groups
     equals `duration_sum_ns`. `share` is a group's part of it, 0 to 1. Percentiles are
     nearest-rank. `coverage` counts traces; `used` are the settled and the now explained ones.
-    Raises ValueError for an unknown column in `group_by`.
+    A `call_path_id` is shown as 16 hex digits. Raises ValueError for an unknown column in
+    `group_by`.
     """
     columns = tuple(group_by)
     aggregate = PathAggregate(columns)
@@ -69,7 +70,7 @@ def critical_path_report(
         },
         "groups": [
             {
-                **dict(zip(columns, group, strict=True)),
+                **{name: _shown(value) for name, value in zip(columns, group, strict=True)},
                 "critical_ns": total.critical_ns,
                 "share": round(total.critical_ns / duration_sum, 6) if duration_sum else 0.0,
                 "segment_count": total.segment_count,
@@ -79,3 +80,8 @@ def critical_path_report(
         ],
         "notices": notices,
     }
+
+
+def _shown(value: str | int | None) -> str | None:
+    """JSON readers lose the low bits of large integers."""
+    return f"{value:016x}" if isinstance(value, int) else value

@@ -18,7 +18,7 @@ from longpole.cli.options import client_options, resolved
     default="service,operation,label",
     show_default=True,
     metavar="NAMES",
-    help="service, operation, label, peer_service, root_service, root_operation",
+    help="service, operation, label, peer_service, root_service, root_operation, call_path_id",
 )
 @from_option
 @json_option

@@ -14,7 +14,10 @@ from longpole.cli.render.text import inert
 from longpole.dashboards.figures import duration, plural, share
 
 MOST_ROWS = 30
-KEYS = ("service", "operation", "label", "peer_service", "root_service", "root_operation")
+KEYS = (
+    "service", "operation", "label", "peer_service", "root_service", "root_operation",
+    "call_path_id",
+)  # fmt: skip
 
 
 def critical_path_text(document: Mapping[str, Any]) -> RenderableType:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from longpole.formats import otlp
 from longpole.model.clock import Clock
 from longpole.model.columns import ROWS_PER_REQUEST_BITS
-from longpole.model.log import LogRecord
-from longpole.model.query import TraceQuery
-from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
-from longpole.model.timerange import TimeRange
-from longpole.model.trace import Trace
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.catalog import Catalog
@@ -30,6 +23,7 @@ from longpole.storage.duckdb.compaction import Compactor
 from longpole.storage.duckdb.leases import HeldLease, LeaseBook
 from longpole.storage.duckdb.loading import Loading
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
+from longpole.storage.duckdb.reading import Reading
 from longpole.storage.duckdb.recovery import (
     Findings,
     clean_segments,
@@ -48,12 +42,7 @@ from longpole.storage.duckdb.status import store_status
 from longpole.storage.journal import Journal, JournalSettings
 from longpole.storage.ports import (
     DerivedRows,
-    FoundFindings,
-    FoundTraces,
-    PathTotals,
     Receipt,
-    ServiceInfo,
-    SqlAnswer,
     StorageUnavailable,
     StoreStatus,
     WholeTraces,
@@ -68,7 +57,7 @@ _READ_ATTEMPTS = 3
 __all__ = ["DuckDBStore", "StoreSettings"]
 
 
-class DuckDBStore:
+class DuckDBStore(Reading):
     """One data directory, open. Make it with `open` or `open_read_only`.
 
     `open` is quick and imports no DuckDB: requests are accepted at once. `load` then attaches
@@ -262,7 +251,7 @@ class DuckDBStore:
         """See `ports.SettleFeed`."""
         return len(self._state.queue)
 
-    # Reading: `Reader` answers on leases.
+    # Reading: `Reading` asks `Reader`, which answers on leases.
 
     def lease(self) -> AbstractContextManager[HeldLease]:
         """See `snapshot.SnapshotSource`."""
@@ -273,50 +262,6 @@ class DuckDBStore:
         from longpole.storage.duckdb.read.reader import Reader
 
         return Reader(self, self._settings.memory_limit_bytes // 2, self._settings.threads)
-
-    def trace(self, trace_id: int) -> Trace | None:
-        """See `ports.TraceReader`."""
-        return self._reader.trace(trace_id)
-
-    def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
-        """See `ports.TraceReader`."""
-        return self._reader.whole_traces(trace_ids, attributes)
-
-    def find_traces(self, query: TraceQuery) -> FoundTraces:
-        """See `ports.TraceReader`."""
-        return self._reader.find_traces(query)
-
-    def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
-        """See `ports.TraceReader`."""
-        return self._reader.path_totals(query, group_by)
-
-    def findings(self, query: TraceQuery) -> FoundFindings:
-        """See `ports.TraceReader`."""
-        return self._reader.findings(query)
-
-    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
-        """See `ports.TraceReader`."""
-        return self._reader.red_rows(time, service, operation)
-
-    def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
-        """See `ports.TraceReader`."""
-        return self._reader.logs_of_trace(trace_id)
-
-    def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
-        """See `ports.TraceReader`."""
-        return self._reader.services(time)
-
-    def attribute_keys(self) -> Mapping[str, str]:
-        """See `ports.TraceReader`."""
-        return self._reader.attribute_keys()
-
-    def export(self, signal: Signal, query: TraceQuery | None = None) -> Iterator[Telemetry]:
-        """See `ports.Exporter`."""
-        return self._reader.export(signal, query)
-
-    def sql(self, text: str, max_rows: int = 10_000, timeout_seconds: float = 60.0) -> SqlAnswer:
-        """See `ports.SqlReader`."""
-        return self._reader.sql(text, max_rows, timeout_seconds)
 
     # Upkeep
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from longpole.model import columns
 from longpole.model.query import TraceQuery
 from longpole.storage.answers import FINDING_ROOTS, FOUND_FINDINGS
 from longpole.storage.duckdb.read.part import parts_of
-from longpole.storage.duckdb.read.search import all_matches, notices_of, plain_rows
+from longpole.storage.duckdb.read.settled_matches import settled_matches
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.snapshot import Snapshot
-from longpole.storage.ports import Coverage, FoundFindings
-from longpole.storage.query_checks import refuse_bad_regexes
+from longpole.storage.ports import FoundFindings
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,23 +24,8 @@ def read_findings(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
 ) -> FoundFindings:
     """Answer `TraceReader.findings`."""
-    refuse_bad_regexes(query)
-    matches = all_matches(connection, snapshot, query)
-    used, ids = matches.settled, matches.unsettled
-    if query.trace_conditions:
-        ids = plain_rows(connection, snapshot, query, ids)
-    pairs = zip(ids.column("trace_hi").to_pylist(), ids.column("trace_lo").to_pylist(), strict=True)
-    unsettled = tuple(sorted(hi << 64 | lo for hi, lo in pairs))
-    orphans, headless, late = (
-        used.column(name).to_numpy() for name in ("orphans", "headless", "late")
-    )
-    coverage = Coverage(
-        matched=used.num_rows + len(unsettled),
-        used=used.num_rows,
-        unsettled=len(unsettled),
-        incomplete=int(((orphans > 0) | headless.astype(np.bool_)).sum()),
-        late=int((late > 0).sum()),
-    )
+    found = settled_matches(connection, snapshot, query)
+    used = found.used
     findings, roots = FOUND_FINDINGS.empty_table(), FINDING_ROOTS.empty_table()
     parts = parts_of(snapshot, "findings")
     if used.num_rows:
@@ -63,4 +45,4 @@ def read_findings(
             for part in parts
         )
         findings = arrow(connection, union).cast(FOUND_FINDINGS)
-    return FoundFindings(findings, roots, coverage, unsettled, notices_of(snapshot, query))
+    return FoundFindings(findings, roots, found.coverage, found.unsettled, found.notices)

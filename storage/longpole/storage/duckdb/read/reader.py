@@ -18,6 +18,7 @@ from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.part import register_hot
+from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
@@ -28,6 +29,7 @@ from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import (
     FoundFindings,
     FoundTraces,
+    PathTimes,
     PathTotals,
     ServiceInfo,
     SqlAnswer,
@@ -74,6 +76,10 @@ class Reader:
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):
             return totals(connection, snapshot, query, group_by)
+
+    def path_times(self, query: TraceQuery, group_by: Sequence[str]) -> PathTimes:
+        with self._session() as (connection, snapshot):
+            return read_path_times(connection, snapshot, query, group_by)
 
     def findings(self, query: TraceQuery) -> FoundFindings:
         with self._session() as (connection, snapshot):

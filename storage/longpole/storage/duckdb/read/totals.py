@@ -11,11 +11,11 @@ import pyarrow as pa
 from longpole.model.query import TraceQuery
 from longpole.storage.answers import ROOTS, groups_schema
 from longpole.storage.duckdb.read.part import parts_of
-from longpole.storage.duckdb.read.search import all_matches, notices_of, plain_rows
+from longpole.storage.duckdb.read.settled_matches import settled_matches
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.snapshot import Snapshot
-from longpole.storage.ports import Coverage, PathTotals
-from longpole.storage.query_checks import check_group_by, refuse_bad_regexes
+from longpole.storage.ports import PathTotals
+from longpole.storage.query_checks import check_group_by
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,30 +31,14 @@ def totals(
 ) -> PathTotals:
     """Answer `TraceReader.path_totals`."""
     check_group_by(group_by)
-    refuse_bad_regexes(query)
-    matches = all_matches(connection, snapshot, query)
-    used, ids = matches.settled, matches.unsettled
-    if query.trace_conditions:
-        ids = plain_rows(connection, snapshot, query, ids)
-    pairs = zip(ids.column("trace_hi").to_pylist(), ids.column("trace_lo").to_pylist(), strict=True)
-    unsettled = tuple(sorted(hi << 64 | lo for hi, lo in pairs))
-    orphans, headless, late = (
-        used.column(name).to_numpy() for name in ("orphans", "headless", "late")
-    )
-    coverage = Coverage(
-        matched=used.num_rows + len(unsettled),
-        used=used.num_rows,
-        unsettled=len(unsettled),
-        incomplete=int(((orphans > 0) | headless.astype(np.bool_)).sum()),
-        late=int((late > 0).sum()),
-    )
+    found = settled_matches(connection, snapshot, query)
     return PathTotals(
-        _groups(connection, snapshot, used, group_by),
-        _roots(used),
-        coverage,
-        unsettled,
-        notices_of(snapshot, query),
-        used.column("duration_ns").combine_chunks(),
+        _groups(connection, snapshot, found.used, group_by),
+        _roots(found.used),
+        found.coverage,
+        found.unsettled,
+        found.notices,
+        found.used.column("duration_ns").combine_chunks(),
     )
 
 

@@ -1,0 +1,84 @@
+"""Hands every reading question on to the one `Reader` of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from longpole.model.log import LogRecord
+from longpole.model.query import TraceQuery
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+from longpole.model.timerange import TimeRange
+from longpole.model.trace import Trace
+from longpole.storage.ports import (
+    FoundFindings,
+    FoundTraces,
+    PathTimes,
+    PathTotals,
+    ServiceInfo,
+    SqlAnswer,
+    WholeTraces,
+)
+
+if TYPE_CHECKING:
+    from longpole.storage.duckdb.read.reader import Reader
+
+
+class Reading:
+    """`TraceReader`, `Exporter` and `SqlReader`, for a store that has a reader: it is made at
+    the first question, since a server accepts data before it has paid for DuckDB's import."""
+
+    @property
+    def _reader(self) -> Reader:
+        raise NotImplementedError
+
+    def trace(self, trace_id: int) -> Trace | None:
+        """See `ports.TraceReader`."""
+        return self._reader.trace(trace_id)
+
+    def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
+        """See `ports.TraceReader`."""
+        return self._reader.whole_traces(trace_ids, attributes)
+
+    def find_traces(self, query: TraceQuery) -> FoundTraces:
+        """See `ports.TraceReader`."""
+        return self._reader.find_traces(query)
+
+    def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
+        """See `ports.TraceReader`."""
+        return self._reader.path_totals(query, group_by)
+
+    def path_times(self, query: TraceQuery, group_by: Sequence[str]) -> PathTimes:
+        """See `ports.TraceReader`."""
+        return self._reader.path_times(query, group_by)
+
+    def findings(self, query: TraceQuery) -> FoundFindings:
+        """See `ports.TraceReader`."""
+        return self._reader.findings(query)
+
+    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
+        """See `ports.TraceReader`."""
+        return self._reader.red_rows(time, service, operation)
+
+    def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
+        """See `ports.TraceReader`."""
+        return self._reader.logs_of_trace(trace_id)
+
+    def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
+        """See `ports.TraceReader`."""
+        return self._reader.services(time)
+
+    def attribute_keys(self) -> Mapping[str, str]:
+        """See `ports.TraceReader`."""
+        return self._reader.attribute_keys()
+
+    def export(self, signal: Signal, query: TraceQuery | None = None) -> Iterator[Telemetry]:
+        """See `ports.Exporter`."""
+        return self._reader.export(signal, query)
+
+    def sql(self, text: str, max_rows: int = 10_000, timeout_seconds: float = 60.0) -> SqlAnswer:
+        """See `ports.SqlReader`."""
+        return self._reader.sql(text, max_rows, timeout_seconds)
