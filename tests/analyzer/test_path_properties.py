@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import explain
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_aggregate import PathAggregate, merged
 from longpole.analyzer.reports.trace_report import trace_report
+from longpole.analyzer.verdict import is_unusual, verdict_of
+from longpole.model.finding import FindingSeverity
 from longpole.model.span import Span
 from longpole.model.trace import Trace
 from longpole.storage.ports import PATH_GROUP_COLUMNS
@@ -64,8 +67,11 @@ def test_segments_partition_the_root(tree: Trace, options: PathOptions) -> None:
         at = s.end_unix_nano
     assert at == e.start_unix_nano + e.duration_ns
     assert sum(e.critical_ns.values()) == e.duration_ns
-    assert bool(e.verdict) == (e.duration_ns > 0)
-    assert sum(entry.critical_ns for entry in e.verdict) <= e.duration_ns
+    findings = detect(e)
+    verdict = verdict_of(e, findings)
+    assert is_unusual(verdict) == any(f.severity is not FindingSeverity.INFO for f in findings)
+    assert bool(verdict) == (e.duration_ns > 0 or is_unusual(verdict))
+    assert sum(entry.critical_ns for entry in verdict) <= e.duration_ns
 
 
 @few

@@ -10,6 +10,7 @@ from longpole.analyzer.path_spans import spans_of_trace
 from longpole.analyzer.repair import repair
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.tree import RootKind, build_tree
+from longpole.analyzer.verdict import verdict_of
 from longpole.model.span import Span, SpanKind
 from tests.analyzer.span_builders import span, trace
 
@@ -109,7 +110,7 @@ def test_a_value_of_another_type_makes_another_span() -> None:
 
 def test_a_trace_without_spans_is_explained_as_nothing() -> None:
     e = explain(trace([]))
-    assert (e.root, e.duration_ns, len(e.segments), e.verdict) == (-1, 0, 0, ())
+    assert (e.root, e.duration_ns, len(e.segments), verdict_of(e, ())) == (-1, 0, 0, ())
 
 
 def test_trees_beside_the_primary_one_have_their_own_paths() -> None:

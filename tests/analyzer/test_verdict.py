@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from longpole.analyzer.explain import explain
-from longpole.analyzer.verdict import MOST_ENTRIES
+from longpole.analyzer.findings.detect import detect
+from longpole.analyzer.verdict import MOST_ENTRIES, verdict_line, verdict_of
 from longpole.analyzer.wording import duration_text, quoted, share_text
 from longpole.model.span import Span, SpanKind
 from tests.analyzer.span_builders import span, trace
@@ -20,7 +21,7 @@ def golden(spans: Iterable[Span]) -> list[str]:
     """Place, share, confidence, why and what to do, four lines to an entry."""
     return [
         line
-        for entry in explain(trace(spans)).verdict
+        for entry in verdict_of(explain(trace(spans)), ())
         for line in (
             f"{entry.service} › {entry.operation}: {share_text(entry.share)}, {entry.confidence}",
             entry.reason,
@@ -151,15 +152,18 @@ def test_an_error_on_the_path_is_read_first() -> None:
 def test_a_verdict_is_short_and_never_counts_time_twice() -> None:
     spans = [span(i, 1, i * MS, (i + 1) * MS, name=f"step {i}") for i in range(2, 30)]
     e = explain(trace([root(100), *spans]))
-    assert len(e.verdict) == MOST_ENTRIES
-    assert sum(entry.critical_ns for entry in e.verdict) <= e.duration_ns
-    assert e.verdict_line == "cart › POST /price 72 %: own time between child spans"
+    verdict = verdict_of(e, detect(e))
+    assert len(verdict) == MOST_ENTRIES
+    assert sum(entry.critical_ns for entry in verdict) <= e.duration_ns
+    assert verdict_line(verdict) == (
+        "nothing unusual; 72 % in cart › POST /price (own time between child spans)"
+    )
 
 
 def test_a_trace_without_duration_has_no_verdict() -> None:
     e = explain(trace([span(1, 0, 5, 5)]))
-    assert e.verdict == ()
-    assert e.verdict_line == ""
+    assert verdict_of(e, detect(e)) == ()
+    assert verdict_line(()) == ""
 
 
 @pytest.mark.parametrize(
@@ -264,8 +268,9 @@ def test_a_loop_with_one_failure_is_a_repeated_call_and_no_retry() -> None:
         for i in range(30)
     ]  # fmt: skip
     e = explain(trace([root(3100), *calls]))
-    assert [entry.cause for entry in e.verdict] == ["repeated_call", "between_children"]
-    assert e.verdict[0].reason.startswith("30 identical calls to customers one after another")
+    verdict = verdict_of(e, ())
+    assert [entry.cause for entry in verdict] == ["repeated_call", "between_children"]
+    assert verdict[0].reason.startswith("30 identical calls to customers one after another")
 
 
 def test_queries_behind_a_wrapper_each_are_one_finding() -> None:
@@ -353,7 +358,8 @@ def test_no_name_however_long_makes_a_sentence_unreadable() -> None:
     beside = span(9, 0, 0, 5, service=endless, name=endless)
     for spans in ([call], [call, served], [call, served, *parallel], [beside]):
         e = explain(trace([root(100), *spans]))
-        assert len(e.verdict_line) < 250
-        for text in (*(w for v in e.verdict for w in (v.reason, v.advice)),):
+        verdict = verdict_of(e, detect(e))
+        assert len(verdict_line(verdict)) < 400
+        for text in (*(w for v in verdict for w in (v.reason, v.advice)),):
             assert len(text) < 450
         assert all(len(problem.message) < 300 for problem in e.problems)

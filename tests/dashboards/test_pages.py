@@ -11,6 +11,7 @@ from longpole.dashboards.pages import MAX_ROWS
 from longpole.dashboards.security import CONTENT_SECURITY_POLICY
 from longpole.formats.rows import telemetry_of_logs
 from longpole.model.log import LogRecord
+from longpole.model.span import SpanKind
 from tests.dashboards.web import HEX, START, TRACE_ID, Web, span
 
 HOSTILE = (
@@ -56,6 +57,27 @@ def test_the_verdict_stands_above_the_ribbon_and_the_spans() -> None:
     assert text.index("Where") < text.index("Why") < text.index('class="ribbon"')
     assert text.index('class="ribbon"') < text.index('class="spans"')
     assert "SELECT 1" in text
+    inert(text)
+
+
+def test_a_usual_trace_is_said_to_be_one() -> None:
+    web = Web([span(1, name="GET /", service_name="web", end_unix_nano=START + 9_000_000)])
+    text = web.get(f"/traces/{HEX}").text
+    assert text.index("Nothing unusual") < text.index("Where")
+    assert 'class="level' not in text
+
+
+def test_a_finding_is_the_first_entry_and_names_its_detector() -> None:
+    root = span(1, name="GET /", service_name="web", end_unix_nano=START + 2_000_000_000)
+    query = span(
+        2, 1, name="SELECT carts", service_name="web", kind=SpanKind.CLIENT,
+        end_unix_nano=START + 900_000_000, attributes={"db.system.name": "postgresql"},
+    )  # fmt: skip
+    text = Web([root, query]).get(f"/traces/{HEX}").text
+    assert "Nothing unusual" not in text
+    assert text.count('<article class="entry">') == 1
+    assert "warning uninstrumented_gap" in text.partition("Where")[2].partition("Why")[0]
+    assert "warning slow_db_query" in text.partition('class="also"')[2].partition("</ul>")[0]
     inert(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import nsmallest
@@ -13,6 +14,7 @@ from longpole.analyzer.calls import (
     QUERY_TEXT,
     normalised_query,
 )
+from longpole.analyzer.claims import Claim
 from longpole.analyzer.critical_path import DetachReason, RawPath, Windows
 from longpole.analyzer.detached_callee import detached_callee
 from longpole.analyzer.labels import Label, PathSegments
@@ -54,6 +56,8 @@ _GAVE_UP = CauseKind.GAVE_UP.value
 _UNFITTING_CALLEE = CauseKind.UNFITTING_CALLEE.value
 _PUBLISH = CauseKind.PUBLISH.value
 _NO_CHILDREN = CauseKind.NO_CHILDREN.value
+_CLAIMED = "claimed"  # by a finding; no cause of its own
+_WHOLE_CALLS = (_RETRY, _REPEATED_CALL)
 _BETWEEN_CHILDREN = CauseKind.BETWEEN_CHILDREN.value
 
 
@@ -97,8 +101,10 @@ def leading_causes(
     path: RawPath,
     segments: PathSegments,
     limit: int,
-) -> list[Cause]:
-    """Up to `limit` causes, most time first. Every segment belongs to exactly one cause."""
+    claims: Sequence[Claim] = (),
+) -> tuple[list[Cause], list[Cause]]:
+    """What each claim holds, in their order, and up to `limit` causes of all else, most time
+    first. Every segment belongs to exactly one claim or cause."""
     patterns = patterns_of(spans, tree, found, path)
     whole_calls: dict[int, CauseKey] = {i: (_RETRY, *p) for i, p in patterns.retried.items()}
     whole_calls.update((i, (_REPEATED_CALL, *p)) for i, p in patterns.repeated.items())
@@ -119,9 +125,17 @@ def leading_causes(
                 key = (_RETRY, *pause) if pause else _edge(spans, index, label, peer)
         keys.append(key)
         totals[key] = totals.get(key, 0) + end - start
-    leading = nsmallest(limit, totals, key=lambda key: (-totals[key], key))
+    claimed = [_claim_key(place) for place in range(len(claims))]
+    if claims:
+        keys = _handed_over(keys, segments, claims)
+        totals = dict.fromkeys(claimed, 0)
+        for key, start, end in zip(keys, segments.starts, segments.ends, strict=True):
+            totals[key] = totals.get(key, 0) + end - start
+    others = [key for key in totals if key[0] != _CLAIMED] if claims else totals
+    leading = nsmallest(limit, others, key=lambda key: (-totals[key], key))
     causes = {
-        key: Cause(key, totals[key], calls=patterns.calls.get(key[1:], [])) for key in leading
+        key: Cause(key, totals[key], calls=patterns.calls.get(key[1:], []))
+        for key in (*claimed, *leading)
     }
     columns_of_time = (segments.owners, segments.labels, segments.starts, segments.ends)
     for place, (key, index, label, start, end) in enumerate(
@@ -133,7 +147,35 @@ def leading_causes(
             cause.label_ns[label] = cause.label_ns.get(label, 0) + end - start
             if place in segments.covering:
                 cause.covering.update(segments.covering[place][0])
-    return list(causes.values())
+    return [causes[key] for key in claimed], [causes[key] for key in leading]
+
+
+def _claim_key(place: int) -> CauseKey:
+    return (_CLAIMED, str(place), "", "")
+
+
+def _handed_over(
+    keys: list[CauseKey], segments: PathSegments, claims: Sequence[Claim]
+) -> list[CauseKey]:
+    """The keys with those of claimed segments replaced; the first claim counts. Evidence names
+    some calls of a pattern: the claim that names their operation gets all of them, and a retry's
+    pauses with it."""
+    owners = list(zip(segments.owners, segments.labels, strict=True))
+    held = [
+        next((place for place, claim in enumerate(claims) if claim.holds(*owner)), -1)
+        for owner in owners
+    ]
+    whole: dict[CauseKey, int] = {}
+    for key, place in zip(keys, held, strict=True):
+        if place >= 0 and key[0] in _WHOLE_CALLS and claims[place].place == key[1:3]:
+            whole[key] = min(place, whole.get(key, place))
+    return [
+        _claim_key(place) if place >= 0 else key
+        for key, place in (
+            (key, place if place >= 0 else whole.get(key, -1))
+            for key, place in zip(keys, held, strict=True)
+        )
+    ]
 
 
 def _own_time(

@@ -13,6 +13,7 @@ from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
+from longpole.analyzer.verdict import verdict_line, verdict_of
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.model.span import StatusCode
@@ -37,6 +38,7 @@ class DerivedColumns:
         root_service = spans.services[e.root] if has_root else ""
         root_operation = spans.names[e.root] if has_root else ""
         done = e.completeness
+        findings = detect(e)
         trace_row = (
             *key,
             spans.span_ids[e.root] if has_root else 0,
@@ -53,7 +55,7 @@ class DerivedColumns:
             done.skew_shifts,
             done.detached,
             e.ambiguous_ns,
-            e.verdict_line,
+            verdict_line(verdict_of(e, findings)),
         )
         chains = call_path_ids(spans, e.tree, e.path.visited)
         segment_rows = [
@@ -86,7 +88,7 @@ class DerivedColumns:
                 f.fingerprint,
                 e.start_unix_nano,
             )
-            for f in detect(e)
+            for f in findings
         ]
         red_rows = _red_rows(key, spans, e.critical_ns)
         self._traces.append(trace_row)

@@ -1,4 +1,4 @@
-"""Explains one trace: from its spans to segments, verdict and problems in one call."""
+"""Explains one trace: from its spans to segments and problems in one call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from longpole.analyzer.labels import Label, PathSegments, labelled
 from longpole.analyzer.path_spans import PathSpans, spans_of_trace
 from longpole.analyzer.repair import repair
 from longpole.analyzer.tree import RootKind, SpanTree, build_tree
-from longpole.analyzer.verdict import VerdictEntry, verdict_line, verdict_of
 from longpole.model.problem import Problem
 from longpole.model.span import StatusCode
 from longpole.model.trace import Trace
@@ -62,7 +61,6 @@ class Explanation:
     critical_ns: dict[int, int]
     ambiguous_ns: int
     completeness: Completeness
-    verdict: tuple[VerdictEntry, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -89,11 +87,6 @@ class Explanation:
     def detached(self) -> dict[int, DetachReason]:
         """Spans that nobody waited for, with the reason."""
         return self.windows.detached
-
-    @property
-    def verdict_line(self) -> str:
-        """The verdict in one line, for lists."""
-        return verdict_line(self.verdict)
 
 
 def explain(trace: Trace | PathSpans, options: PathOptions | None = None) -> Explanation:
@@ -143,7 +136,6 @@ def _explained(trace: Trace | PathSpans, chosen: PathOptions) -> Explanation:
             settled=spans.is_settled,
             revision=spans.revision,
         ),
-        verdict=verdict_of(spans, tree, found, path, segments),
         problems=(*problems, *tree.problems),
     )
 

@@ -1,30 +1,40 @@
-"""The verdict: where the time went, why, and what to do about it, ranked by path time."""
+"""The verdict: where the time went, why, and what to do about it; what detectors found comes first.
+
+A finding of level warning or above is the answer, and its entry holds the path time that it
+explains. All other time belongs to causes, most time first, so that a verdict never counts a
+nanosecond twice. Without such a finding there is nothing unusual, as far as one trace can tell.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longpole.analyzer.advice import Analysed, Confidence, Words, words_of
 from longpole.analyzer.causes import Cause, CauseKind, leading_causes
-from longpole.analyzer.critical_path import RawPath, Windows
-from longpole.analyzer.labels import PathSegments
+from longpole.analyzer.claims import claims_of
+from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings.leads import certainty_of, leads
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.tree import SpanTree
-from longpole.analyzer.wording import counted, named, quoted, share_text
+from longpole.analyzer.wording import counted, first_sentence, named, quoted, share_text
+from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import StatusCode
 
 MOST_ENTRIES = 5
-SMALLEST_SHARE = 0.01  # of an entry after the first
+MOST_FINDINGS = 3  # that get an entry; the others stand in the list of findings
+SMALLEST_SHARE = 0.01  # of a cause after the first entry
 MOST_SPAN_IDS = 50  # named by an entry; its reason tells the full number
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictEntry:
-    """One place where time went.
+    """One place where time went, or where something is wrong.
 
     `critical_ns` is time on the path and `share` its part of the root's duration, 0 to 1; the
-    entries of a verdict never count the same nanosecond twice. `span_ids` are the spans that
-    held it, most time first. `summary` is the reason in a few words.
+    entries of a verdict never count the same nanosecond twice, and what a finding shows may hold
+    none at all. `span_ids` are the spans that held it, most time first, else the evidence.
+    `summary` is the reason in a few words. `cause` is None for an entry that a finding made;
+    then `detector` and `severity` are its own, else None.
     """
 
     service: str
@@ -36,28 +46,34 @@ class VerdictEntry:
     confidence: Confidence
     span_ids: tuple[int, ...]
     summary: str
-    cause: CauseKind
+    cause: CauseKind | None
+    detector: str | None = None
+    severity: FindingSeverity | None = None
 
 
-def verdict_of(
-    spans: PathSpans,
-    tree: SpanTree,
-    found: Windows,
-    path: RawPath,
-    segments: PathSegments,
-) -> tuple[VerdictEntry, ...]:
-    """At most five entries, most time first; at least one if the path has any length."""
+def verdict_of(explanation: Explanation, findings: Sequence[Finding]) -> tuple[VerdictEntry, ...]:
+    """At most five entries, the answer first: what `detect` found of level warning or above,
+    then causes, most time first. At least one if the path has any length."""
+    e = explanation
+    spans, tree, segments = e.spans, e.tree, e.segments
     total = segments.ends[-1] - segments.starts[0] if segments else 0
     has_gaps = tree.is_headless or tree.orphans > 0
-    trace = Analysed(spans, tree, found)
-    entries: list[VerdictEntry] = []
-    for cause in leading_causes(spans, tree, found, path, segments, MOST_ENTRIES):
+    chosen = leads(findings, total)[:MOST_FINDINGS]
+    claims = claims_of(spans, tree, e.path, chosen)
+    claimed, causes = leading_causes(
+        spans, tree, e.windows, e.path, segments, MOST_ENTRIES - len(chosen), claims
+    )
+    entries = [
+        _of_finding(spans, finding, held, total, has_gaps)
+        for finding, held in zip(chosen, claimed, strict=True)
+    ]
+    trace = Analysed(spans, tree, e.windows)
+    for cause in causes:
         share = cause.critical_ns / total
         if entries and share < SMALLEST_SHARE:
             break
         words = _with_gaps(cause, words_of(trace, cause), has_gaps)
         words = _with_errors(spans, cause, words)
-        held = sorted(cause.time_of, key=lambda i: (-cause.time_of[i], i))[:MOST_SPAN_IDS]
         entries.append(
             VerdictEntry(
                 service=cause.service,
@@ -67,7 +83,7 @@ def verdict_of(
                 reason=words.reason,
                 advice=words.advice,
                 confidence=words.confidence,
-                span_ids=tuple(dict.fromkeys(spans.span_ids[i] for i in held)),
+                span_ids=_held(spans, cause),
                 summary=words.summary,
                 cause=cause.kind,
             )
@@ -75,16 +91,53 @@ def verdict_of(
     return tuple(entries)
 
 
-def verdict_line(verdict: tuple[VerdictEntry, ...]) -> str:
-    """The first entry in one line, empty when there is nothing to tell."""
+def _of_finding(
+    spans: PathSpans, finding: Finding, held: Cause, total: int, has_gaps: bool
+) -> VerdictEntry:
+    confidence, reason = certainty_of(finding), finding.reason
+    if has_gaps and finding.detector in _DETECTS_ABSENCE:
+        confidence, reason = Confidence.LOW, reason + _MISSING
+    return VerdictEntry(
+        service=finding.service,
+        operation=finding.operation,
+        critical_ns=held.critical_ns,
+        share=round(held.critical_ns / total, 6) if total else 0.0,
+        reason=reason,
+        advice=finding.action,
+        confidence=confidence,
+        span_ids=finding.span_ids,
+        summary=first_sentence(finding.reason),
+        cause=None,
+        detector=finding.detector,
+        severity=finding.severity,
+    )
+
+
+def _held(spans: PathSpans, cause: Cause) -> tuple[int, ...]:
+    held = sorted(cause.time_of, key=lambda i: (-cause.time_of[i], i))[:MOST_SPAN_IDS]
+    return tuple(dict.fromkeys(spans.span_ids[i] for i in held))
+
+
+def is_unusual(verdict: Sequence[VerdictEntry]) -> bool:
+    """Whether a detector said so."""
+    return any(entry.detector is not None for entry in verdict)
+
+
+def verdict_line(verdict: Sequence[VerdictEntry]) -> str:
+    """The answer in one line, empty when there is nothing to tell."""
     if not verdict:
         return ""
     top = verdict[0]
     place = f"{named(top.service)} › {named(top.operation)}"
-    return f"{place} {share_text(top.share)}: {top.summary}"
+    if top.detector is None:
+        return f"nothing unusual; {share_text(top.share)} in {place} ({top.summary})"
+    share = f" {share_text(top.share)}" if top.critical_ns else ""
+    return f"{place}{share}: {top.detector}: {top.summary} {first_sentence(top.advice)}"
 
 
-# Kinds whose reading rests on spans that are not there.
+_MISSING = " Spans are missing from this trace, so it may look worse than it is."
+# What rests on spans that are not there: detectors and kinds of causes.
+_DETECTS_ABSENCE = frozenset({"uninstrumented_gap"})
 _RESTS_ON_ABSENCE = frozenset(
     {CauseKind.UNINSTRUMENTED_CALL, CauseKind.BETWEEN_CHILDREN, CauseKind.NO_CHILDREN}
 )
@@ -93,11 +146,7 @@ _RESTS_ON_ABSENCE = frozenset(
 def _with_gaps(cause: Cause, words: Words, has_gaps: bool) -> Words:
     if not has_gaps or cause.kind not in _RESTS_ON_ABSENCE:
         return words
-    return words._replace(
-        reason=words.reason
-        + " Spans are missing from this trace, so it may look worse than it is.",
-        confidence=Confidence.LOW,
-    )
+    return words._replace(reason=words.reason + _MISSING, confidence=Confidence.LOW)
 
 
 def _with_errors(spans: PathSpans, cause: Cause, words: Words) -> Words:

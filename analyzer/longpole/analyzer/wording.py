@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_SENTENCE_END = re.compile(r"\. ")
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _LONGEST_QUOTE = 100
 _LONGEST_NAME = 60
@@ -33,6 +36,12 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def quoted(text: str) -> str:
     """Telemetry inside a sentence: one line, cut to a length that can be read."""
     return _cut(text, _LONGEST_QUOTE)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text of ours, cut like a quotation; it may end inside one."""
+    end = _SENTENCE_END.search(text)
+    return quoted(text[: end.start() + 1] if end else text)
 
 
 def named(text: str) -> str:

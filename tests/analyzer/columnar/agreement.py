@@ -14,8 +14,10 @@ from longpole.analyzer.columnar.totals import path_totals
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns
 from longpole.analyzer.explain import Explanation, explain
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.path_aggregate import PathAggregate
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
+from longpole.analyzer.verdict import verdict_line, verdict_of
 from longpole.model.trace import Trace
 from longpole.storage.ports import PATH_GROUP_COLUMNS, TraceState, WholeTraces
 from tests.analyzer.arrow_traces import whole_traces
@@ -111,7 +113,7 @@ def derived_agrees(
         alone = DerivedColumns()
         alone.add(states[place], explanation)
         odd[place] = alone.rows((states[place],)).tables
-    found = derived_tables(paths, [e.verdict_line for _, e in plain], odd)
+    found = derived_tables(paths, [verdict_line(verdict_of(e, detect(e))) for _, e in plain], odd)
     wanted = expected.rows(states).tables
     assert set(found) == set(COLUMNAR_TABLES)
     for name in COLUMNAR_TABLES:

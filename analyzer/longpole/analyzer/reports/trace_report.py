@@ -10,7 +10,7 @@ from longpole.analyzer.explain import Explanation, OtherTree, other_trees
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.labels import PathSegment
 from longpole.analyzer.reports.findings_report import finding_document
-from longpole.analyzer.verdict import VerdictEntry
+from longpole.analyzer.verdict import VerdictEntry, is_unusual, verdict_line, verdict_of
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.log import LogRecord
 from longpole.model.problem import Problem
@@ -27,7 +27,7 @@ def trace_report(
 ) -> dict[str, Any]:
     """The JSON document of a trace: ids as hex, times and durations as integer nanoseconds.
 
-    Besides the documented contract it holds `start_unix_nano`, `service_count`,
+    Besides the documented contract it holds `start_unix_nano`, `service_count`, `is_unusual`,
     `verdict_line`, `problems`, `other_roots` (true roots beside the primary one, longest first),
     `orphan_trees` and `asynchronous`. With `include_spans`, `spans`
     has every span in tree order (primary tree first), its own attributes and events if `trace`
@@ -37,6 +37,8 @@ def trace_report(
     ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
     has_root = e.root >= 0
     others = other_trees(e)
+    findings = detect(e)
+    verdict = verdict_of(e, findings)
     document: dict[str, Any] = {
         "trace_id": trace_id_hex(e.trace_id),
         "start_unix_nano": e.start_unix_nano,
@@ -68,10 +70,11 @@ def trace_report(
             "revision": e.completeness.revision,
         },
         "ambiguous_ns": e.ambiguous_ns,
-        "verdict_line": e.verdict_line,
-        "verdict": [_entry(entry) for entry in e.verdict],
+        "is_unusual": is_unusual(verdict),
+        "verdict_line": verdict_line(verdict),
+        "verdict": [_entry(entry) for entry in verdict],
         "segments": [_segment(e, segment) for segment in e.segments],
-        "findings": [finding_document(finding) for finding in detect(e)],
+        "findings": [finding_document(finding) for finding in findings],
         "logs": [_log(record) for record in logs],
         "problems": [_problem(problem) for problem in e.problems],
         "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
@@ -92,6 +95,9 @@ def _entry(entry: VerdictEntry) -> dict[str, Any]:
         "advice": entry.advice,
         "confidence": str(entry.confidence),
         "span_ids": [span_id_hex(span_id) for span_id in entry.span_ids],
+        "summary": entry.summary,
+        "detector": entry.detector,
+        "severity": str(entry.severity) if entry.severity else None,
     }
 
 

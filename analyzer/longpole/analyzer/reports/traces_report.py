@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.reports.unsettled import explanations
 from longpole.analyzer.traceql import format_query
+from longpole.analyzer.verdict import verdict_line, verdict_of
 from longpole.model.ids import join_trace_id, span_id_hex, trace_id_hex
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
@@ -67,7 +69,7 @@ def traces_report(
             late=e.completeness.late,
             detached=e.completeness.detached,
             ambiguous_ns=e.ambiguous_ns,
-            verdict=e.verdict_line,
+            verdict=verdict_line(verdict_of(e, detect(e))),
         )
     return {
         "query": format_query(query),

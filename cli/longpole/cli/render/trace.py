@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from longpole.cli.render.findings import findings_of_trace
+from longpole.cli.render.findings import STYLES, findings_of_trace
 from longpole.cli.render.ribbon import Ribbon
 from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.cli.render.tree import span_tree
@@ -42,7 +42,7 @@ def _parts(
     yield Text(f"{report['trace_id']}  {'  '.join([*facts, errors])}", "dim")
     yield Text()
     yield from _verdict(report)
-    yield from findings_of_trace(report["findings"])
+    yield from findings_of_trace(_not_told(report))
     if report["segments"]:
         yield Text()
         yield Ribbon(report["segments"])
@@ -65,20 +65,52 @@ def _name(span: Mapping[str, Any]) -> str:
 
 
 def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Three lines for the answer, then one for each other entry."""
     if not report["verdict"]:
         yield Text("There is no time to explain: the root span has no duration.")
-    for number, entry in enumerate(report["verdict"]):
-        where = Text()
-        where.append(f"{name_of(entry['service'])} › {name_of(entry['operation'])}", "bold")
-        amount = f"{duration(entry['critical_ns'])} of {duration(report['duration_ns'])}"
-        where.append(f"  {amount} ({share(entry['share'])})")
-        why = Text(sentence_of(entry["reason"]))
-        why.append(f"  (confidence: {entry['confidence']})", "dim")
-        if number:
-            yield Text()
-        yield _labelled("WHERE", where)
-        yield _labelled("WHY", why)
-        yield _labelled("DO", Text(sentence_of(entry["advice"])))
+        return
+    first, *others = report["verdict"]
+    if not report["is_unusual"]:
+        yield Text("Nothing unusual. Most time:", "bold")
+    where = _place(first)
+    if first["critical_ns"]:
+        amount = f"{duration(first['critical_ns'])} of {duration(report['duration_ns'])}"
+        where.append(f"  {amount} ({share(first['share'])})")
+    else:
+        where.append("  holds no time on the critical path", "dim")
+    _append_detector(where, first)
+    why = Text(sentence_of(first["reason"]))
+    why.append(f"  (confidence: {first['confidence']})", "dim")
+    yield _labelled("WHERE", where)
+    yield _labelled("WHY", why)
+    yield _labelled("DO", Text(sentence_of(first["advice"])))
+    for number, entry in enumerate(others):
+        words = _place(entry)
+        if entry["critical_ns"]:
+            words.append(f"  {duration(entry['critical_ns'])} ({share(entry['share'])})")
+        _append_detector(words, entry)
+        words.append(f"  {sentence_of(entry['summary'])}", "dim")
+        yield _labelled("" if number else "ALSO", words)
+
+
+def _place(entry: Mapping[str, Any]) -> Text:
+    return Text(f"{name_of(entry['service'])} › {name_of(entry['operation'])}", "bold", end="")
+
+
+def _append_detector(words: Text, entry: Mapping[str, Any]) -> None:
+    if entry["detector"] is not None:
+        level = entry["severity"]
+        words.append("  ").append(f"{level} {entry['detector']}", STYLES.get(level, ""))
+
+
+def _not_told(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The findings that the verdict does not speak of."""
+    told = [(e["detector"], e["service"], e["operation"]) for e in report["verdict"][:1]]
+    return [
+        finding
+        for finding in report["findings"]
+        if (finding["detector"], finding["service"], finding["operation"]) not in told
+    ]
 
 
 def _labelled(label: str, content: Text) -> RenderableType:
