@@ -52,7 +52,7 @@ def test_the_document_of_a_trace_keeps_its_contract() -> None:
     }  # fmt: skip
     assert [list(entry) for entry in document["verdict"]][0] == [
         "service", "operation", "critical_ns", "share", "reason", "advice", "confidence",
-        "span_ids",
+        "span_ids", "summary", "detector", "severity",
     ]  # fmt: skip
     assert document["segments"][1] == {
         "span_id": "0000000000000001",
