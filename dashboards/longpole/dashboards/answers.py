@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from longpole.analyzer.explain import explain
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
+from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
@@ -96,6 +97,17 @@ class Answers:
         options = parameters.path_options(asked)
         with_info = parameters.flag(asked, "all")
         return findings_report(self.store, query, options, with_info=with_info)
+
+    def root_cause(self, asked: Parameters) -> dict[str, Any]:
+        """Who is to blame for what changed in the range asked for."""
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, parameters.BASELINE)
+        query = parameters.query(asked, self.clock, default_limit=None)
+        if query.time.is_unbounded:
+            raise BadQuestion(
+                "which window? since, or from and to, choose it; what was before it is the baseline"
+            )
+        baseline = parameters.baseline(asked)
+        return root_cause_report(self.store, query, baseline, parameters.path_options(asked))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

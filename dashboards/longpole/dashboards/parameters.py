@@ -26,6 +26,7 @@ FILTERS = frozenset(
      "since", "from", "to", "limit"}
 )  # fmt: skip
 PATH_OPTIONS = frozenset({"overflow", "eps", "tau"})
+BASELINE = frozenset({"baseline_from", "baseline_to"})
 MAX_LIMIT = 10_000
 _LONGEST_NS = 2**62
 MAX_TEXT = 32_768
@@ -177,6 +178,19 @@ def time_range(parameters: Parameters, clock: Clock) -> TimeRange:
     stop = moment(end, "to") if end else everything.end_unix_nano
     if start >= stop:
         raise BadQuestion("the time range is empty: it ends before it begins")
+    return TimeRange(start, stop)
+
+
+def baseline(parameters: Parameters) -> TimeRange | None:
+    """`baseline_from` to `baseline_to`, both or neither."""
+    begin, end = (first(parameters, name) for name in ("baseline_from", "baseline_to"))
+    if begin is None and end is None:
+        return None
+    if begin is None or end is None:
+        raise BadQuestion("baseline_from and baseline_to belong together")
+    start, stop = moment(begin, "baseline_from"), moment(end, "baseline_to")
+    if start >= stop:
+        raise BadQuestion("the baseline is empty: it ends before it begins")
     return TimeRange(start, stop)
 
 
