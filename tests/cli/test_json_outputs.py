@@ -52,6 +52,9 @@ def test_every_command_that_answers_has_json() -> None:
         ("critical-path", ["critical-path", "--group-by", "root_service,peer_service"]),
         ("critical-path", ["critical-path", "--service", "nobody"]),
         ("findings", ["findings"]),
+        ("what-if", ["what-if"]),
+        ("what-if", ["what-if", "--change", "cart-svc/*: cap 1ms"]),
+        ("what-if", ["what-if", "--service", "nobody"]),
         ("services", ["services"]),
     ],
 )

@@ -18,6 +18,14 @@ REPORTS = {
     "critical-path-service": ["critical-path", "--group-by", "service"],
     "findings": ["findings"],
     "services": ["services"],
+    "what-if": ["what-if"],
+    "what-if-change": [
+        "what-if",
+        "--change",
+        "cart-svc/SELECT *: once",
+        "--change",
+        "cart-svc/POST /price: -20%",
+    ],  # fmt: skip
 }
 
 

@@ -47,6 +47,9 @@ class HttpSource:
     def root_cause(self, asked: Asked) -> dict[str, Any]:
         return self._get("root-cause", asked)
 
+    def what_if(self, asked: Asked) -> dict[str, Any]:
+        return self._get("what-if", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 

@@ -38,6 +38,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.root_cause(asked)
 
+    def what_if(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.what_if(asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.services(asked)

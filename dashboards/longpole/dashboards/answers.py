@@ -17,6 +17,8 @@ from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
+from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
+from longpole.analyzer.what_if.changes import parse_changes
 from longpole.dashboards import exports, parameters
 from longpole.dashboards.errors import BadQuestion, UnknownTrace
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
@@ -108,6 +110,14 @@ class Answers:
             )
         baseline = parameters.baseline(asked)
         return root_cause_report(self.store, query, baseline, parameters.path_options(asked))
+
+    def what_if(self, asked: Parameters) -> dict[str, Any]:
+        """What each `change`, all together, would do to the newest `limit` matching traces;
+        without any, the operations by what they could gain."""
+        parameters.only(asked, FILTERS, PATH_OPTIONS, frozenset({"change"}))
+        query = parameters.query(asked, self.clock, default_limit=DEFAULT_TRACES)
+        changes = parse_changes(list(asked.get("change", ())))
+        return what_if_report(self.store, query, changes, parameters.path_options(asked))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

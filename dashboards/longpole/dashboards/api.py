@@ -73,6 +73,10 @@ def api_router(answers: Answers) -> APIRouter:
     def root_cause(request: Request) -> Response:
         return as_json(answers.root_cause(asked(request)))
 
+    @router.get("/what-if", summary="What a change would do, and which would do most")
+    def what_if(request: Request) -> Response:
+        return as_json(answers.what_if(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))

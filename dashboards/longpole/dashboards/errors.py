@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longpole.analyzer.traceql import QuerySyntaxError
+from longpole.analyzer.what_if.changes import ChangeSyntaxError
 from longpole.model.ids import InvalidId
 from longpole.model.problem import LongpoleError
 from longpole.storage import ports
@@ -40,6 +41,7 @@ REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (InvalidId, Refusal(400, "invalid_id")),
     (QuerySyntaxError, Refusal(400, "query_syntax")),
     (BadQuestion, Refusal(400, "bad_question")),
+    (ChangeSyntaxError, Refusal(400, "change_syntax")),
     (ports.QueryRefused, Refusal(400, "query_refused")),
     (ports.QueryTimedOut, Refusal(504, "timed_out")),
     (ports.Unsupported, Refusal(501, "unsupported")),

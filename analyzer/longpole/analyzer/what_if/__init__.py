@@ -1,0 +1,1 @@
+"""What a change of one operation would do to the traces that contain it."""
