@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from longpole.analyzer.columnar.retiming import PARTS
 from longpole.analyzer.critical_path import Overflow, PathOptions
 from longpole.analyzer.explain import explain
 from longpole.analyzer.what_if.edits import no_edits
 from longpole.analyzer.what_if.loops import PLAIN
 from longpole.analyzer.what_if.prediction import retimed_roots
-from longpole.analyzer.what_if.retiming import PARTS
 from longpole.analyzer.what_if.slack import drag, slacks
 from longpole.model.trace import Trace
 from tests.analyzer.random_trees import any_spans, modes, nested_trees, trees

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 # They declare their loops on import.
-from longpole.analyzer.columnar import forest, grouping, labelling, retiming, walking  # noqa: F401
+from longpole.analyzer.columnar import compiled_retiming, forest, grouping, labelling, walking  # noqa: F401
 from longpole.analyzer.columnar.compiling import compile_declared
 
 

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from longpole.analyzer.what_if.retiming import LONGEST_NS, MOST_PARTS, PARTS
+from longpole.analyzer.columnar.retiming import LONGEST_NS, MOST_PARTS, PARTS
 from longpole.analyzer.wording import duration_text
 from longpole.model.problem import LongpoleError
 

@@ -1,4 +1,4 @@
-"""Edits: changes of operations as columns by span, as `retiming.retime` reads them."""
+"""Edits: changes of operations as columns by span, as `columnar.retiming.retime` reads them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from longpole.analyzer.columnar.retiming import LONGEST_NS, MOST_PARTS, PARTS
 from longpole.analyzer.what_if.changes import Change, Kind, Scope
-from longpole.analyzer.what_if.retiming import LONGEST_NS, MOST_PARTS, PARTS
 from longpole.analyzer.what_if.timelines import Timelines
 
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Loops: the functions of `retiming`, plain or compiled, behind one signature."""
+"""Loops: the functions of `columnar.retiming`, plain or compiled, behind one signature."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from longpole.analyzer.columnar import retiming
 from longpole.analyzer.columnar.readiness import CORE, CompiledCore
-from longpole.analyzer.what_if import retiming
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -79,8 +79,8 @@ def loops_for(visits: int, core: CompiledCore = CORE) -> Loops:
 
 def compiled_loops() -> Loops:
     """The compiled loops; compiles first if `readiness` did not."""
+    from longpole.analyzer.columnar.compiled_retiming import COMPILED
     from longpole.analyzer.columnar.loops import compile_all
-    from longpole.analyzer.columnar.retiming import COMPILED
 
     compile_all()
 

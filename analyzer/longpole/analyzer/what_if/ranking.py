@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from longpole.analyzer.columnar.retiming import PARTS
 from longpole.analyzer.what_if.edits import no_edits
 from longpole.analyzer.what_if.loops import Loops
 from longpole.analyzer.what_if.prediction import Spread, spread
-from longpole.analyzer.what_if.retiming import PARTS
 from longpole.analyzer.what_if.timelines import Operation, Timelines
 
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -9,12 +9,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from longpole.analyzer.columnar.retiming import LONGEST_NS
 from longpole.analyzer.critical_path import PathOptions, Windows, windows
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
 from longpole.analyzer.tree import SpanTree, build_tree
 from longpole.analyzer.what_if.loops import Loops
-from longpole.analyzer.what_if.retiming import LONGEST_NS
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Operation: TypeAlias = tuple[str, str]  # service, span name
