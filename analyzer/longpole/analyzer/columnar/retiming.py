@@ -135,10 +135,10 @@ def retime(
     """Fill `out` with the new length of the root for each task, and leave the lengths of all
     spans of a task's trace in `lengths`.
 
-    A task is one trace under the edits (see `what_if.edits.Edits`) and, beside them, one operation whose
-    own time becomes `task_parts` parts per million of what it was (-1: none). Only spans that are
-    edited or contain one whose length changed are looked at. `begins`, `ends`, `lengths` are
-    scratch by span, `touched` scratch by span that holds zeros.
+    A task is one trace under the edits (`what_if.edits.Edits`) and, beside them, one operation
+    whose own time becomes `task_parts` parts per million of what it was (-1: none). Only
+    spans that are edited or contain one whose length changed are looked at. `begins`, `ends`,
+    `lengths` are scratch by span, `touched` scratch by span that holds zeros.
     """
     for task in range(len(task_traces)):
         trace, operation, parts = task_traces[task], task_operations[task], task_parts[task]
