@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from longpole.analyzer.columnar import retiming
 from longpole.analyzer.columnar.compiling import INTS, OUT, compiled
 
-COMPILED = {
+COMPILED: dict[str, Callable[..., None]] = {
     "arrange": compiled(*[INTS] * 5, *[OUT] * 3)(retiming.arrange),
     "chains": compiled(*[INTS] * 9, *[OUT] * 3)(retiming.chains),
     "retime": compiled(*[INTS] * 20, *[OUT] * 5)(retiming.retime),
