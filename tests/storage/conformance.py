@@ -33,6 +33,7 @@ from longpole.storage.ports import (
     TraceState,
 )
 from tests.storage.path_time_conformance import PathTimeConformance
+from tests.storage.record_conformance import RecordConformance
 from tests.storage.span_examples import (
     HIGH,
     NOON,
@@ -99,7 +100,7 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 ]
 
 
-class StoreConformance(PathTimeConformance):
+class StoreConformance(PathTimeConformance, RecordConformance):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""
 

@@ -78,3 +78,31 @@ class TraceQuery:
     def trace_conditions(self) -> tuple[Condition, ...]:
         """The conditions on the whole trace."""
         return tuple(c for c in self.conditions if c.field in TRACE_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Log records that meet everything asked, newest first; an empty tuple, 0 or "" asks for
+    nothing. A record is as old as its time, or as the time of its observation when it has
+    none. `text` is part of the body, case ignored; a body that is no text is looked at as
+    OTLP/JSON."""
+
+    time: TimeRange = field(default_factory=TimeRange)
+    services: tuple[str, ...] = ()
+    least_severity: int = 0
+    text: str = ""
+    trace_ids: tuple[int, ...] = ()
+    span_ids: tuple[int, ...] = ()
+    resource_ids: tuple[int, ...] = ()
+    limit: int | None = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """Metric points in a time, of series that meet everything asked; an empty tuple asks for
+    nothing."""
+
+    time: TimeRange = field(default_factory=TimeRange)
+    names: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    resource_ids: tuple[int, ...] = ()

@@ -48,6 +48,49 @@ TIMED_TRACES = pa.schema(
         )
     ]
 )  # fmt: skip
+_ATTRIBUTES = pa.field("attributes", pa.string())
+_RESOURCE = pa.field("resource", pa.string())
+# Of `FoundLogs`.
+FOUND_LOGS = pa.schema(
+    [
+        *(
+            columns.LOGS.field(name)
+            for name in (
+                "time_unix_nano", "trace_hi", "trace_lo", "span_id", "severity_number",
+                "severity_text", "body", "service_name", "resource_id", "event_name",
+            )
+        ),
+        _ATTRIBUTES,
+        _RESOURCE,
+    ]
+)  # fmt: skip
+# Of `MetricPoints`: its `series` and its `points`.
+FOUND_SERIES = pa.schema(
+    [
+        *(
+            columns.METRIC_SERIES.field(name)
+            for name in (
+                "name", "unit", "type", "temporality", "is_monotonic", "service_name",
+                "resource_id",
+            )
+        ),
+        _ATTRIBUTES,
+        _RESOURCE,
+    ]
+)  # fmt: skip
+POINT_COLUMNS = tuple(
+    name
+    for name in columns.METRIC_POINTS.names
+    if name not in ("row_id", "series_id", "value_double", "value_int", "exemplars")
+)
+FOUND_POINTS = pa.schema(
+    [
+        pa.field("series", pa.int64()),
+        *(columns.METRIC_POINTS.field(name) for name in POINT_COLUMNS[:3]),
+        pa.field("value", pa.float64()),
+        *(columns.METRIC_POINTS.field(name) for name in POINT_COLUMNS[3:]),
+    ]
+)
 LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
 

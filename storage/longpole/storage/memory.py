@@ -14,7 +14,7 @@ from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetr
 from longpole.model import columns
 from longpole.model.clock import Clock
 from longpole.model.log import LogRecord
-from longpole.model.query import TraceQuery
+from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.span import Span
 from longpole.model.span_content import span_content
@@ -23,6 +23,8 @@ from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
+from longpole.storage.memory_logs import find_logs
+from longpole.storage.memory_metrics import metric_points
 from longpole.storage.memory_red import red_rows
 from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
@@ -31,7 +33,9 @@ from longpole.storage.memory_whole import whole_traces
 from longpole.storage.ports import (
     DerivedRows,
     FoundFindings,
+    FoundLogs,
     FoundTraces,
+    MetricPoints,
     PathTimes,
     PathTotals,
     Receipt,
@@ -66,6 +70,7 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._traces: dict[int, KeptTrace] = {}
         self._logs: list[LogRecord] = []
+        self._log_requests: list[Telemetry] = []
         self._metrics: list[Telemetry] = []
         self._requests: dict[bytes, tuple[int, int]] = {}  # hash: when, sequence number
         self._next_sequence = 1
@@ -102,6 +107,7 @@ class MemoryStore:
                 self._keep_spans(telemetry, columns.row_id_base(sequence), now)
             case Signal.LOGS:
                 self._logs += logs_of(telemetry.tables)
+                self._log_requests.append(telemetry)
             case Signal.METRICS:
                 self._metrics.append(telemetry)
         return Receipt(sequence)
@@ -256,6 +262,16 @@ class MemoryStore:
         with self._lock:
             found = [log for log in self._logs if log.trace_id == trace_id]
         return tuple(sorted(found, key=lambda log: log.time_unix_nano))
+
+    def find_logs(self, query: LogQuery) -> FoundLogs:
+        with self._lock:
+            requests = list(self._log_requests)
+        return find_logs(requests, query)
+
+    def metric_points(self, query: MetricQuery) -> MetricPoints:
+        with self._lock:
+            requests = list(self._metrics)
+        return metric_points(requests, query)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         by_name: dict[str, list[Span]] = defaultdict(list)

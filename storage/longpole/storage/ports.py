@@ -16,11 +16,17 @@ import pyarrow as pa
 
 from longpole.model.log import LogRecord
 from longpole.model.problem import Problem
-from longpole.model.query import TraceQuery
+from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
+from longpole.storage.found_records import FoundLogs as FoundLogs
+from longpole.storage.found_records import MetricPoints as MetricPoints
+from longpole.storage.path_answers import PATH_GROUP_COLUMNS as PATH_GROUP_COLUMNS
+from longpole.storage.path_answers import Coverage as Coverage
+from longpole.storage.path_answers import PathTimes as PathTimes
+from longpole.storage.path_answers import PathTotals as PathTotals
 from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError
@@ -145,22 +151,6 @@ class SettleFeed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of what matched is in an answer. All counts are traces.
-
-    `used` of the `matched` ones are in the figures; `unsettled` are not explained yet;
-    `incomplete` (orphans or no true root) and `late` (spans after the first settlement)
-    are among the used ones.
-    """
-
-    matched: int = 0
-    used: int = 0
-    unsettled: int = 0
-    incomplete: int = 0
-    late: int = 0
-
-
 # Rows that `find_traces` returns: `columns.TRACES` and whether the row is derived. A trace
 # that is not settled has revision 0 or its last revision, counts and root taken from its
 # spans by the plain rule (longest span without a parent, else longest span), and an empty
@@ -175,56 +165,6 @@ class FoundTraces:
 
     traces: pa.Table
     is_truncated: bool = False
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PathTotals:
-    """Critical-path time of many traces, from derived rows only.
-
-    `groups` has the columns asked for, then `critical_ns` (the sum, exact), `segment_count`
-    and `trace_count`, most time first. `roots` has one row: `trace_count`, `duration_sum_ns`
-    and the nearest-rank percentiles `p50_ns`, `p95_ns`, `p99_ns`, `max_ns` of root durations
-    (null without traces). The sum of `critical_ns` equals `duration_sum_ns` to the
-    nanosecond. `unsettled` are the matching traces that have no current derived rows.
-    `root_durations_ns` holds the root duration of every trace counted in `roots`, as an int64
-    array in any order, so that percentiles can be taken again once the unsettled ones are
-    explained; an engine fills it whenever `unsettled` is not empty.
-    """
-
-    groups: pa.Table
-    roots: pa.Table
-    coverage: Coverage
-    unsettled: tuple[int, ...] = ()
-    notices: tuple[str, ...] = ()
-    root_durations_ns: pa.Array | None = None
-
-
-PATH_GROUP_COLUMNS = (
-    "service",
-    "operation",
-    "label",
-    "peer_service",
-    "root_service",
-    "root_operation",
-    "call_path_id",  # uint64, the others are text
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PathTimes:
-    """Critical-path time of every matching settled trace, apart.
-
-    `traces`: one row a trace, in no order: trace_hi, trace_lo, root_service, root_operation,
-    start_unix_nano, duration_ns. `cells`: `place` (int64, row number in `traces`), then the
-    columns asked for, then `critical_ns` and `span_count` (distinct spans that hold it), in no
-    order. The cells of a trace add up to its duration_ns exactly. The rest as in `PathTotals`.
-    """
-
-    traces: pa.Table
-    cells: pa.Table
-    coverage: Coverage
-    unsettled: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -299,6 +239,14 @@ class TraceReader(Protocol):
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """Log records with this trace id, by time; empty when there are none."""
+        ...
+
+    def find_logs(self, query: LogQuery) -> FoundLogs:
+        """Log records that match, of whatever trace or none."""
+        ...
+
+    def metric_points(self, query: MetricQuery) -> MetricPoints:
+        """Metric points that match, with their series."""
         ...
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:

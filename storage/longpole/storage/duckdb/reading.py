@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from longpole.model.log import LogRecord
-from longpole.model.query import TraceQuery
+from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.ports import (
     FoundFindings,
+    FoundLogs,
     FoundTraces,
+    MetricPoints,
     PathTimes,
     PathTotals,
     ServiceInfo,
@@ -66,6 +68,14 @@ class Reading:
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""
         return self._reader.logs_of_trace(trace_id)
+
+    def find_logs(self, query: LogQuery) -> FoundLogs:
+        """See `ports.TraceReader`."""
+        return self._reader.find_logs(query)
+
+    def metric_points(self, query: MetricQuery) -> MetricPoints:
+        """See `ports.TraceReader`."""
+        return self._reader.metric_points(query)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         """See `ports.TraceReader`."""

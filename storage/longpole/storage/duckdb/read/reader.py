@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from longpole.model.log import LogRecord
-from longpole.model.query import TraceQuery
+from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
@@ -17,6 +17,8 @@ from longpole.model.trace import Trace
 from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
+from longpole.storage.duckdb.read.found_logs import read_found_logs
+from longpole.storage.duckdb.read.metric_points import read_metric_points
 from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
@@ -28,7 +30,9 @@ from longpole.storage.duckdb.read.traces import read_logs, read_trace, read_whol
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import (
     FoundFindings,
+    FoundLogs,
     FoundTraces,
+    MetricPoints,
     PathTimes,
     PathTotals,
     ServiceInfo,
@@ -92,6 +96,14 @@ class Reader:
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):
             return read_logs(connection, snapshot, trace_id)
+
+    def find_logs(self, query: LogQuery) -> FoundLogs:
+        with self._session() as (connection, snapshot):
+            return read_found_logs(connection, snapshot, query)
+
+    def metric_points(self, query: MetricQuery) -> MetricPoints:
+        with self._session() as (connection, snapshot):
+            return read_metric_points(connection, snapshot, query)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         with self._session() as (connection, snapshot):
