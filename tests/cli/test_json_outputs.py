@@ -56,6 +56,8 @@ def test_every_command_that_answers_has_json() -> None:
         ("what-if", ["what-if", "--change", "cart-svc/*: cap 1ms"]),
         ("what-if", ["what-if", "--service", "nobody"]),
         ("services", ["services"]),
+        ("logs", ["logs"]),
+        ("log-patterns", ["logs", "--patterns"]),
     ],
 )
 def test_answers_from_files_fit_their_schema(name: str, arguments: list[str]) -> None:

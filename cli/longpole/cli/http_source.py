@@ -50,6 +50,12 @@ class HttpSource:
     def what_if(self, asked: Asked) -> dict[str, Any]:
         return self._get("what-if", asked)
 
+    def logs(self, asked: Asked) -> dict[str, Any]:
+        return self._get("logs", asked)
+
+    def log_patterns(self, asked: Asked) -> dict[str, Any]:
+        return self._get("logs/patterns", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 

@@ -42,6 +42,14 @@ class LocalSource:
         with _as_failures():
             return self._answers.what_if(asked)
 
+    def logs(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.logs(asked)
+
+    def log_patterns(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.log_patterns(asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.services(asked)

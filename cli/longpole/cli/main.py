@@ -23,6 +23,7 @@ COMMANDS = {
     "findings": ("findings", "what is wrong in matching traces, and what to do about it"),
     "root-cause": ("root_cause", "which service or call is to blame for what changed"),
     "what-if": ("what_if", "what a change of an operation would do, and which would do most"),
+    "logs": ("logs", "log records, and the patterns that they come from"),
     "services": ("services", "services and their operations"),
     "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
     "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from longpole.analyzer.explain import explain
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
+from longpole.analyzer.reports.log_patterns_report import log_patterns_report
+from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_report import trace_report
@@ -21,6 +23,7 @@ from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_rep
 from longpole.analyzer.what_if.changes import parse_changes
 from longpole.dashboards import exports, parameters
 from longpole.dashboards.errors import BadQuestion, UnknownTrace
+from longpole.dashboards.log_parameters import LOG_FILTERS, log_baseline, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.sql_rows import sql_document
 from longpole.model.clock import Clock
@@ -118,6 +121,18 @@ class Answers:
         query = parameters.query(asked, self.clock, default_limit=DEFAULT_TRACES)
         changes = parse_changes(list(asked.get("change", ())))
         return what_if_report(self.store, query, changes, parameters.path_options(asked))
+
+    def logs(self, asked: Parameters) -> dict[str, Any]:
+        """Matching log records, the newest `limit`, newest last unless `reverse=1`."""
+        parameters.only(asked, LOG_FILTERS, frozenset({"limit", "reverse"}))
+        is_reversed = parameters.flag(asked, "reverse")
+        return logs_report(self.store, log_query(asked, self.clock), is_newest_first=is_reversed)
+
+    def log_patterns(self, asked: Parameters) -> dict[str, Any]:
+        """What statements the matching log records come from, against the time before."""
+        parameters.only(asked, LOG_FILTERS, frozenset({"baseline"}))
+        query = log_query(asked, self.clock)
+        return log_patterns_report(self.store, query, log_baseline(asked, query.time, self.clock))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

@@ -77,6 +77,14 @@ def api_router(answers: Answers) -> APIRouter:
     def what_if(request: Request) -> Response:
         return as_json(answers.what_if(asked(request)))
 
+    @router.get("/logs", summary="Log records")
+    def logs(request: Request) -> Response:
+        return as_json(answers.logs(asked(request)))
+
+    @router.get("/logs/patterns", summary="Log patterns, and what changed")
+    def log_patterns(request: Request) -> Response:
+        return as_json(answers.log_patterns(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))
