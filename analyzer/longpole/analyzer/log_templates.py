@@ -27,7 +27,7 @@ _LEAST_FIXED = 0.5  # share of its words that a template keeps, whatever it take
 
 # A word with a digit: an id, a time, an address, an amount. The look-behind lets a match begin
 # only where a word begins, and nothing backtracks, so that it stays linear on hostile text.
-_VARIABLE = re.compile(r"(?<![\w.:+-])[^\W\d]*+(?:[.:+-]++[^\W\d]*+)*+\d[\w.:+-]*+")
+_VARIABLE = re.compile(r"(?<![\w.:+-])[^\W\d]*+(?:[.:+-]++[^\W\d]*+)*+\d\w*+(?:[.:+-]++\w++)*+")
 _WORD = re.compile(r"[\w.:+<*>-]+")
 
 

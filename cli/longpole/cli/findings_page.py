@@ -8,6 +8,8 @@ from dataclasses import fields
 from longpole.analyzer.findings.catalogue import DETECTORS
 from longpole.analyzer.findings.groups import FEWEST_TRACES, SMALLEST_SHARE, TYPICAL_SHARE
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.findings.window.detectors import WINDOW_DETECTORS
+from longpole.analyzer.findings.window.gather import REACH
 from longpole.analyzer.wording import duration_text
 
 _HEAD = f"""\
@@ -28,9 +30,22 @@ those of all matching ones, and the SQL view `findings` has a row for each.
   same time, so savings of different faults do not add up.
 - **Fingerprint.** Equal for the same fault in other traces, hours and processes: it is made of the
   detector, service, operation and what is called, without ids and parameters.
-- **Order.** By the saving over all traces, then by level, then by the number of traces.
+- **Order.** Faults that nothing explains come before those that another one causes (a caller that
+  gives up, below which a query is slow; requests that fail, because a breaker is open): what has
+  its evidence at or below the spans of the other, in at least half of its traces, and says more
+  exactly what is wrong. Then by level, where a cause is as grave as what it causes, then by the
+  saving over all traces, then by their number.
 
 ## Detectors
+"""
+
+_WINDOW_HEAD = f"""
+## Rules for many traces at once
+
+Some faults show in no single trace. `longpole findings` and the API look at all traces that match
+(the newest {REACH.traces:,}, with a note when there are more) and at their error logs, and compare
+them with what was kept of the time right before. Give a time (`--since`, `--from-time`) to have
+such a past. A rule that bears the name of one above finds the same fault by other means.
 """
 
 _THRESHOLDS_HEAD = """
@@ -50,6 +65,12 @@ def findings_page() -> str:
     parts += [
         f"\n### `{detector.identifier}`: {detector.title}\n\n{_wrapped(detector.rule_in_words)}\n"
         for detector in DETECTORS
+    ]
+    parts.append(_WINDOW_HEAD)
+    parts += [
+        f"\n### `{detector.identifier}` in a window: {detector.title}\n\n"
+        f"{_wrapped(detector.rule_in_words)}\n"
+        for detector in WINDOW_DETECTORS
     ]
     parts.append(_THRESHOLDS_HEAD)
     defaults = Thresholds()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from statistics import median_low
 from typing import TypeAlias
 
 from longpole.analyzer.findings.detect import severity_rank
+from longpole.analyzer.findings.window.window import WindowFinding
 from longpole.model.finding import FindingSeverity
 
 MOST_EXEMPLARS = 20
@@ -34,6 +36,7 @@ class FindingGroup:
     first_seen_unix_nano: int = 0
     last_seen_unix_nano: int = 0
     exemplars: list[_Exemplar] = field(default_factory=list)
+    told: WindowFinding | None = None  # what a rule that saw the whole window says of it
 
     def add(
         self, trace_id: int, severity: str, saving_ns: int, seen: int, root: Root, place: int
@@ -51,7 +54,7 @@ class FindingGroup:
     @property
     def severity(self) -> str:
         """The gravest level that a good part of its findings reaches: what is a warning once and
-        harmless a hundred times is harmless."""
+        harmless a hundred times is harmless. Info without any finding of a single trace."""
         needed = self.severities.total() * TYPICAL_SHARE
         reached = 0
         for severity in sorted(self.severities, key=severity_rank):
@@ -59,6 +62,24 @@ class FindingGroup:
             if reached >= needed:
                 return severity
         return FindingSeverity.INFO.value
+
+    def add_told(
+        self,
+        told: WindowFinding,
+        savings_ns: Mapping[int, int],
+        roots: Mapping[int, tuple[str, str, int]],
+    ) -> None:
+        """Add what a rule for the window says: its words count from now on. Traces that are
+        known already keep the saving that was worked out for each of them."""
+        self.told = told
+        for trace_id, saving_ns in savings_ns.items():
+            if trace_id in self.savings_ns:
+                continue
+            service, operation, seen = roots.get(trace_id, ("", "", 0))
+            self.first_seen_unix_nano = min(self.first_seen_unix_nano, seen) if self.roots else seen
+            self.last_seen_unix_nano = max(self.last_seen_unix_nano, seen)
+            self.roots[service, operation] += 1
+            self.savings_ns[trace_id] = saving_ns
 
     @property
     def trace_count(self) -> int:
@@ -73,7 +94,7 @@ class FindingGroup:
     @property
     def median_saving_ns(self) -> int:
         """Half of the traces with this finding would save at most that."""
-        return median_low(self.savings_ns.values())
+        return median_low(self.savings_ns.values()) if self.savings_ns else 0
 
     @property
     def worst(self) -> list[tuple[int, int]]:
@@ -85,25 +106,16 @@ class FindingGroup:
 
     def share(self, traces_of: Counter[Root]) -> float:
         """Its traces as a share of all traces of the operations it is found in, at the one
-        where that is highest."""
-        return max(count / max(count, traces_of[root]) for root, count in self.roots.items())
+        where that is highest; 0 without any."""
+        return max(
+            (count / max(count, traces_of[root]) for root, count in self.roots.items()), default=0.0
+        )
 
     def settled_severity(self, traces_of: Counter[Root]) -> str:
         """Its severity, lowered to info when hardly any trace shows it: a pattern in fewer than
         two traces and in fewer than three in a hundred of an operation is a coincidence."""
         is_rare = self.trace_count < FEWEST_TRACES and self.share(traces_of) < SMALLEST_SHARE
-        return FindingSeverity.INFO.value if is_rare else self.severity
-
-
-def ranked(groups: dict[str, FindingGroup], traces_of: Counter[Root]) -> list[FindingGroup]:
-    """Most total saving first, then the gravest, then the most frequent; ties by fingerprint,
-    so that the order never depends on arrival."""
-    return sorted(
-        groups.values(),
-        key=lambda g: (
-            -g.total_saving_ns,
-            severity_rank(g.settled_severity(traces_of)),
-            -g.trace_count,
-            g.fingerprint,
-        ),
-    )
+        typical = FindingSeverity.INFO.value if is_rare else self.severity
+        if self.told is None:
+            return typical
+        return min(typical, str(self.told.severity), key=severity_rank)

@@ -51,3 +51,25 @@ class Thresholds:
     cold_start_ns: int = 500 * _MS
     clock_skew_ns: int = 2 * _MS
     clock_skew_warning_ns: int = 50 * _MS
+    # Rules that look at many traces at once.
+    rate_limited_count: int = 10
+    rate_limited_share: float = 0.05
+    pause_ns: int = 300 * _MS
+    pause_wait_ns: int = 50 * _MS
+    pause_requests: int = 2
+    version_least_spans: int = 4
+    version_slower_ns: int = 20 * _MS
+    version_slower_ratio: float = 1.5
+    version_error_share: float = 0.10
+    version_chance: float = 0.001
+    log_burst_count: int = 20
+    log_burst_ratio: float = 5.0
+    queue_lag_messages: int = 5
+    queue_lag_growth_share: float = 0.10
+    slow_query_samples: int = 20
+    slow_query_baseline_ratio: float = 3.0
+    slow_query_growth: float = 2.0
+    slow_query_least_ns: int = 20 * _MS
+    fleet_retries: int = 10
+    fleet_retry_share: float = 0.10
+    fleet_retry_error_share: float = 0.20

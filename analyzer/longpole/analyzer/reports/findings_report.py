@@ -11,7 +11,13 @@ import pyarrow as pa
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
-from longpole.analyzer.findings.groups import FindingGroup, Root, ranked
+from longpole.analyzer.findings.groups import MOST_EXEMPLARS, FindingGroup, Root
+from longpole.analyzer.findings.ranking import Shown, causes, ranked
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.findings.window.detectors import detect_in_window
+from longpole.analyzer.findings.window.evidence import Evidence
+from longpole.analyzer.findings.window.gather import gather
+from longpole.analyzer.findings.window.savings import savings
 from longpole.analyzer.reports.unsettled import explanations
 from longpole.analyzer.traceql import format_query
 from longpole.model.finding import Finding, FindingSeverity
@@ -21,17 +27,19 @@ from longpole.storage.ports import TraceReader
 
 # What of a finding is only read for those that are shown.
 _WORDS = ("service", "operation", "reason", "action", "span_ids")
+_DEFAULTS = Thresholds()
 
 
 def findings_report(
     reader: TraceReader,
     query: TraceQuery,
     options: PathOptions | None = None,
+    thresholds: Thresholds = _DEFAULTS,
     *,
     with_info: bool = False,
 ) -> dict[str, Any]:
     """Findings of every matching trace (`query.limit` does not apply), grouped by fingerprint,
-    most saving on the critical path first.
+    and of all of them together; the one to mend first in front (`ranking`).
 
     Settled traces come from derived rows, the others are explained now, with `options`. Groups
     of level info are left out and counted in `info_count`, unless `with_info`. `coverage`
@@ -44,17 +52,35 @@ def findings_report(
     groups: dict[str, FindingGroup] = {}
     _add_stored(groups, stored.findings)
     fresh: list[Finding] = []
+    offset = stored.findings.num_rows
     explained = incomplete = late = 0
     for explanation in explanations(reader, stored.unsettled, options):
         traces_of[_root_of(explanation)] += 1
-        _add_fresh(groups, explanation, fresh, stored.findings.num_rows)
+        _add_fresh(groups, detect(explanation, thresholds), explanation, fresh, offset)
         explained += 1
         incomplete += bool(explanation.completeness.orphans or explanation.completeness.headless)
         late += explanation.completeness.late > 0
+    words = _Words(stored.findings, fresh)
+    gathered = gather(reader, query)
+    evidence = Evidence(gathered.window.spans if gathered.window is not None else None)
+    if gathered.window is not None:
+        told = detect_in_window(gathered.window, thresholds)
+        saved = savings(reader, gathered.window.spans, told, options)
+        for finding, of_traces in zip(told, saved, strict=True):
+            group = groups.setdefault(
+                finding.fingerprint, FindingGroup(finding.fingerprint, finding.detector)
+            )
+            group.add_told(finding, of_traces, gathered.roots)
+    shown = [
+        _shown(group, severity, words, evidence)
+        for group in groups.values()
+        if (severity := group.settled_severity(traces_of)) != FindingSeverity.INFO or with_info
+    ]
+    cause_of = causes(shown)
     lines = [
-        _line(group, traces_of, _Words(stored.findings, fresh))
-        for group in ranked(groups, traces_of)
-        if with_info or group.settled_severity(traces_of) != FindingSeverity.INFO
+        _line(groups[one.fingerprint], traces_of, words, evidence)
+        | {"explained_by": cause_of.get(one.fingerprint)}
+        for one in ranked(shown)
     ]
     return {
         "query": format_query(query),
@@ -67,7 +93,7 @@ def findings_report(
         },
         "findings": lines,
         "info_count": 0 if with_info else len(groups) - len(lines),
-        "notices": list(stored.notices),
+        "notices": [*stored.notices, *gathered.notices],
     }
 
 
@@ -107,10 +133,14 @@ def _add_stored(groups: dict[str, FindingGroup], found: pa.Table) -> None:
 
 
 def _add_fresh(
-    groups: dict[str, FindingGroup], explanation: Explanation, fresh: list[Finding], offset: int
+    groups: dict[str, FindingGroup],
+    found: tuple[Finding, ...],
+    explanation: Explanation,
+    fresh: list[Finding],
+    offset: int,
 ) -> None:
     root = _root_of(explanation)
-    for finding in detect(explanation):
+    for finding in found:
         group = groups.get(finding.fingerprint)
         if group is None:
             group = FindingGroup(finding.fingerprint, finding.detector)
@@ -140,14 +170,40 @@ class _Words:
         return {name: self.stored.column(name)[place].as_py() for name in _WORDS}
 
 
-def _line(group: FindingGroup, traces_of: Counter[Root], words: _Words) -> dict[str, Any]:
+def _shown(group: FindingGroup, severity: str, words: _Words, evidence: Evidence) -> Shown:
+    spans_of = {trace_id: frozenset(words.at(place)["span_ids"]) for trace_id, place in group.worst}
+    if group.told is not None:
+        spans_of = evidence.of_rows(group.told.rows) | spans_of
+    return Shown(
+        fingerprint=group.fingerprint,
+        detector=group.detector,
+        severity=severity,
+        saving_ns=group.total_saving_ns,
+        trace_count=group.trace_count,
+        evidence=spans_of,
+        above=evidence.above(spans_of),
+        operations=evidence.operations(spans_of),
+    )
+
+
+def _line(
+    group: FindingGroup, traces_of: Counter[Root], words: _Words, evidence: Evidence
+) -> dict[str, Any]:
     worst = group.worst
-    shown = words.at(worst[0][1])
+    if group.told is not None:
+        told = group.told
+        shown = {name: getattr(told, name) for name in _WORDS if name != "span_ids"}
+        by_trace = evidence.of_rows(told.rows)
+        trace_ids = list(dict.fromkeys((*by_trace, *(trace_id for trace_id, _ in worst))))
+        span_ids = evidence.span_ids(told.rows)
+    else:
+        shown = words.at(worst[0][1])
+        trace_ids, span_ids = [trace_id for trace_id, _ in worst], shown["span_ids"]
     return {
         "detector": group.detector,
         "severity": group.settled_severity(traces_of),
-        "trace_ids": [trace_id_hex(trace_id) for trace_id, _ in worst],
-        "span_ids": [span_id_hex(span_id) for span_id in shown["span_ids"]],
+        "trace_ids": [trace_id_hex(trace_id) for trace_id in trace_ids[:MOST_EXEMPLARS]],
+        "span_ids": [span_id_hex(span_id) for span_id in span_ids],
         "service": shown["service"],
         "operation": shown["operation"],
         "saving_ns": group.total_saving_ns,

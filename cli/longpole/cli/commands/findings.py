@@ -34,10 +34,11 @@ _GRAVEST_FIRST = ("critical", "warning", "info")
 def command(
     as_json: bool, with_info: bool, fail_on: str | None, files: tuple[str, ...], **given: Any
 ) -> None:
-    """What is wrong in all matching traces, most time to be saved first.
+    """What is wrong in all matching traces, the one to mend first in front.
 
     QUERY is TraceQL in its simple form, as for `longpole traces`. Equal faults of many traces
-    are one entry; docs/findings.md lists what is looked for. With --json, one entry a line.
+    are one entry; docs/findings.md lists what is looked for. Given a time, the window is also
+    compared with the time right before it. With --json, one entry a line.
     """
     settings = resolved(given)
     from longpole.cli.output import print_document, print_note, print_text

@@ -39,9 +39,11 @@ def _parts(document: Mapping[str, Any]) -> Iterator[RenderableType]:
     else:
         yield Text("No trace matches.", "bold")
     yield Text(", ".join(facts), "dim")
+    place_of = {finding["fingerprint"]: place for place, finding in enumerate(findings, 1)}
     for finding in findings[:MOST_FINDINGS]:
         yield Text()
-        yield from _finding(finding)
+        cause = place_of.get(finding["explained_by"])
+        yield from _finding(finding, "" if cause is None else _due_to(cause, findings[cause - 1]))
     if len(findings) > MOST_FINDINGS:
         yield Text()
         yield Text(f"… {len(findings) - MOST_FINDINGS:,} more; --json has all of them", "dim")
@@ -52,24 +54,33 @@ def _parts(document: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"note: {inert(notice)}", "dim")
 
 
-def _finding(finding: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _due_to(place: int, cause: Mapping[str, Any]) -> str:
+    return f"most likely what finding {place} causes ({cause['detector']})"
+
+
+def _finding(finding: Mapping[str, Any], due_to: str) -> Iterator[RenderableType]:
     head = Text()
     head.append(finding["severity"].upper(), STYLES.get(finding["severity"], "bold"))
     head.append(f"  {finding['detector']}  ", "dim")
     head.append(f"{name_of(finding['service'])} › {name_of(finding['operation'])}", "bold")
     yield head
     count = plural(finding["trace_count"], "trace")
-    often = f"{count} ({share(finding['trace_share'])} of {_roots(finding['roots'])})"
+    often = count
+    if finding["roots"]:
+        often += f" ({share(finding['trace_share'])} of {_roots(finding['roots'])})"
     saving = "saves no time on the critical path"
     if finding["saving_ns"]:
         saving = f"up to −{duration(finding['saving_ns'])}"
         if finding["trace_count"] > 1:
             saving += f", median −{duration(finding['median_saving_ns'])} a trace"
     yield labelled("WHY", sentence_of(finding["reason"]))
+    if due_to:
+        yield labelled("DUE", due_to)
     yield labelled("DO", sentence_of(finding["action"]))
     yield labelled("COST", f"{saving}; in {often}")
     ids = finding["trace_ids"][:SHOWN_TRACES]
-    yield labelled("SEE", "  ".join(ids))
+    if ids:
+        yield labelled("SEE", "  ".join(ids))
 
 
 def _roots(roots: list[Mapping[str, Any]]) -> str:

@@ -1,0 +1,1 @@
+"""Findings of a window: what only many traces, or their logs, can show."""
