@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +16,8 @@ from longpole.analyzer.findings.window.span_columns import (
     span_columns,
 )
 from longpole.analyzer.findings.window.window import Window
-from longpole.model import query as questions
 from longpole.model.ids import join_trace_id
-from longpole.model.query import TraceQuery
+from longpole.model.query import LogQuery, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader, WholeTraces
 
@@ -36,18 +34,6 @@ ATTRIBUTES: tuple[str, ...] = tuple(
 ERROR_LEVEL = 17  # severity numbers from here on are ERROR and FATAL
 _TRACES_A_READ = 2_500
 _SHORTEST_PAST_NS = 60_000_000_000
-_NO_LOGS = pa.schema(
-    [
-        ("time_unix_nano", pa.int64()),
-        ("trace_hi", pa.uint64()),
-        ("trace_lo", pa.uint64()),
-        ("span_id", pa.uint64()),
-        ("severity_number", pa.int64()),
-        ("body", pa.string()),
-        ("service_name", pa.string()),
-        ("row", pa.int64()),
-    ]
-).empty_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +132,7 @@ def _logs(
 ) -> tuple[pa.Table, bool]:
     """Error records of this time with the rows of their spans. With conditions in the query
     only those of its traces."""
-    # An engine that does not find logs yet has none to show.
-    ask: Any = getattr(questions, "LogQuery", None)
-    find: Any = getattr(reader, "find_logs", None)
-    if ask is None or find is None:
-        return _NO_LOGS, False
-    found = find(ask(time=time, least_severity=ERROR_LEVEL, limit=most))
+    found = reader.find_logs(LogQuery(time=time, least_severity=ERROR_LEVEL, limit=most))
     names = ("time_unix_nano", "trace_hi", "trace_lo", "span_id", "severity_number", "body",
              "service_name")  # fmt: skip
     table = found.logs.select(names)
