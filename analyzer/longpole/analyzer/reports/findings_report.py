@@ -65,7 +65,7 @@ def findings_report(
     evidence = Evidence(gathered.window.spans if gathered.window is not None else None)
     if gathered.window is not None:
         told = detect_in_window(gathered.window, thresholds)
-        saved = savings(reader, gathered.window.spans, told, options)
+        saved = savings(gathered.window.spans, told, lambda ids: explanations(reader, ids, options))
         for finding, of_traces in zip(told, saved, strict=True):
             group = groups.setdefault(
                 finding.fingerprint, FindingGroup(finding.fingerprint, finding.detector)

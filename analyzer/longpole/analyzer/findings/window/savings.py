@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from longpole.analyzer.critical_path import PathOptions
+from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.survey import forget, survey_of
 from longpole.analyzer.findings.window.span_columns import SpanColumns
 from longpole.analyzer.findings.window.window import WindowFinding
-from longpole.analyzer.reports.unsettled import explanations
-from longpole.storage.ports import TraceReader
 
 MOST_EXPLAINED = 300  # traces of one finding, those that lost most
 
 
 def savings(
-    reader: TraceReader,
     spans: SpanColumns,
     findings: Sequence[WindowFinding],
-    options: PathOptions | None = None,
+    explanations: Callable[[Sequence[int]], Iterable[Explanation]],
 ) -> list[dict[int, int]]:
     """For each finding: trace id and how much shorter that trace's critical path would be, 0
     for those that are not explained. A span saves what it is too long by, at most what it and
@@ -44,7 +41,7 @@ def savings(
     ]
     number_of = {spans.trace_ids[number]: number for number in numbers}
     try:
-        for explanation in explanations(reader, list(number_of), options):
+        for explanation in explanations(list(number_of)):
             survey = survey_of(explanation)
             places = {span_id: i for i, span_id in enumerate(explanation.spans.span_ids)}
             number = number_of[explanation.trace_id]
