@@ -58,6 +58,8 @@ def test_every_command_that_answers_has_json() -> None:
         ("services", ["services"]),
         ("logs", ["logs"]),
         ("log-patterns", ["logs", "--patterns"]),
+        ("service", ["services", "cart-svc"]),
+        ("service", ["services", "auth-svc"]),
     ],
 )
 def test_answers_from_files_fit_their_schema(name: str, arguments: list[str]) -> None:

@@ -18,6 +18,8 @@ REPORTS = {
     "critical-path-service": ["critical-path", "--group-by", "service"],
     "findings": ["findings"],
     "services": ["services"],
+    "service": ["services", "cart-svc"],
+    "service-usual": ["services", "auth-svc"],
     "what-if": ["what-if"],
     "what-if-change": [
         "what-if",

@@ -40,6 +40,7 @@ def web() -> Web:
         ("/api/v1/what-if", "what-if"),
         ("/api/v1/what-if?change=*/*: cap 1ms&change=*/*: parallel&limit=1", "what-if"),
         ("/api/v1/services", "services"),
+        ("/api/v1/services/svc/verdict?since=900000h", "service"),
         ("/api/v1/status", "status"),
     ],
 )
@@ -54,6 +55,8 @@ def test_documents_fit_their_schema(web: Web, path: str, name: str) -> None:
     [
         ("/api/v1/traces/" + "f" * 32, 404, "unknown_trace"),
         ("/api/v1/traces/" + "f" * 32 + "/export", 404, "unknown_trace"),
+        ("/api/v1/services/no/body/verdict", 404, "unknown_service"),
+        ("/api/v1/services/svc/verdict?limit=3", 400, "bad_question"),
         ("/api/v1/traces/zz", 400, "invalid_id"),
         ("/api/v1/traces/" + "0" * 32, 400, "invalid_id"),
         (f"/api/v1/traces/{HEX}?overflow=wrap", 400, "bad_question"),

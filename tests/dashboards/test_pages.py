@@ -76,8 +76,8 @@ def test_a_finding_is_the_first_entry_and_names_its_detector() -> None:
     text = Web([root, query]).get(f"/traces/{HEX}").text
     assert "Nothing unusual" not in text
     assert text.count('<article class="entry">') == 1
-    assert "warning uninstrumented_gap" in text.partition("Where")[2].partition("Why")[0]
-    assert "warning slow_db_query" in text.partition('class="also"')[2].partition("</ul>")[0]
+    assert "warning slow_db_query" in text.partition("Where")[2].partition("Why")[0]
+    assert "warning uninstrumented_gap" in text.partition('class="also"')[2].partition("</ul>")[0]
     inert(text)
 
 

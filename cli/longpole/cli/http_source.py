@@ -59,6 +59,9 @@ class HttpSource:
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 
+    def service_verdict(self, service: str, asked: Asked) -> dict[str, Any]:
+        return self._get(f"services/{quote(service, safe='')}/verdict", asked)
+
     def status(self) -> dict[str, Any]:
         return self._get("status", {})
 
@@ -113,7 +116,7 @@ class HttpSource:
             code = str(error["code"])
         except (ValueError, KeyError, TypeError, AttributeError):
             return NoAnswer(f"{self._url} answers {response.status_code}, not as Longpole does")
-        if code == "unknown_trace":
+        if code in ("unknown_trace", "unknown_service"):
             return NotFound(unknown(message, reasons))
         if response.status_code == 401:
             return Refused(f"{message}; --auth-token-file names the file that holds it")

@@ -54,6 +54,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.services(asked)
 
+    def service_verdict(self, service: str, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.service_verdict(service, asked)
+
     def status(self) -> dict[str, Any]:
         return self._answers.status()
 
@@ -74,7 +78,7 @@ class LocalSource:
 def _as_failures() -> Iterator[None]:
     try:
         yield
-    except errors.UnknownTrace as error:
+    except (errors.UnknownTrace, errors.UnknownService) as error:
         raise NotFound(unknown(str(error), error.reasons)) from None
     except errors.ANSWERED as error:
         raise Refused(str(error)) from None

@@ -16,13 +16,14 @@ from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.root_cause_report import root_cause_report
+from longpole.analyzer.reports.service_verdict import service_verdict
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
 from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
 from longpole.analyzer.what_if.changes import parse_changes
 from longpole.dashboards import exports, parameters
-from longpole.dashboards.errors import BadQuestion, UnknownTrace
+from longpole.dashboards.errors import BadQuestion, UnknownService, UnknownTrace
 from longpole.dashboards.log_parameters import LOG_FILTERS, log_baseline, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.sql_rows import sql_document
@@ -138,6 +139,20 @@ class Answers:
         """Services whose spans start in the range asked for."""
         parameters.only(asked, frozenset({"since", "from", "to"}))
         return services_report(self.store, parameters.time_range(asked, self.clock))
+
+    def service_verdict(self, service: str, asked: Parameters) -> dict[str, Any]:
+        """Where, why and what to do for one service, over all its traces in that time."""
+        parameters.only(asked, frozenset({"since", "from", "to"}), PATH_OPTIONS)
+        time = parameters.time_range(asked, self.clock)
+        options = parameters.path_options(asked)
+        document = service_verdict(self.store, service, time, options)
+        if document is None:
+            reasons = (
+                "its name is spelt another way: `longpole services` lists all",
+                "it sent nothing in that time",
+            )
+            raise UnknownService(service, reasons)
+        return document
 
     def attribute_keys(self, asked: Parameters) -> dict[str, Any]:
         """Every attribute key with its SQL type, by name."""

@@ -89,6 +89,10 @@ def api_router(answers: Answers) -> APIRouter:
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))
 
+    @router.get("/services/{service:path}/verdict", summary="What is wrong with one service")
+    def service_verdict(service: str, request: Request) -> Response:
+        return as_json(answers.service_verdict(service, asked(request)))
+
     @router.get("/attribute-keys", summary="Attribute keys with their SQL types")
     def attribute_keys(request: Request) -> Response:
         return as_json(answers.attribute_keys(asked(request)))

@@ -10,6 +10,7 @@ from typing import Any
 
 from longpole.analyzer.traceql import QuerySyntaxError
 from longpole.analyzer.what_if.changes import ChangeSyntaxError
+from longpole.analyzer.wording import named
 from longpole.model.ids import InvalidId
 from longpole.model.problem import LongpoleError
 from longpole.storage import ports
@@ -27,6 +28,14 @@ class UnknownTrace(LongpoleError):
         self.reasons = reasons
 
 
+class UnknownService(LongpoleError):
+    """No span of that service is stored for that time."""
+
+    def __init__(self, service: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(f"no span of {named(service) or 'a service without a name'} is stored")
+        self.reasons = reasons
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """How an exception is answered."""
@@ -38,6 +47,7 @@ class Refusal:
 # First match counts, so subclasses stand before their bases.
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
+    (UnknownService, Refusal(404, "unknown_service")),
     (InvalidId, Refusal(400, "invalid_id")),
     (QuerySyntaxError, Refusal(400, "query_syntax")),
     (BadQuestion, Refusal(400, "bad_question")),

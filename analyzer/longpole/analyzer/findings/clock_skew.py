@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from longpole.analyzer.calls import HOST
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
+from longpole.analyzer.findings.repeated_calls import METHOD
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import NO_PARENT
 from longpole.analyzer.wording import counted, duration_text, named
 from longpole.model.finding import Finding, FindingSeverity
@@ -109,8 +111,9 @@ def _is_impossible(explanation: Explanation, server: int, tolerance_ns: int) -> 
 def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
     spans, parents = explanation.spans, explanation.tree.parents
     starts, ends = spans.starts, spans.ends
-    # The longest answer is the one that people will look for.
-    server = min(offset.servers, key=lambda i: (starts[i] - ends[i], i))
+    # An answer that writes is named before one that reads, since a wrong clock also stamps what
+    # it writes; of equals the longest, which people will look for.
+    server = min(offset.servers, key=lambda i: (_only_reads(spans, i), starts[i] - ends[i], i))
     service, operation = spans.services[server], spans.names[server]
     least_ns = abs(offset.least_ns)
     direction = "ahead of" if offset.least_ns < 0 else "behind"
@@ -146,6 +149,10 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
     )
 
 
+def _only_reads(spans: PathSpans, index: int) -> bool:
+    return (spans.text(index, METHOD) or "").upper() in ("GET", "HEAD", "OPTIONS")
+
+
 def _between(least_ns: int, most_ns: int) -> str:
     least, most = duration_text(least_ns), duration_text(most_ns)
     return least if least == most else f"{least} to {most}"
@@ -157,8 +164,8 @@ CLOCK_SKEW = Detector(
     "A SERVER span begins before the CLIENT span that it answers, or after its end, on another "
     "host (`host.name`), and one constant offset of at least `clock_skew_ns` puts all answers "
     "between these two hosts inside their calls. Failed calls that were answered late, messages, "
-    "and answers longer than their calls prove nothing. Information, a warning from "
-    "`clock_skew_warning_ns` on.",
+    "and answers longer than their calls prove nothing. The operation named is one that writes, "
+    "if any does, else the longest. Information, a warning from `clock_skew_warning_ns` on.",
     _skewed,
 )
 

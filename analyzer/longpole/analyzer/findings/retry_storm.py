@@ -93,12 +93,15 @@ def _finding(
     worst = max(group, key=lambda chain: len(chain.calls))
     total = sum(len(chain.calls) for chain in group)
     most = total if is_nested else len(worst.calls)
-    if most < thresholds.retry_attempts:
-        return
     calls = [call for chain in group for call in chain.calls]
     failed = sum(spans.status_codes[call] == StatusCode.ERROR for call in calls)
     pauses = _pauses(explanation, worst)
     at_once = not is_backing_off(pauses, thresholds)
+    if at_once and failed > len(group):
+        # Several calls to the same that fail more than once each: it is the same storm.
+        most = total
+    if most < thresholds.retry_attempts:
+        return
     saving = sum(_saved(explanation, survey, chain) for chain in group)
     peer = named(callee_of(explanation, worst.calls[0]) or spans.names[worst.calls[0]])
     is_storm = most >= thresholds.retry_storm_attempts and (at_once or is_nested)
@@ -166,8 +169,9 @@ DETECTORS: tuple[Detector, ...] = (
         "Retries",
         "One call is attempted `retry_attempts` times or more (info). It is a storm, and a "
         "warning, from `retry_storm_attempts` on if there is no backing off (most pauses are "
-        "shorter than `retry_pause_ns` and do not grow by half), or if attempts on several "
-        "levels multiply to that number.",
+        "shorter than `retry_pause_ns` and do not grow by half), also when several calls that "
+        "fail more than once each add up to that number, or if attempts on several levels "
+        "multiply to it.",
         _look,
     ),
 )

@@ -13,6 +13,7 @@ from longpole.cli.render.findings import STYLES, findings_of_trace
 from longpole.cli.render.ribbon import Ribbon
 from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.cli.render.tree import span_tree
+from longpole.cli.render.verdict_lines import labelled
 from longpole.dashboards.figures import duration, moment, plural, share
 
 MAX_LOGS = 20
@@ -81,20 +82,20 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     _append_detector(where, first)
     why = Text(sentence_of(first["reason"]))
     why.append(f"  (confidence: {first['confidence']})", "dim")
-    yield _labelled("WHERE", where)
-    yield _labelled("WHY", why)
-    yield _labelled("DO", Text(sentence_of(first["advice"])))
+    yield labelled("WHERE", where)
+    yield labelled("WHY", why)
+    yield labelled("DO", Text(sentence_of(first["advice"])))
     for number, entry in enumerate(others):
         words = _place(entry)
         if entry["critical_ns"]:
             words.append(f"  {duration(entry['critical_ns'])} ({share(entry['share'])})")
         _append_detector(words, entry)
         words.append(f"  {sentence_of(entry['summary'])}", "dim")
-        yield _labelled("" if number else "ALSO", words)
+        yield labelled("" if number else "ALSO", words)
 
 
 def _place(entry: Mapping[str, Any]) -> Text:
-    return Text(f"{name_of(entry['service'])} › {name_of(entry['operation'])}", "bold", end="")
+    return Text(f"{name_of(entry['service'])} › {name_of(entry['operation'])}", "bold")
 
 
 def _append_detector(words: Text, entry: Mapping[str, Any]) -> None:
@@ -111,16 +112,6 @@ def _not_told(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         for finding in report["findings"]
         if (finding["detector"], finding["service"], finding["operation"]) not in told
     ]
-
-
-def _labelled(label: str, content: Text) -> RenderableType:
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 1), expand=False)
-    grid.add_column(width=6, style="bold cyan", no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(label, content)
-    return grid
 
 
 def _logs(report: Mapping[str, Any]) -> Iterator[RenderableType]:
