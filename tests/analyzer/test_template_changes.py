@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longpole.analyzer.correlation.log_lines import LogLine, is_same_instance, level_of
@@ -61,6 +61,7 @@ LINES = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(LINES, LINES, st.integers(0, 99))
 def test_the_order_of_records_does_not_matter(
     now: list[LogLine], before: list[LogLine], seed: int
@@ -72,6 +73,7 @@ def test_the_order_of_records_does_not_matter(
     assert patterns_of(now, before, exposure, exposure) == expected
 
 
+@settings(max_examples=50)
 @given(LINES)
 def test_equal_windows_have_no_changes(now: list[LogLine]) -> None:
     exposure = {"a": 2.0, "b": 3.0}

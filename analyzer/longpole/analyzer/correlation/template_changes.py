@@ -105,8 +105,16 @@ def rate_z(count: float, exposure: float, count_before: float, exposure_before: 
     return 2 * (sqrt(count + 0.375) - sqrt((count_before + 0.375) * ratio)) / sqrt(1 + ratio)
 
 
-def _sort_key(line: LogLine) -> tuple[int, str, int, int]:
-    return line.time_unix_nano, line.body, line.trace_id, line.span_id
+def _sort_key(line: LogLine) -> tuple[int, str, int, int, int, str, tuple[tuple[str, str], ...]]:
+    return (
+        line.time_unix_nano,
+        line.body,
+        line.trace_id,
+        line.span_id,
+        line.severity_number,
+        line.severity_text,
+        line.instance,
+    )
 
 
 def _state(count: int, now: float, before: int, was: float, z: float) -> TemplateState:
