@@ -18,6 +18,7 @@ from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.service_verdict import service_verdict
 from longpole.analyzer.reports.services_report import services_report
+from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
 from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
@@ -65,8 +66,9 @@ class Answers:
 
     def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
         """The report of one trace; `spans=1` adds every span in tree order, `spans=tree` the
-        same without attributes and events, which is all that a page or a terminal shows."""
-        parameters.only(asked, PATH_OPTIONS, frozenset({"spans"}))
+        same without attributes and events, which is all that a page or a terminal shows;
+        `context=1` adds what history, logs and metrics say about it."""
+        parameters.only(asked, PATH_OPTIONS, frozenset({"spans", "context"}))
         options = parameters.path_options(asked)
         is_tree = parameters.first(asked, "spans") == "tree"
         include_spans = is_tree or parameters.flag(asked, "spans")
@@ -76,7 +78,12 @@ class Answers:
             raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
         logs = self.store.logs_of_trace(identity)
         sent = None if is_tree else trace
-        return trace_report(explain(trace, options), sent, logs, include_spans=include_spans)
+        explanation = explain(trace, options)
+        report = trace_report(explanation, sent, logs, include_spans=include_spans)
+        if parameters.flag(asked, "context"):
+            bottlenecks = [Bottleneck.of(entry) for entry in report["verdict"]]
+            report["context"] = trace_context(self.store, explanation, bottlenecks)
+        return report
 
     def critical_path(self, asked: Parameters) -> dict[str, Any]:
         """Where the time of every matching trace went."""

@@ -14,6 +14,8 @@ from typing import Any
 
 from longpole.model.columns import RED_BOUNDS_NS, RED_STEP_NS
 
+_FEWEST_BEFORE = 10  # runs, for their rate and their median to mean anything
+
 
 @dataclass(frozen=True, slots=True)
 class Red:
@@ -29,11 +31,12 @@ class Red:
 
 @dataclass(frozen=True, slots=True)
 class RedContext:
-    """`now` is what was around the trace, `before` the time before it (None without runs).
-    `faster_low` to `faster_high` is the share of all other runs that were faster."""
+    """`now` is what was around the trace, `before` the time before it (None with too few runs
+    to compare). `faster_low` to `faster_high` is the share of the `others` that were faster."""
 
     now: Red
     before: Red | None
+    others: int
     faster_low: float
     faster_high: float
 
@@ -51,8 +54,10 @@ def red_context(
     before = [row for row in same if row["step_unix_nano"] + RED_STEP_NS <= around[0]]
     if not now or sum(row["count"] for row in same) < 2:
         return None
-    low, high = faster_share(_buckets([*now, *before]), duration_ns)
-    return RedContext(_red(now), _red(before) if before else None, low, high)
+    buckets = _buckets([*now, *before])
+    low, high = faster_share(buckets, duration_ns)
+    is_enough = sum(row["count"] for row in before) >= _FEWEST_BEFORE
+    return RedContext(_red(now), _red(before) if is_enough else None, sum(buckets) - 1, low, high)
 
 
 def faster_share(buckets: Sequence[int], duration_ns: int) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from longpole.analyzer.correlation.red_context import Red, red_context
 from longpole.analyzer.correlation.settings import ContextSettings
 from longpole.analyzer.correlation.template_changes import Pattern, TemplateState, patterns_of
 from longpole.analyzer.explain import Explanation
-from longpole.model.ids import span_id_hex
+from longpole.model.ids import parse_span_id, span_id_hex
 from longpole.model.query import LogQuery, MetricQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader
@@ -38,6 +38,12 @@ class Bottleneck:
     service: str
     operation: str
     span_ids: tuple[int, ...]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Bottleneck:
+        """That of an entry of a report's verdict."""
+        ids = tuple(parse_span_id(span_id) for span_id in entry["span_ids"])
+        return cls(entry["service"], entry["operation"], ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,7 @@ def _red(
     if found is None:
         return None
     return {
+        "others": found.others,
         "faster_share_low": round(found.faster_low, 6),
         "faster_share_high": round(found.faster_high, 6),
         "now": _rates(found.now),

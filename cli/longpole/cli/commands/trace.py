@@ -41,13 +41,23 @@ MOST_TRACES = 10_000
     help="how far a child may outlive its parent and still be waited for, in ns",
 )
 @click.option("--spans", is_flag=True, help="all spans: in --json, and in the tree")
+@click.option(
+    "--no-context",
+    is_flag=True,
+    help="without what other runs, logs and metrics say (with --from it means reading all traces)",
+)
 @client_options
 def command(
-    trace_id: str | None, files: tuple[str, ...], as_json: bool, spans: bool, **given: Any
+    trace_id: str | None,
+    files: tuple[str, ...],
+    as_json: bool,
+    spans: bool,
+    no_context: bool,
+    **given: Any,
 ) -> None:
     """Explain one trace: where the time went, why, and what to do.
 
-    ID is 32 or 16 hex digits. With --from and no ID, every trace of the files.
+    ID is 32 or 16 hex digits. With --from and no ID, every trace of the files, without context.
     """
     options = {
         name: [value]
@@ -62,7 +72,12 @@ def command(
 
     if spans or not as_json:
         options["spans"] = ["1" if as_json else "tree"]
-    with opened(settings, [Path(file) for file in files], is_single_traces=True) as source:
+    # Context compares with all other traces; a file has it only once these are explained too.
+    with_context = trace_id is not None and not no_context
+    if with_context:
+        options["context"] = ["1"]
+    paths = [Path(file) for file in files]
+    with opened(settings, paths, is_single_traces=not with_context) as source:
         ids = [trace_id] if trace_id is not None else all_traces(source)
         for number, identity in enumerate(ids):
             report = source.trace(identity, options)

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from longpole.cli.render.context import context_of_trace
 from longpole.cli.render.findings import STYLES, findings_of_trace
 from longpole.cli.render.ribbon import Ribbon
 from longpole.cli.render.text import inert, name_of, sentence_of
@@ -44,6 +45,7 @@ def _parts(
     yield Text()
     yield from _verdict(report)
     yield from findings_of_trace(_not_told(report))
+    yield from context_of_trace(report.get("context"), report["start_unix_nano"])
     if report["segments"]:
         yield Text()
         yield Ribbon(report["segments"])
