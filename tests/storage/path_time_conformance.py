@@ -22,7 +22,7 @@ class PathTimeConformance:
         times = disturb().path_times(TraceQuery(), ["label", "call_path_id"])
         assert (times.traces.num_rows, times.cells.num_rows) == (0, 0)
         assert times.cells.column_names == [
-            "place", "label", "call_path_id", "critical_ns", "span_count",
+            "place", "label", "call_path_id", "critical_ns", "segment_count", "span_count",
         ]  # fmt: skip
         assert (times.coverage.matched, times.unsettled) == (0, ())
 
@@ -61,7 +61,9 @@ class PathTimeConformance:
         settle(store, clock)
         store = disturb()
         whole = store.path_times(TraceQuery(), []).cells.to_pylist()
-        assert whole == [{"place": 0, "critical_ns": 99_000_000, "span_count": 1}]
+        assert whole == [
+            {"place": 0, "critical_ns": 99_000_000, "segment_count": 2, "span_count": 1}
+        ]
         by_path = store.path_times(TraceQuery(), ["call_path_id"]).cells.to_pylist()
         assert [(row["call_path_id"], row["critical_ns"]) for row in by_path] == [(1, 99_000_000)]
 

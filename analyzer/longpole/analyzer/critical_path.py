@@ -138,9 +138,19 @@ def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
     return Windows(low, high, blocking, detached)
 
 
-def walk(root: int, found: Windows, eps_ns: int = 0) -> RawPath:
-    """The path of one root: its segments cover the root's window exactly."""
+def walk(
+    root: int,
+    found: Windows,
+    eps_ns: int = 0,
+    until: int | None = None,
+    children: Sequence[int] | None = None,
+) -> RawPath:
+    """The path of one root: its segments cover the root's window exactly, or, with `until`, that
+    window cut off or drawn out to that instant. `children` are those of its blocking children
+    that may be on the path; all, unless they are given."""
     low, high, blocking = found.starts, found.ends, found.blocking
+    end_of_root = high[root] if until is None else until
+    of_root = blocking[root] if children is None else children
     owners: list[int] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -149,15 +159,15 @@ def walk(root: int, found: Windows, eps_ns: int = 0) -> RawPath:
 
     # One frame per span on the way down: its index, where its part begins, the instant down
     # to which time is given away, and the children still to be looked at.
-    frames = [(root, low[root], _latest_first(blocking[root], low, high, low[root], high[root]))]
-    instants = [high[root]]
+    frames = [(root, low[root], _latest_first(of_root, low, high, low[root], end_of_root))]
+    instants = [end_of_root]
     while frames:
-        index, lo, children = frames[-1]
+        index, lo, candidates = frames[-1]
         t = instants[-1]
         deeper = False
         if t > lo:
             skipped: list[int] | None = None
-            for negative_end, start, child in children:
+            for negative_end, start, child in candidates:
                 end = -negative_end
                 if end > t + eps_ns or start >= t:
                     if skipped is None:

@@ -29,6 +29,7 @@ class Label(StrEnum):
     NET_RESPONSE = "net_response"  # the answer on its way back
     NET_WAIT = "net_wait"  # a call to something that sends no spans
     BACKOFF = "backoff"  # between a failed attempt and the next, where nothing else runs
+    QUEUE = "queue"  # between a producer and its consumer; on causal paths only
 
 
 class PathSegment(NamedTuple):

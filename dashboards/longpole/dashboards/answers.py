@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from longpole.analyzer.explain import explain
+from longpole.analyzer.path_groups import GROUP_NAMES
+from longpole.analyzer.reports.call_tree_report import call_tree_report
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
+from longpole.analyzer.reports.path_times_report import Explain
 from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.service_verdict import service_verdict
 from longpole.analyzer.reports.services_report import services_report
@@ -32,7 +35,6 @@ from longpole.model.clock import Clock
 from longpole.model.ids import parse_trace_id, trace_id_hex
 from longpole.model.problem import Problem
 from longpole.storage.ports import (
-    PATH_GROUP_COLUMNS,
     Exporter,
     SqlReader,
     StoreStatus,
@@ -86,21 +88,30 @@ class Answers:
         return report
 
     def critical_path(self, asked: Parameters) -> dict[str, Any]:
-        """Where the time of every matching trace went."""
-        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, frozenset({"group_by"}))
+        """Where the time of every matching trace went; `explain` is the number that the rows
+        explain, `tree=1` asks for call paths as a tree instead of rows."""
+        own = frozenset({"group_by", "explain", "tree"})
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, own)
         group_by = tuple(
             name
             for value in asked.get("group_by", ("service,operation,label",))
             for name in value.split(",")
             if name
         )
-        unknown = [name for name in group_by if name not in PATH_GROUP_COLUMNS]
+        unknown = [name for name in group_by if name not in GROUP_NAMES]
         if unknown or len(set(group_by)) != len(group_by):
-            raise BadQuestion(
-                f"group_by: choose from {', '.join(PATH_GROUP_COLUMNS)}, each at most once"
-            )
+            raise BadQuestion(f"group_by: choose from {', '.join(GROUP_NAMES)}, each at most once")
+        explain = parameters.first(asked, "explain")
+        if explain is not None and explain not in {number.value for number in Explain}:
+            raise BadQuestion(f"explain: choose from {', '.join(Explain)}")
         query = parameters.query(asked, self.clock, default_limit=None)
-        return critical_path_report(self.store, query, group_by, parameters.path_options(asked))
+        options = parameters.path_options(asked)
+        if parameters.flag(asked, "tree"):
+            if explain is not None or "group_by" in asked:
+                raise BadQuestion("tree=1 shows call paths; leave out group_by and explain")
+            return call_tree_report(self.store, query, options)
+        chosen = None if explain is None else Explain(explain)
+        return critical_path_report(self.store, query, group_by, options, chosen)
 
     def findings(self, asked: Parameters) -> dict[str, Any]:
         """What was found in every matching trace, one entry for each fault; `all=1` with those

@@ -111,5 +111,11 @@ def groups_schema(group_by: Sequence[str]) -> pa.Schema:
 def cells_schema(group_by: Sequence[str]) -> pa.Schema:
     """The columns of `PathTimes.cells`."""
     asked = (columns.PATH_SEGMENTS.field(name) for name in group_by)
-    counts = (pa.field(name, pa.int64()) for name in ("critical_ns", "span_count"))
-    return pa.schema([pa.field("place", pa.int64()), *asked, *counts])
+    counts = ("critical_ns", "segment_count", "span_count")
+    return pa.schema(
+        [
+            pa.field("place", pa.int64()),
+            *asked,
+            *(pa.field(name, pa.int64()) for name in counts),
+        ]
+    )

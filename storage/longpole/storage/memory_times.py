@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ def path_times(
     lines = []
     for place, row in enumerate(used):
         times: dict[tuple[object, ...], int] = {}
+        counts: Counter[tuple[object, ...]] = Counter()
         spans: dict[tuple[object, ...], set[object]] = {}
         for segment in segments[row.trace_id]:
             group = tuple(segment[name] for name in group_by)
@@ -32,12 +34,14 @@ def path_times(
             assert isinstance(start, int)
             assert isinstance(end, int)
             times[group] = times.get(group, 0) + end - start
+            counts[group] += 1
             spans.setdefault(group, set()).add(segment["span_id"])
         lines += [
             {
                 "place": place,
                 **dict(zip(group_by, group, strict=True)),
                 "critical_ns": time,
+                "segment_count": counts[group],
                 "span_count": len(spans[group]),
             }
             for group, time in times.items()

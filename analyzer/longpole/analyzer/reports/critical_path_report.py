@@ -7,11 +7,15 @@ from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_aggregate import PathAggregate, root_statistics
-from longpole.analyzer.reports.unsettled import unsettled_totals
+from longpole.analyzer.path_groups import is_stored
+from longpole.analyzer.reports.path_times_report import Explain, path_times_report
+from longpole.analyzer.reports.unsettled import MANY_TRACES, unsettled_totals
 from longpole.analyzer.traceql import format_query
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
 
+# What is asked for without a word has to be quick; each trace apart takes some 10 us.
+MOST_TRACES = 50_000
 DEFAULT_GROUP_BY = ("service", "operation", "label")
 
 
@@ -20,6 +24,7 @@ def critical_path_report(
     query: TraceQuery,
     group_by: Sequence[str] = DEFAULT_GROUP_BY,
     options: PathOptions | None = None,
+    explain: Explain | None = None,
 ) -> dict[str, Any]:
     """Path time of every matching trace (`query.limit` does not apply), by group.
 
@@ -27,16 +32,26 @@ def critical_path_report(
     others are explained now, with `options`. Sums are exact: `critical_ns` over all groups
     equals `duration_sum_ns`. `share` is a group's part of it, 0 to 1. Percentiles are
     nearest-rank. `coverage` counts traces; `used` are the settled and the now explained ones.
-    A `call_path_id` is shown as 16 hex digits. Raises ValueError for an unknown column in
-    `group_by`.
+    A `call_path_id` is shown as 16 hex digits. What `explain` and the groups of
+    `path_groups.GROUP_NAMES` that storage does not know take, and what slow traces have more of
+    (unless there are more than `MOST_TRACES`), is described at `path_times_report`. Raises
+    ValueError for an unknown name in `group_by`.
     """
     columns = tuple(group_by)
+    if explain is not None or not is_stored(columns):
+        return path_times_report(reader, query, columns, options, explain)
     aggregate = PathAggregate(columns)
     totals = reader.path_totals(query, columns)
+    if totals.coverage.matched <= MOST_TRACES and len(totals.unsettled) < MANY_TRACES:
+        return path_times_report(reader, query, columns, options)
     aggregate.add_totals(totals)
     now = unsettled_totals(reader, totals.unsettled, columns, options)
     aggregate.merge(now.aggregate)
-    notices = list(totals.notices)
+    notices = [
+        *totals.notices,
+        f"slow traces are not set against typical ones beyond {MOST_TRACES:,} traces unless "
+        "asked for (explain=tail), or narrow the filter",
+    ]
     roots = totals.roots.to_pylist()[0]
     if now.explained:
         settled_sum, settled_count = roots["duration_sum_ns"] or 0, roots["trace_count"]
