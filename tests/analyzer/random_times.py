@@ -14,7 +14,7 @@ from tests.analyzer.random_trees import trees
 
 
 @st.composite
-def many_traces(draw: st.DrawFn, most: int = 25) -> list[Trace]:
+def many_traces(draw: st.DrawFn, most: int = 14) -> list[Trace]:
     """Up to `most` traces with ids of their own; roots have one of two operations."""
     drawn = draw(st.lists(trees(), min_size=1, max_size=most))
     shift = draw(st.sampled_from((0, 10**18)))  # real clocks do not start at zero

@@ -7,7 +7,7 @@ from fractions import Fraction
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longpole.analyzer.apportion import apportioned
@@ -31,6 +31,7 @@ def test_apportioned_parts_add_up_to_the_rounded_sum(parts: list[Fraction], scal
     assert all(abs(one - part * scale) < 1 for one, part in zip(whole, parts, strict=True))
 
 
+@settings(max_examples=40)
 @given(many_traces(), GROUPINGS)
 def test_cells_of_every_trace_add_up_to_its_duration(
     traces: list[Trace], group_by: tuple[str, ...]
@@ -43,6 +44,7 @@ def test_cells_of_every_trace_add_up_to_its_duration(
     assert sums == times.durations_ns
 
 
+@settings(max_examples=40)
 @given(many_traces(), GROUPINGS)
 def test_tail_differences_add_up_to_the_difference_of_root_durations(
     traces: list[Trace], group_by: tuple[str, ...]
@@ -54,6 +56,7 @@ def test_tail_differences_add_up_to_the_difference_of_root_durations(
     assert sum(one.difference_ns for one in groups) == tail.roots.difference_ns >= 0
 
 
+@settings(max_examples=40)
 @given(many_traces())
 def test_the_tail_equals_what_its_definition_gives(traces: list[Trace]) -> None:
     tail = tail_of(times_of(traces, ("service",)), least_traces=3)
@@ -91,6 +94,7 @@ def _held(explanation: Explanation, service: str) -> int:
     )
 
 
+@settings(max_examples=40)
 @given(many_traces(), GROUPINGS)
 def test_shares_of_the_variance_add_up_to_one(
     traces: list[Trace], group_by: tuple[str, ...]
@@ -102,6 +106,7 @@ def test_shares_of_the_variance_add_up_to_one(
     assert 0 <= variance.within <= 1
 
 
+@settings(max_examples=40)
 @given(many_traces())
 def test_shares_of_the_variance_equal_covariances_by_definition(traces: list[Trace]) -> None:
     variance = variance_of(moments_of(times_of(traces, ("service",))))
@@ -116,13 +121,14 @@ def test_shares_of_the_variance_equal_covariances_by_definition(traces: list[Tra
         assert share.share * variance.variance == covariance / len(each)
 
 
+@settings(max_examples=40)
 @given(many_traces(), st.integers(0, 25), st.integers(0, 25))
 def test_parts_merge_in_any_order_and_grouping(traces: list[Trace], one: int, two: int) -> None:
     group_by = ("service", "edge")
     first, second = sorted((one, two))
     parts = [traces[:first], traces[first:second], traces[second:]]
     whole = times_of(traces, group_by)
-    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
+    for order in ((2, 0, 1), (1, 2, 0)):
         merged = times_of([], group_by)
         moments = Moments()
         for at in order:
@@ -142,6 +148,7 @@ def test_times_with_different_groupings_do_not_merge() -> None:
         times_of([], ("service",)).merge(times_of([], ("label",)))
 
 
+@settings(max_examples=40)
 @given(many_traces())
 def test_an_edge_holds_what_its_callers_net_labels_hold(traces: list[Trace]) -> None:
     edges = times_of(traces, ("edge",)).groups

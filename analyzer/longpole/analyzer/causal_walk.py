@@ -25,9 +25,7 @@ def chain_to(
     at which `is_stop`."""
     chain = [span]
     while (
-        tree.parents[chain[-1]] >= 0
-        and chain[-1] not in found.detached
-        and not is_stop(chain[-1])
+        tree.parents[chain[-1]] >= 0 and chain[-1] not in found.detached and not is_stop(chain[-1])
     ):
         chain.append(tree.parents[chain[-1]])
     return chain

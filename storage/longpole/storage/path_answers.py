@@ -63,7 +63,8 @@ class PathTimes:
     `traces`: one row a trace, in no order: trace_hi, trace_lo, root_service, root_operation,
     start_unix_nano, duration_ns. `cells`: `place` (int64, row number in `traces`), then the
     columns asked for, then `critical_ns`, `segment_count` and `span_count` (distinct spans that
-    hold it), in no order. The cells of a trace add up to its duration_ns exactly. The rest as in `PathTotals`.
+    hold it), in no order. The cells of a trace add up to its duration_ns exactly. The rest as in
+    `PathTotals`.
     """
 
     traces: pa.Table

@@ -7,8 +7,8 @@ from typing import Any
 from longpole.analyzer.call_tree import CallTree, call_tree
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_groups import CALL_PATH
-from longpole.analyzer.reports.path_times_report import head_of, steps_of
 from longpole.analyzer.reports.gathered_times import gathered_times
+from longpole.analyzer.reports.path_times_report import head_of, steps_of
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
+from longpole.analyzer.apportion import apportioned
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_aggregate import PathAggregate, root_statistics
 from longpole.analyzer.path_groups import is_stored
@@ -15,7 +17,7 @@ from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
 
 # What is asked for without a word has to be quick; each trace apart takes some 10 us.
-MOST_TRACES = 50_000
+MOST_APART = 50_000
 DEFAULT_GROUP_BY = ("service", "operation", "label")
 
 
@@ -25,6 +27,7 @@ def critical_path_report(
     group_by: Sequence[str] = DEFAULT_GROUP_BY,
     options: PathOptions | None = None,
     explain: Explain | None = None,
+    most_apart: int = MOST_APART,
 ) -> dict[str, Any]:
     """Path time of every matching trace (`query.limit` does not apply), by group.
 
@@ -34,7 +37,7 @@ def critical_path_report(
     nearest-rank. `coverage` counts traces; `used` are the settled and the now explained ones.
     A `call_path_id` is shown as 16 hex digits. What `explain` and the groups of
     `path_groups.GROUP_NAMES` that storage does not know take, and what slow traces have more of
-    (unless there are more than `MOST_TRACES`), is described at `path_times_report`. Raises
+    (asked for, or with at most `most_apart` traces), is described at `path_times_report`. Raises
     ValueError for an unknown name in `group_by`.
     """
     columns = tuple(group_by)
@@ -42,15 +45,15 @@ def critical_path_report(
         return path_times_report(reader, query, columns, options, explain)
     aggregate = PathAggregate(columns)
     totals = reader.path_totals(query, columns)
-    if totals.coverage.matched <= MOST_TRACES and len(totals.unsettled) < MANY_TRACES:
+    if totals.coverage.matched <= most_apart and len(totals.unsettled) < MANY_TRACES:
         return path_times_report(reader, query, columns, options)
     aggregate.add_totals(totals)
     now = unsettled_totals(reader, totals.unsettled, columns, options)
     aggregate.merge(now.aggregate)
     notices = [
         *totals.notices,
-        f"slow traces are not set against typical ones beyond {MOST_TRACES:,} traces unless "
-        "asked for (explain=tail), or narrow the filter",
+        f"slow traces are not set against typical ones beyond {most_apart:,} traces: narrow the "
+        "filter, or ask for it (explain=tail)",
     ]
     roots = totals.roots.to_pylist()[0]
     if now.explained:
@@ -64,7 +67,11 @@ def critical_path_report(
             notices.append(
                 "percentiles are missing: this store does not give the durations of settled traces"
             )
-    duration_sum = roots["duration_sum_ns"] or 0
+    duration_sum, count = roots["duration_sum_ns"] or 0, roots["trace_count"]
+    ranked = aggregate.ranked()
+    means = apportioned(
+        [Fraction(total.critical_ns, count) for _, total in ranked] if count else []
+    )
     return {
         "query": format_query(query),
         "group_by": list(columns),
@@ -82,7 +89,9 @@ def critical_path_report(
             "p95_ns": roots["p95_ns"],
             "p99_ns": roots["p99_ns"],
             "max_ns": roots["max_ns"],
+            "mean_ns": round(Fraction(duration_sum, count)) if count else None,
         },
+        "tail": None,
         "groups": [
             {
                 **{name: _shown(value) for name, value in zip(columns, group, strict=True)},
@@ -90,8 +99,9 @@ def critical_path_report(
                 "share": round(total.critical_ns / duration_sum, 6) if duration_sum else 0.0,
                 "segment_count": total.segment_count,
                 "trace_count": total.trace_count,
+                "mean_ns": mean,
             }
-            for group, total in aggregate.ranked()
+            for (group, total), mean in zip(ranked, means, strict=True)
         ],
         "notices": notices,
     }
