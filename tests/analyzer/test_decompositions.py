@@ -63,7 +63,8 @@ def test_the_tail_equals_what_its_definition_gives(traces: list[Trace]) -> None:
     by_operation: dict[str, list[Explanation]] = defaultdict(list)
     for one in explained(traces):
         by_operation[one.spans.names[one.root]].append(one)
-    slow_sum, typical_sum = defaultdict[Group, Fraction](Fraction), defaultdict(Fraction)
+    slow_sum: dict[Group, Fraction] = defaultdict(Fraction)
+    typical_sum: dict[Group, Fraction] = defaultdict(Fraction)
     slow_count = 0
     for each in by_operation.values():
         each.sort(key=lambda e: (e.duration_ns, e.trace_id))

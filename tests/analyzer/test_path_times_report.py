@@ -167,7 +167,7 @@ def test_a_few_traces_explain_all_call_paths() -> None:
             asked.extend(ids)
             return store.whole_traces(ids, attributes)
 
-    report = call_tree_report(Counting(), EVERYTHING)  # type: ignore[arg-type]
+    report = call_tree_report(Counting(), EVERYTHING)
     assert report["unexplained"]["call_path_count"] == 0
     assert len(asked) <= 4
 

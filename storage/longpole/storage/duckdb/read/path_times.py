@@ -64,6 +64,7 @@ def _cells(
     )
     sql = (
         f"SELECT place, {names}CAST(sum(length) AS BIGINT) AS critical_ns,"
-        f" count(*) AS segment_count, count(DISTINCT span_id) AS span_count FROM ({union}) GROUP BY {names}place"
+        f" count(*) AS segment_count, count(DISTINCT span_id) AS span_count"
+        f" FROM ({union}) GROUP BY {names}place"
     )
     return arrow(connection, sql).cast(schema)
