@@ -34,10 +34,12 @@ DESTINATION = ("messaging.destination.name", "messaging.destination")
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One tree's part of a causal path, ascending; `wait` is the `queue` segment before it, if
-    it took any time: its span is the consumer, its peer the destination."""
+    """One tree's part of a causal path, ascending; `top` is the span that the tree hangs on.
+    `wait` is the `queue` segment before it, if it took any time: its span is `top`, its peer the
+    destination."""
 
     explanation: Explanation
+    top: int
     segments: tuple[PathSegment, ...]
     wait: PathSegment | None = None
 
@@ -131,7 +133,7 @@ def causal_path(
             elif left < until:
                 wait = PathSegment(top, Label.QUEUE, left, until, _destination(e, top, came_from))
         if segments or wait:
-            hops.append(Hop(e, segments, wait))
+            hops.append(Hop(e, top, segments, wait))
         if came_from is None:
             break
         until = min(until, came_from.end_unix_nano)

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from longpole.analyzer.explain import explain
+from longpole.analyzer.causal_path import causal_path
+from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.path_groups import GROUP_NAMES
 from longpole.analyzer.reports.call_tree_report import call_tree_report
+from longpole.analyzer.reports.causal_report import causal_report
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
@@ -32,7 +34,7 @@ from longpole.dashboards.log_parameters import LOG_FILTERS, log_baseline, log_qu
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.sql_rows import sql_document
 from longpole.model.clock import Clock
-from longpole.model.ids import parse_trace_id, trace_id_hex
+from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
 from longpole.model.problem import Problem
 from longpole.storage.ports import (
     Exporter,
@@ -69,8 +71,9 @@ class Answers:
     def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
         """The report of one trace; `spans=1` adds every span in tree order, `spans=tree` the
         same without attributes and events, which is all that a page or a terminal shows;
-        `context=1` adds what history, logs and metrics say about it."""
-        parameters.only(asked, PATH_OPTIONS, frozenset({"spans", "context"}))
+        `context=1` adds what history, logs and metrics say about it; `causal=1` the path to its
+        last end, or to that of the span `end`, across messages and traces."""
+        parameters.only(asked, PATH_OPTIONS, frozenset({"spans", "context", "causal", "end"}))
         options = parameters.path_options(asked)
         is_tree = parameters.first(asked, "spans") == "tree"
         include_spans = is_tree or parameters.flag(asked, "spans")
@@ -85,7 +88,16 @@ class Answers:
         if parameters.flag(asked, "context"):
             bottlenecks = [Bottleneck.of(entry) for entry in report["verdict"]]
             report["context"] = trace_context(self.store, explanation, bottlenecks)
+        if parameters.flag(asked, "causal"):
+            end = parameters.first(asked, "end")
+            report["causal"] = self._causal(explanation, end)
         return report
+
+    def _causal(self, explanation: Explanation, end: str | None) -> dict[str, Any]:
+        span_id = None if end is None else parse_span_id(end)
+        if span_id is not None and span_id not in explanation.spans.span_ids:
+            raise BadQuestion(f"end: the trace has no span {span_id_hex(span_id)}")
+        return causal_report(causal_path(explanation, self.store.trace, span_id))
 
     def critical_path(self, asked: Parameters) -> dict[str, Any]:
         """Where the time of every matching trace went; `explain` is the number that the rows

@@ -73,10 +73,10 @@ def trace_report(
         "is_unusual": is_unusual(verdict),
         "verdict_line": verdict_line(verdict),
         "verdict": [_entry(entry) for entry in verdict],
-        "segments": [_segment(e, segment) for segment in e.segments],
+        "segments": [segment_document(e, segment) for segment in e.segments],
         "findings": [finding_document(finding) for finding in findings],
         "logs": [_log(record) for record in logs],
-        "problems": [_problem(problem) for problem in e.problems],
+        "problems": [problem_document(problem) for problem in e.problems],
         "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
         "asynchronous": [_tree(e, t) for t in others if t.reason != "orphan"],
     }
@@ -101,7 +101,8 @@ def _entry(entry: VerdictEntry) -> dict[str, Any]:
     }
 
 
-def _segment(e: Explanation, segment: PathSegment) -> dict[str, Any]:
+def segment_document(e: Explanation, segment: PathSegment) -> dict[str, Any]:
+    """A segment of a path, as `segments` of the document lists it."""
     spans = e.spans
     return {
         "span_id": span_id_hex(spans.span_ids[segment.span]),
@@ -128,7 +129,7 @@ def _tree(e: Explanation, tree: OtherTree) -> dict[str, Any]:
         "duration_ns": spans.ends[root] - spans.starts[root],
         "span_count": tree.span_count,
         "span_share": round(tree.span_count / len(spans), 6),
-        "segments": [_segment(e, segment) for segment in tree.segments],
+        "segments": [segment_document(e, segment) for segment in tree.segments],
     }
 
 
@@ -149,7 +150,8 @@ def _severity(number: int) -> str:
     return levels[(number - 1) // 4] if 1 <= number <= 24 else ""
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """A problem, as `problems` of the document lists it."""
     return {
         "code": problem.code,
         "message": problem.message,

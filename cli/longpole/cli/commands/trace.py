@@ -42,6 +42,12 @@ MOST_TRACES = 10_000
 )
 @click.option("--spans", is_flag=True, help="all spans: in --json, and in the tree")
 @click.option(
+    "--causal",
+    is_flag=True,
+    help="the path to the last end that its messages led to, with the time in queues",
+)
+@click.option("--end", metavar="SPAN", default=None, help="with --causal: to this span's end")
+@click.option(
     "--no-context",
     is_flag=True,
     help="without what other runs, logs and metrics say (with --from it means reading all traces)",
@@ -53,6 +59,8 @@ def command(
     as_json: bool,
     spans: bool,
     no_context: bool,
+    causal: bool,
+    end: str | None,
     **given: Any,
 ) -> None:
     """Explain one trace: where the time went, why, and what to do.
@@ -65,15 +73,20 @@ def command(
         if (value := given.pop(name)) is not None
     }
     settings = resolved(given)
+    if end is not None and not causal:
+        raise Refused("--end names the end of a causal path; give --causal with it")
+    if causal:
+        options["causal"] = ["1"]
+        options |= {} if end is None else {"end": [end]}
     if trace_id is None and not files:
         raise Refused("which trace? Give its ID, or files with --from; `longpole traces` lists ids")
     from longpole.cli.output import print_document, print_text
     from longpole.cli.source import opened
 
-    if spans or not as_json:
+    if spans or not (as_json or causal):
         options["spans"] = ["1" if as_json else "tree"]
     # Context compares with all other traces; a file has it only once these are explained too.
-    with_context = trace_id is not None and not no_context
+    with_context = trace_id is not None and not no_context and not causal
     if with_context:
         options["context"] = ["1"]
     paths = [Path(file) for file in files]
@@ -88,6 +101,11 @@ def command(
 
             if number:
                 click.echo()
+            if causal:
+                from longpole.cli.render.causal import causal_text
+
+                print_text(causal_text(report))
+                continue
             page = source.page_url(report["trace_id"])
             print_text(trace_text(report, page, all_spans=spans, is_stored=not files))
 
