@@ -30,6 +30,14 @@ def test_one_line_of_json_for_each_fault_worst_first() -> None:
     assert found[0]["trace_ids"] == ["5b8efff798038103d269b633813fc60c"]
 
 
+def test_thresholds_are_settings() -> None:
+    few = {"LONGPOLE_THRESHOLD_N_PLUS_ONE_CALLS": "71"}
+    found = documents("findings", "--from", CHECKOUT, **few)
+    assert "n_plus_one_db" not in [f["detector"] for f in found]
+    (report,) = documents("trace", "--from", CHECKOUT, **few)
+    assert "n_plus_one_db" not in [f["detector"] for f in report["findings"]]
+
+
 def test_nothing_unusual_is_said_in_so_many_words(quiet: Path) -> None:
     assert run("findings", "--from", quiet).stdout == (
         "Nothing unusual in 1 trace.\n1 matched, 1 used\n"

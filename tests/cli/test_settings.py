@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.cli.reference_pages import PAGES
 from longpole.cli.settings import SETTINGS, SettingRefused, resolve, unknown_variables
+from longpole.cli.threshold_settings import NAMES, variable_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -132,3 +134,51 @@ def test_the_generated_pages_are_up_to_date(name: str) -> None:
 def test_a_variable_that_nobody_reads_is_noticed() -> None:
     env = {"LONGPOLE_DATADIR": "x", "LONGPOLE_DATA_DIR": "x", "LONGPOLE_CONFIG": "", "HOME": "/"}
     assert unknown_variables(env) == ["LONGPOLE_DATADIR"]
+
+
+def test_thresholds_come_from_the_environment_and_a_table_of_the_file(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "c.toml",
+        "settle_after = 3\n[thresholds]\nslow_db_query_ns = '200ms'\nfanout_calls = 7\n"
+        "large_payload_bytes = '2MB'\nqueue_lag_ns = 5\npool_wait_share = 0.5\n",
+    )
+    env = {
+        "LONGPOLE_CONFIG": str(file),
+        "LONGPOLE_THRESHOLD_FANOUT_CALLS": "9",
+        "LONGPOLE_THRESHOLD_GAP_SHARE": "25 %",
+        "LONGPOLE_THRESHOLD_SLOW_QUERY_GROWTH": "2.5",
+    }
+    thresholds = resolve({}, env).thresholds
+    assert thresholds.slow_db_query_ns == 200_000_000
+    assert thresholds.fanout_calls == 9
+    assert thresholds.large_payload_bytes == 2_000_000
+    assert thresholds.queue_lag_ns == 5
+    assert (thresholds.pool_wait_share, thresholds.gap_share) == (0.5, 0.25)
+    assert thresholds.slow_query_growth == 2.5
+    assert thresholds.sequential_calls == Thresholds().sequential_calls
+    assert unknown_variables(env) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("thresholds = 3", "expected a table"),
+        ("[thresholds]\nfanout_cals = 3", "did you mean 'fanout_calls'"),
+        ("[thresholds]\nfanout_calls = 0", "thresholds.fanout_calls in .* above 0"),
+        ("[thresholds]\nfanout_calls = true", "whole number"),
+        ("[thresholds]\ngap_ns = '3 parsecs'", "nanoseconds"),
+        ("[thresholds]\ngap_ns = 0.5", "nanoseconds"),
+        ("[thresholds]\ngap_share = 3", "from 0 to 1"),
+        ("[thresholds]\nslow_query_growth = 'nan'", "above 0"),
+        ("[thresholds]\nlarge_payload_bytes = '99999999999999 GB'", "too much"),
+    ],
+)
+def test_a_threshold_that_makes_no_sense_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingRefused, match=words):
+        resolve({"config": str(write(tmp_path / "c.toml", text))}, {})
+
+
+def test_every_threshold_can_be_set_to_its_default() -> None:
+    for name in NAMES:
+        env = {variable_of(name): str(getattr(Thresholds(), name))}
+        assert resolve({}, env).thresholds == Thresholds()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from longpole.analyzer.call_path import call_path_ids
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
@@ -20,12 +21,14 @@ from longpole.model.span import StatusCode
 from longpole.storage.ports import DerivedRows, TraceState
 
 _Row: TypeAlias = tuple[Any, ...]
+_DEFAULTS = Thresholds()
 
 
 class DerivedColumns:
     """Collects the rows of many traces and turns them into tables once."""
 
-    def __init__(self) -> None:
+    def __init__(self, thresholds: Thresholds = _DEFAULTS) -> None:
+        self._thresholds = thresholds
         self._traces: list[_Row] = []
         self._segments: list[_Row] = []
         self._findings: list[_Row] = []
@@ -38,7 +41,7 @@ class DerivedColumns:
         root_service = spans.services[e.root] if has_root else ""
         root_operation = spans.names[e.root] if has_root else ""
         done = e.completeness
-        findings = detect(e)
+        findings = detect(e, self._thresholds)
         trace_row = (
             *key,
             spans.span_ids[e.root] if has_root else 0,

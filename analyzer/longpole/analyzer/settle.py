@@ -9,12 +9,15 @@ from loguru import logger
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns
 from longpole.analyzer.explain import explain
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.garbage_pause import garbage_pause
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
 from longpole.model.clock import Clock
 from longpole.model.ids import trace_id_hex
 from longpole.model.problem import Problem, Severity
 from longpole.storage.ports import SettleFeed
+
+_DEFAULTS = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ def settle_once(
     clock: Clock,
     options: PathOptions | None = None,
     limit: int = 2000,
+    thresholds: Thresholds = _DEFAULTS,
 ) -> SettleRound:
     """Explain up to `limit` quiet traces and put their derived rows; returns at once when
     nothing is quiet.
@@ -46,7 +50,7 @@ def settle_once(
     whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
-    derived = DerivedColumns()
+    derived = DerivedColumns(thresholds)
     tally = _Tally()
     span_count = 0
     # What a round makes lives until its end: going through it again and again took as long as

@@ -71,7 +71,7 @@ def opened_destination(settings: Settings) -> Iterator[Destination]:
     try:
         store.load()
         yield DataDirectory(store, clock)
-        while settle_once(store, clock).traces:
+        while settle_once(store, clock, thresholds=settings.thresholds).traces:
             pass
     finally:
         store.close()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.settle import settle_once
 from longpole.cli.exit_codes import end_with_bad_news
 from longpole.cli.local_source import LocalSource
@@ -48,7 +49,9 @@ class FileSource(LocalSource):
 
 
 @contextmanager
-def opened_files(files: Sequence[Path], is_single_traces: bool) -> Iterator[FileSource]:
+def opened_files(
+    files: Sequence[Path], is_single_traces: bool, thresholds: Thresholds
+) -> Iterator[FileSource]:
     """The files as a source. `is_single_traces`: only traces will be asked for, one by one, so
     that explaining all of them beforehand would be work done twice.
 
@@ -72,7 +75,9 @@ def opened_files(files: Sequence[Path], is_single_traces: bool) -> Iterator[File
     else:
         waiting = store.pending_traces()
         with progress("explaining traces", waiting, waiting > TRACES_A_ROUND) as advance:
-            while done := settle_once(store, clock, limit=TRACES_A_ROUND).traces:
+            while done := settle_once(
+                store, clock, limit=TRACES_A_ROUND, thresholds=thresholds
+            ).traces:
                 advance(done)
     for problem in problems:
         if problem["severity"] == Severity.LOSS:
@@ -81,7 +86,7 @@ def opened_files(files: Sequence[Path], is_single_traces: bool) -> Iterator[File
         print_note(f"the answer is without {plural(left_out, 'record')}")
         end_with_bad_news()
     try:
-        yield FileSource(Answers(store, clock), problems)
+        yield FileSource(Answers(store, clock, thresholds=thresholds), problems)
     finally:
         store.close()
 

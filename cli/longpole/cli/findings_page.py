@@ -51,7 +51,7 @@ such a past. A rule that bears the name of one above finds the same fault by oth
 _THRESHOLDS_HEAD = """
 ## Thresholds
 
-What the names in the rules stand for.
+What the names in the rules stand for. Each can be set: see [settings.md](settings.md).
 
 | threshold | default |
 | --- | --- |
@@ -75,16 +75,17 @@ def findings_page() -> str:
     parts.append(_THRESHOLDS_HEAD)
     defaults = Thresholds()
     parts += [
-        f"| `{field.name}` | {_shown(field.name, getattr(defaults, field.name))} |\n"
+        f"| `{field.name}` | {threshold_text(field.name, getattr(defaults, field.name))} |\n"
         for field in fields(Thresholds)
     ]
     return "".join(parts)
 
 
-def _shown(name: str, value: float) -> str:
+def threshold_text(name: str, value: float) -> str:
+    """A threshold with its unit, which the end of its name tells."""
     if name.endswith("_ns"):
         return duration_text(int(value))
-    if name.endswith("_share"):
+    if name.endswith(("_share", "_chance")):
         return f"{value * 100:g} %"
     if name.endswith("_bytes"):
         size, unit = next(row for row in _BYTE_UNITS if value >= row[0])

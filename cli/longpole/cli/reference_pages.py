@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from longpole.cli.findings_page import findings_page
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.cli import threshold_settings
+from longpole.cli.findings_page import findings_page, threshold_text
 from longpole.cli.own_metrics import STORE_METRICS
 from longpole.cli.settings import SETTINGS, Setting
 from longpole.collector.metrics import METRICS
@@ -21,6 +23,18 @@ the file is the flag without dashes in front and with `_` for `-`. A key that no
 refused, so a typo does not go unnoticed.
 
 Seconds may carry a unit (`500ms`, `10m`, `7d`), bytes too (`64MiB`, `20GiB`).
+"""
+
+_THRESHOLDS_HEAD = """
+## Thresholds of the detectors
+
+In the table `[thresholds]` of the file, or in the environment; [findings.md](findings.md) says what
+each stands for. Times are nanoseconds, or text with a unit (`"200ms"`); sizes are bytes, or text
+with a unit (`"1MB"`); shares are numbers from 0 to 1, or percentages (`"20 %"`). Findings that were
+stored when a trace settled keep the thresholds of that time.
+
+| key | environment | default |
+| --- | --- | --- |
 """
 
 _METRICS_HEAD = """\
@@ -46,6 +60,13 @@ def settings_page() -> str:
         parts.append(f"\n## {title}\n\n| flag | environment | default | meaning |\n")
         parts.append("| --- | --- | --- | --- |\n")
         parts += [_setting_row(setting) for setting in SETTINGS if setting.of in groups]
+    defaults = Thresholds()
+    parts.append(_THRESHOLDS_HEAD)
+    parts += [
+        f"| `{name}` | `{threshold_settings.variable_of(name)}` "
+        f"| {threshold_text(name, getattr(defaults, name))} |\n"
+        for name in threshold_settings.NAMES
+    ]
     return "".join(parts)
 
 

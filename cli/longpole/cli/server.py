@@ -131,7 +131,7 @@ class Server:
             from longpole.cli.own_metrics import metrics_text
             from longpole.dashboards.app import WebSettings, create_app
 
-            web = WebSettings(version(), self.addresses)
+            web = WebSettings(version(), self.addresses, self._settings.thresholds)
             metrics = metrics_text(self._registry, self._store)
             self._front_door.open(create_app(self._store, self._clock, web, metrics))
         except Exception:
@@ -161,7 +161,9 @@ class Server:
         from longpole.analyzer.settle import settle_once
 
         while not self._stopping.is_set():
-            done = settle_once(self._store, self._clock, PathOptions())
+            done = settle_once(
+                self._store, self._clock, PathOptions(), thresholds=self._settings.thresholds
+            )
             if done.traces == 0:
                 return
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.cli import threshold_settings
 from longpole.model.problem import LongpoleError
 from longpole.model.secret import Secret
 
@@ -211,6 +213,7 @@ class Settings:
     compact_files: int
     max_request_bytes: int
     log_level: str
+    thresholds: Thresholds = Thresholds()
 
     def auth_token(self) -> Secret | None:
         """The token of `auth_token_file`, without surrounding blanks.
@@ -248,6 +251,7 @@ def environment() -> Mapping[str, str]:
 def unknown_variables(env: Mapping[str, str]) -> list[str]:
     """Variables that look like ours and that no setting reads: most likely typos."""
     known = {setting.variable for setting in SETTINGS} | {CONFIG_VARIABLE}
+    known |= threshold_settings.VARIABLES
     return sorted(name for name in env if name.startswith("LONGPOLE_") and name not in known)
 
 
@@ -277,6 +281,12 @@ def resolve(flags: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
             raise SettingRefused(f"{source}: {str(raw)[:80]!r} does not fit: {error}") from None
     if values["data_dir"] is None:
         values["data_dir"] = default_data_dir(env)
+    try:
+        values["thresholds"] = threshold_settings.thresholds_of(
+            env, file.get(threshold_settings.TABLE), str(given_file)
+        )
+    except ValueError as error:
+        raise SettingRefused(str(error)) from None
     return Settings(**values)
 
 
@@ -296,7 +306,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingRefused(f"--config {file} is not TOML: {error}") from None
     for key in content:
-        if key not in BY_NAME:
+        if key not in BY_NAME and key != threshold_settings.TABLE:
             raise SettingRefused(f"--config {file}: there is no setting {key!r}{_nearest(key)}")
     return content
 

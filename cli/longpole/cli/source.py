@@ -56,7 +56,7 @@ def opened(
     if files:
         from longpole.cli.file_source import opened_files
 
-        with opened_files(files, is_single_traces) as source:
+        with opened_files(files, is_single_traces, settings.thresholds) as source:
             yield source
         return
     url = web_address(settings)
@@ -78,6 +78,6 @@ def opened(
     clock = SystemClock()
     store = open_read_only(settings, clock)
     try:
-        yield LocalSource(Answers(store, clock))
+        yield LocalSource(Answers(store, clock, thresholds=settings.thresholds))
     finally:
         store.close()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from longpole.analyzer.causal_path import causal_path
 from longpole.analyzer.explain import Explanation, explain
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_groups import GROUP_NAMES
 from longpole.analyzer.reports.call_tree_report import call_tree_report
 from longpole.analyzer.reports.causal_report import causal_report
@@ -62,11 +63,14 @@ class Answers:
     clock: Clock
     addresses: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    thresholds: Thresholds = Thresholds()
 
     def traces(self, asked: Parameters) -> dict[str, Any]:
         """Matching traces, newest first."""
         parameters.only(asked, FILTERS)
-        return traces_report(self.store, parameters.query(asked, self.clock))
+        return traces_report(
+            self.store, parameters.query(asked, self.clock), thresholds=self.thresholds
+        )
 
     def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
         """The report of one trace; `spans=1` adds every span in tree order, `spans=tree` the
@@ -84,7 +88,7 @@ class Answers:
         logs = self.store.logs_of_trace(identity)
         sent = None if is_tree else trace
         explanation = explain(trace, options)
-        report = trace_report(explanation, sent, logs, include_spans=include_spans)
+        report = trace_report(explanation, sent, logs, self.thresholds, include_spans=include_spans)
         if parameters.flag(asked, "context"):
             bottlenecks = [Bottleneck.of(entry) for entry in report["verdict"]]
             report["context"] = trace_context(self.store, explanation, bottlenecks)
@@ -132,7 +136,7 @@ class Answers:
         query = parameters.query(asked, self.clock, default_limit=None)
         options = parameters.path_options(asked)
         with_info = parameters.flag(asked, "all")
-        return findings_report(self.store, query, options, with_info=with_info)
+        return findings_report(self.store, query, options, self.thresholds, with_info=with_info)
 
     def root_cause(self, asked: Parameters) -> dict[str, Any]:
         """Who is to blame for what changed in the range asked for."""
@@ -175,7 +179,7 @@ class Answers:
         parameters.only(asked, frozenset({"since", "from", "to"}), PATH_OPTIONS)
         time = parameters.time_range(asked, self.clock)
         options = parameters.path_options(asked)
-        document = service_verdict(self.store, service, time, options)
+        document = service_verdict(self.store, service, time, options, self.thresholds)
         if document is None:
             reasons = (
                 "its name is spelt another way: `longpole services` lists all",

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from loguru import logger
 from starlette.exceptions import HTTPException
 
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers, Readable
 from longpole.dashboards.api import api_router, as_json
@@ -29,6 +30,7 @@ class WebSettings:
 
     version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Thresholds = Thresholds()
 
 
 def create_app(
@@ -41,7 +43,7 @@ def create_app(
 
     It has no guard of its own: the wiring puts `security.WebGuard` around it.
     """
-    answers = Answers(store, clock, settings.addresses, settings.version)
+    answers = Answers(store, clock, settings.addresses, settings.version, settings.thresholds)
     # The interactive documentation would load scripts from elsewhere; the schema itself stays.
     app = FastAPI(
         title="Longpole",

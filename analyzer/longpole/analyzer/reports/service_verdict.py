@@ -7,6 +7,7 @@ from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.findings.leads import certainty_of_detector
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.wording import counted, duration_text, first_sentence, named, share_text
@@ -16,6 +17,7 @@ from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader
 
 MOST_ENTRIES = 3
+_DEFAULTS = Thresholds()
 
 
 def service_verdict(
@@ -23,6 +25,7 @@ def service_verdict(
     service: str,
     time: TimeRange | None = None,
     options: PathOptions | None = None,
+    thresholds: Thresholds = _DEFAULTS,
 ) -> dict[str, Any] | None:
     """What is wrong with a service, from all traces that it took part in with a span that starts
     in `time`; None for a service without any span then.
@@ -38,7 +41,7 @@ def service_verdict(
         return None
     query = TraceQuery((Condition(Field.SERVICE, Comparison.EQ, service),), span, None)
     paths = critical_path_report(reader, query, ("service", "operation"), options)
-    found = findings_report(reader, query, options)
+    found = findings_report(reader, query, options, thresholds)
     held = {g["operation"]: g for g in paths["groups"] if g["service"] == service}
     critical_ns = sum(group["critical_ns"] for group in held.values())
     duration_sum_ns = paths["roots"]["duration_sum_ns"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from longpole.analyzer.explain import Explanation, OtherTree, other_trees
 from longpole.analyzer.findings.detect import detect
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import PathSegment
 from longpole.analyzer.reports.findings_report import finding_document
 from longpole.analyzer.verdict import VerdictEntry, is_unusual, verdict_line, verdict_of
@@ -17,11 +18,14 @@ from longpole.model.problem import Problem
 from longpole.model.span import AttributeValue, Span, SpanKind, StatusCode
 from longpole.model.trace import Trace
 
+_DEFAULTS = Thresholds()
+
 
 def trace_report(
     explanation: Explanation,
     trace: Trace | None = None,
     logs: Sequence[LogRecord] = (),
+    thresholds: Thresholds = _DEFAULTS,
     *,
     include_spans: bool = False,
 ) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def trace_report(
     ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
     has_root = e.root >= 0
     others = other_trees(e)
-    findings = detect(e)
+    findings = detect(e, thresholds)
     verdict = verdict_of(e, findings)
     document: dict[str, Any] = {
         "trace_id": trace_id_hex(e.trace_id),

@@ -6,6 +6,7 @@ from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.findings.detect import detect
+from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.unsettled import explanations
 from longpole.analyzer.traceql import format_query
 from longpole.analyzer.verdict import verdict_line, verdict_of
@@ -31,9 +32,14 @@ _KEPT = (
     "is_settled",
 )
 
+_DEFAULTS = Thresholds()
+
 
 def traces_report(
-    reader: TraceReader, query: TraceQuery, options: PathOptions | None = None
+    reader: TraceReader,
+    query: TraceQuery,
+    options: PathOptions | None = None,
+    thresholds: Thresholds = _DEFAULTS,
 ) -> dict[str, Any]:
     """Matching traces in the order storage found them, newest first, `query.limit` at most.
 
@@ -69,7 +75,7 @@ def traces_report(
             late=e.completeness.late,
             detached=e.completeness.detached,
             ambiguous_ns=e.ambiguous_ns,
-            verdict=verdict_line(verdict_of(e, detect(e))),
+            verdict=verdict_line(verdict_of(e, detect(e, thresholds))),
         )
     return {
         "query": format_query(query),
