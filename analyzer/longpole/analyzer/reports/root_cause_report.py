@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from longpole.analyzer.critical_path import PathOptions
+from longpole.analyzer.reports.window_signals import signal_evidence
 from longpole.analyzer.reports.window_traces import read_window
 from longpole.analyzer.root_cause.errors import error_evidence
 from longpole.analyzer.root_cause.latency import latency_evidence
@@ -46,12 +47,14 @@ def root_cause_report(
         chosen.most_traces,
     )
     names = names_of((before, after))
+    signals, notices = signal_evidence(reader, before, after, chosen)
     ranking = ranked(
         [
             latency_evidence(before.traces, after.traces, names, chosen),
             error_evidence(before.traces, after.traces, names, chosen),
             structure_evidence(before.traces, after.traces, chosen),
             queue_evidence(before.traces, after.traces, chosen),
+            *signals,
         ],
         chosen,
     )
@@ -62,7 +65,7 @@ def root_cause_report(
         "is_clear": ranking.is_clear,
         "conclusion": _conclusion(ranking, before, after, chosen),
         "suspects": [_suspect(suspect) for suspect in ranking.suspects],
-        "notices": list(dict.fromkeys((*after.notices, *before.notices))),
+        "notices": list(dict.fromkeys((*after.notices, *before.notices, *notices))),
     }
 
 

@@ -15,6 +15,7 @@ class RootCauseSettings:
     """
 
     most_traces: int = 5_000
+    most_logs: int = 100_000
     fewest_traces: int = 3
     least_latency_ns: int = 2_000_000
     least_latency_share: float = 0.10
