@@ -18,6 +18,10 @@ from longpole.storage.ports import WholeTraces
 
 Ints = npt.NDArray[np.int64]
 
+# What paths and their totals need beside the core columns: reading more would take longer than
+# the paths do. Verdicts and findings need `path_spans.ANALYSIS_ATTRIBUTES`.
+PATH_ATTRIBUTES: tuple[str, ...] = (*PEER, *URL, *RESEND_COUNT)
+
 
 @dataclass(frozen=True, slots=True)
 class SpanBatch:

@@ -10,7 +10,7 @@ from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.path_aggregate import PathAggregate
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
-from longpole.storage.ports import TraceReader, WholeTraces
+from longpole.storage.ports import TraceReader
 
 TRACES_PER_READ = 500
 # From so many on, it pays to load the compiled loops.
@@ -68,21 +68,28 @@ def unsettled_totals(
     while begin < len(trace_ids):
         is_columnar = is_many and core.is_ready
         end = begin + (MANY_PER_READ if is_columnar else TRACES_PER_READ)
-        whole = reader.whole_traces(trace_ids[begin:end], ANALYSIS_ATTRIBUTES)
+        batch = trace_ids[begin:end]
         if is_columnar:
-            _add_batch(totals, whole, options)
+            _add_batch(totals, reader, batch, options)
         else:
+            whole = reader.whole_traces(batch, ANALYSIS_ATTRIBUTES)
             for _, spans in spans_of_whole_traces(whole):
                 totals.add(explain(spans, options))
         begin = end
     return totals
 
 
-def _add_batch(totals: UnsettledTotals, whole: WholeTraces, options: PathOptions | None) -> None:
-    from longpole.analyzer.columnar.odd import odd_explanations
+def _add_batch(
+    totals: UnsettledTotals,
+    reader: TraceReader,
+    trace_ids: Sequence[int],
+    options: PathOptions | None,
+) -> None:
+    from longpole.analyzer.columnar.batch import PATH_ATTRIBUTES
     from longpole.analyzer.columnar.paths import batch_paths
     from longpole.analyzer.columnar.totals import path_totals
 
+    whole = reader.whole_traces(trace_ids, PATH_ATTRIBUTES)
     paths = batch_paths(whole, options)
     totals.aggregate.merge(path_totals(paths, totals.aggregate.group_by))
     forest = paths.forest
@@ -92,5 +99,7 @@ def _add_batch(totals: UnsettledTotals, whole: WholeTraces, options: PathOptions
     totals.late += sum(
         state.late > 0 for state, plain in zip(whole.traces, is_plain, strict=True) if plain
     )
-    for _, explanation in odd_explanations(paths, options):
+    # Which of two spans with one id counts may depend on every attribute.
+    odd = [whole.traces[place].trace_id for place in paths.odd.tolist()]
+    for explanation in explanations(reader, odd, options):
         totals.add(explanation)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
@@ -15,6 +17,9 @@ from longpole.storage.duckdb.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import duckdb
+
+
+Counts: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,27 @@ class LatestRevision:
     def late_now(self, span_count: int) -> int:
         """Late spans of the trace when it holds `span_count` spans now."""
         return self.late + max(0, span_count - self.span_count)
+
+
+def latest_columns(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, trace_ids: Sequence[int]
+) -> tuple[Counts, Counts, Counts]:
+    """The latest revision of each of those traces, its late spans and all its spans; 0 where
+    there is none."""
+    hi, lo = halves(trace_ids)
+    columns = tuple(np.zeros(len(trace_ids), np.int64) for _ in range(3))
+    parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
+    if parts and trace_ids:
+        places = np.arange(len(trace_ids))
+        connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo, "place": places}))
+        selects = [_latest_sql(part, snapshot, "place") for part in parts]
+        rows = arrow(connection, " UNION ALL ".join(selects))
+        # Ascending, so that the latest revision is what stays.
+        order = np.argsort(rows.column("revision").to_numpy(), kind="stable")
+        place = rows.column("place").to_numpy()[order]
+        for column, name in zip(columns, ("revision", "late", "span_count"), strict=True):
+            column[place] = rows.column(name).to_numpy()[order]
+    return columns[0], columns[1], columns[2]
 
 
 def latest_revisions(
@@ -50,9 +76,9 @@ def latest_revisions(
     return latest
 
 
-def _latest_sql(part: Part, snapshot: Snapshot) -> str:
+def _latest_sql(part: Part, snapshot: Snapshot, key: str = "trace_hi, trace_lo") -> str:
     visible = f" WHERE {latest_only('s')}" if snapshot.superseded.num_rows else ""
     return (
-        "SELECT s.trace_hi, s.trace_lo, s.revision, s.span_count, s.late"
+        f"SELECT {key}, s.revision, s.span_count, s.late"
         f" FROM {part.relation('traces')} s JOIN {WANTED} USING (trace_hi, trace_lo){visible}"
     )

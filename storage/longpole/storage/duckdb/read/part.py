@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.model import columns
-from longpole.model.ids import split_trace_id
 from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
 from longpole.storage.duckdb.read.identifiers import quote_identifier
@@ -80,6 +79,6 @@ def register_hot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
 
 def halves(trace_ids: Iterable[int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Trace ids as the two columns that storage keeps."""
-    pairs = [split_trace_id(trace_id) for trace_id in trace_ids]
-    array = np.array(pairs, dtype=np.uint64).reshape(-1, 2)
-    return array[:, 0], array[:, 1]
+    packed = b"".join([trace_id.to_bytes(16, "big") for trace_id in trace_ids])
+    pairs = np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])

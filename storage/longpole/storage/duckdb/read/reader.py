@@ -26,7 +26,8 @@ from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
-from longpole.storage.duckdb.read.traces import read_logs, read_trace, read_whole_traces
+from longpole.storage.duckdb.read.traces import read_logs, read_trace
+from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import (
     FoundFindings,

@@ -16,8 +16,8 @@ from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
-from longpole.storage.duckdb.read.traces import read_whole_traces
 from longpole.storage.duckdb.read.views import latest_only
+from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.ports import FoundTraces
 from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notices
