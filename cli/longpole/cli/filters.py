@@ -23,6 +23,11 @@ FLAGS = (
 
 def filter_options(command: F) -> F:
     """Adds the query argument and the flags. Conditions on a span hold for one and the same."""
+    return click.argument("query", required=False, default="")(filter_flags(command))
+
+
+def filter_flags(command: F) -> F:
+    """Adds the flags alone."""
     result = command
     for flag, name, words in reversed(FLAGS):
         result = click.option(flag, f"filter_{name}", metavar="TEXT", help=words)(result)
@@ -30,8 +35,7 @@ def filter_options(command: F) -> F:
         "--attr", "filter_attr", multiple=True, metavar="KEY=VALUE",
         help="spans with this attribute; a number or true/false compares as such",
     )(result)  # fmt: skip
-    result = click.option("--error", "filter_error", is_flag=True, help="failed spans")(result)
-    return click.argument("query", required=False, default="")(result)
+    return click.option("--error", "filter_error", is_flag=True, help="failed spans")(result)
 
 
 def asked_filters(given: dict[str, Any]) -> dict[str, Sequence[str]]:

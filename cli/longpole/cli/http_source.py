@@ -56,6 +56,9 @@ class HttpSource:
     def log_patterns(self, asked: Asked) -> dict[str, Any]:
         return self._get("logs/patterns", asked)
 
+    def compare(self, asked: Asked) -> dict[str, Any]:
+        return self._get("compare", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 

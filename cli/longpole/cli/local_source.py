@@ -50,6 +50,15 @@ class LocalSource:
         with _as_failures():
             return self._answers.log_patterns(asked)
 
+    def compare(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.compare(asked)
+
+    def compare_with(self, head: LocalSource, asked: Asked) -> dict[str, Any]:
+        """This one as base against another as head."""
+        with _as_failures():
+            return self._answers.compare(asked, head._answers.store)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.services(asked)

@@ -24,6 +24,8 @@ COMMANDS = {
     "root-cause": ("root_cause", "which service or call is to blame for what changed"),
     "what-if": ("what_if", "what a change of an operation would do, and which would do most"),
     "logs": ("logs", "log records, and the patterns that they come from"),
+    "compare": ("compare", "what changed between two times, versions, filters or files, and why"),
+    "diff": ("diff", "compare as a check for CI: --fail-on 'p95 path > +5%'"),
     "services": ("services", "services and their operations"),
     "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
     "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),

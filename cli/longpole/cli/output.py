@@ -40,6 +40,11 @@ def print_text(content: RenderableType) -> None:
         click.echo(line.rstrip())
 
 
+def print_plain(text: str) -> None:
+    """Text as it is, not wrapped to the screen; the caller has made telemetry inert."""
+    click.echo(text)
+
+
 def piped_width(columns: str) -> int:
     """The width that `COLUMNS` asks for, when it is a number of use."""
     asked = int(columns) if columns.isascii() and columns.isdigit() and len(columns) < 6 else 0

@@ -16,6 +16,8 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_groups import GROUP_NAMES
 from longpole.analyzer.reports.call_tree_report import call_tree_report
 from longpole.analyzer.reports.causal_report import causal_report
+from longpole.analyzer.reports.compare_report import compare_report
+from longpole.analyzer.reports.compare_sides import Side
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
@@ -29,7 +31,7 @@ from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
 from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
 from longpole.analyzer.what_if.changes import parse_changes
-from longpole.dashboards import exports, parameters
+from longpole.dashboards import exports, parameters, two_sides
 from longpole.dashboards.errors import BadQuestion, UnknownService, UnknownTrace
 from longpole.dashboards.log_parameters import LOG_FILTERS, log_baseline, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
@@ -168,6 +170,19 @@ class Answers:
         parameters.only(asked, LOG_FILTERS, frozenset({"baseline"}))
         query = log_query(asked, self.clock)
         return log_patterns_report(self.store, query, log_baseline(asked, query.time, self.clock))
+
+    def compare(self, asked: Parameters, head_store: TraceReader | None = None) -> dict[str, Any]:
+        """What changed from base to head; `head_store` is where head is, when it is another."""
+        parameters.only(asked, two_sides.SHARED, two_sides.OF_SIDES, two_sides.OWN, PATH_OPTIONS)
+        base, head = two_sides.queries(asked, self.clock, is_apart=head_store is not None)
+        return compare_report(
+            Side(self.store, base),
+            Side(self.store if head_store is None else head_store, head),
+            statistic=two_sides.statistic(asked),
+            gates=two_sides.gates(asked),
+            most=two_sides.sample(asked),
+            options=parameters.path_options(asked),
+        )
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

@@ -85,6 +85,10 @@ def api_router(answers: Answers) -> APIRouter:
     def log_patterns(request: Request) -> Response:
         return as_json(answers.log_patterns(asked(request)))
 
+    @router.get("/compare", summary="What changed between two times, versions or filters")
+    def compare(request: Request) -> Response:
+        return as_json(answers.compare(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))

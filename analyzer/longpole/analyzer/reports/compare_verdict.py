@@ -1,0 +1,142 @@
+"""A comparison in one sentence: what changed, by how much, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from longpole.analyzer.compare.columns import Scope
+from longpole.analyzer.compare.noise import Change, Changes
+from longpole.analyzer.compare.sample import Operation
+from longpole.analyzer.compare.terms import Term, TermKind
+from longpole.analyzer.wording import duration_text, named
+
+WORDS = {
+    TermKind.LONGER: "longer calls",
+    TermKind.CALLS: "more calls",
+    TermKind.NEW: "new calls",
+    TermKind.GONE: "calls that are gone",
+    TermKind.PARALLELISM: "lost parallelism",
+    TermKind.BETWEEN: "time between its calls",
+    TermKind.NETWORK: "time on the network",
+    TermKind.BACKOFF: "backoff between attempts",
+    TermKind.QUEUE: "time in queues",
+    TermKind.MIX: "other traffic",
+}
+_FEWER = {
+    TermKind.LONGER: "shorter calls",
+    TermKind.CALLS: "fewer calls",
+    TermKind.PARALLELISM: "more parallelism",
+    TermKind.BETWEEN: "less time between its calls",
+    TermKind.NETWORK: "less time on the network",
+    TermKind.BACKOFF: "less backoff between attempts",
+    TermKind.QUEUE: "less time in queues",
+}
+# From here on it is fair to say that much would have been seen.
+_USEFUL_SHARE = 0.25
+
+
+def kind_in_words(kind: TermKind, is_more: bool) -> str:
+    """`longer calls`, or `shorter calls` when the term is negative."""
+    return WORDS[kind] if is_more else _FEWER.get(kind, WORDS[kind])
+
+
+def verdict_line(
+    found: Changes,
+    terms: Sequence[Term],
+    means_ns: tuple[int, int],
+    error_shares: tuple[float, float],
+    counts: tuple[int, int],
+    what: str,
+) -> str:
+    """One line. `means_ns` are those of the statistic that is called `what`."""
+    moved = _moved(means_ns, what)
+    if not all(counts):
+        side = "base has no" if counts[1] else "head has no" if counts[0] else "neither side has"
+        return f"Nothing to compare: {side} traces."
+    if not found.is_enough:
+        return (
+            f"Too few traces to tell a change from chance ({counts[0]} and {counts[1]}); {moved}."
+        )
+    guilty = guilty_changes(found)
+    if guilty:
+        return _of_operation(guilty, terms, moved)
+    scopes = {change.scope: change for change in found.real}
+    if Scope.DURATION in scopes:
+        change = scopes[Scope.DURATION]
+        size = duration_text(round(abs(change.typical)))
+        word = "Slower" if change.is_worse else "Faster"
+        return f"{word}: typically by {size}, in no single operation; {moved}."
+    if Scope.TAIL in scopes:
+        if scopes[Scope.TAIL].is_worse:
+            return f"Slower in the tail: more traces are among the slowest of their kind; {moved}."
+        return f"Faster in the tail: fewer traces are among the slowest of their kind; {moved}."
+    if Scope.ERRORS in scopes:
+        word = "More" if scopes[Scope.ERRORS].is_worse else "Fewer"
+        return f"{word} traces have failed spans: {_errors(error_shares)}; as fast as before."
+    if Scope.MIX in scopes:
+        return f"As fast as before, but other traffic: {moved}."
+    seen = "with so few traces, only a very large change would have been seen"
+    if found.detectable_share is not None and found.detectable_share <= _USEFUL_SHARE:
+        percent = found.detectable_share * 100
+        seen = f"a change of all durations by {percent:.2g} % would have been seen"
+    return f"No difference: what moved is noise ({moved}; {seen})."
+
+
+def guilty_changes(found: Changes) -> list[Change]:
+    """The operations that changed, one entry each, largest effect on the mean trace first."""
+    best: dict[Operation, Change] = {}
+    for change in found.real:
+        if change.scope is not Scope.OPERATION or change.operation is None:
+            continue
+        known = best.get(change.operation)
+        if known is None or _rank(change) < _rank(known):
+            best[change.operation] = change
+    return sorted(best.values(), key=lambda change: (-_size(change), change.operation))
+
+
+def _rank(change: Change) -> tuple[float, float]:
+    return change.p_value, -abs(change.z)
+
+
+def _size(change: Change) -> float:
+    """In nanoseconds; both means count, for either may miss what happened."""
+    return max(abs(change.effect), abs(change.typical))
+
+
+def _of_operation(guilty: list[Change], terms: Sequence[Term], moved: str) -> str:
+    change = guilty[0]
+    assert change.operation is not None
+    sign = 1 if change.is_worse else -1
+    own = [t for t in terms if t.operation == change.operation and t.kind is not TermKind.MIX]
+    lost = [t for t in terms if t.kind is TermKind.PARALLELISM and sign * t.difference_ns > 0]
+    main = max(own, key=lambda t: sign * t.difference_ns, default=None)
+    word = "Slower" if change.is_worse else "Faster"
+    if (
+        main is not None
+        and len(lost) > 1
+        and sum(sign * t.difference_ns for t in lost) > (2 * max(sign * main.difference_ns, 0))
+    ):
+        size = duration_text(round(abs(sum(t.difference_ns for t in lost))))
+        words = kind_in_words(TermKind.PARALLELISM, sign > 0)
+        return f"{word}: {words} of {len(lost)} operations, {size} of the mean trace; {moved}."
+    service, operation = change.operation
+    why = ""
+    if main is not None and sign * main.difference_ns > 0:
+        why = f" ({kind_in_words(main.kind, main.difference_ns > 0)})"
+    size = duration_text(round(_size(change)))
+    held = "more" if sign > 0 else "less"
+    kind = "" if change.root is None else f" in {named(change.root[1])}"
+    also = [c for c in guilty[1:] if c.is_worse == change.is_worse]
+    more = f", and {len(also)} more" if also else ""
+    where = f"{named(service)} › {named(operation)}"
+    return f"{word}: {where} takes {size} {held}{kind}{why}{more}; {moved}."
+
+
+def _moved(means_ns: tuple[int, int], what: str) -> str:
+    before, after = means_ns
+    share = f" ({(after - before) / before * 100:+.1f} %)".replace("-", "−") if before else ""
+    return f"{what} {duration_text(before)} → {duration_text(after)}{share}"
+
+
+def _errors(shares: tuple[float, float]) -> str:
+    return f"{shares[0] * 100:.1f} % → {shares[1] * 100:.1f} %"
