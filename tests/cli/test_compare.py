@@ -64,7 +64,7 @@ def test_bands_around_a_percentile_add_up_too(files: dict[str, Path], statistic:
 
 def test_however_the_sides_are_told_apart_the_answer_is_the_same(files: dict[str, Path]) -> None:
     begin, end = HEAD_START // SECOND, HEAD_START // SECOND + 3600
-    ways = [
+    ways: list[list[str | Path]] = [
         sides(files),
         ["--from", files["both"], "--by-attr", "service.version=1.4.0,1.5.0"],
         ["--from", files["both"], "--at", str(begin), "--window", "2h"],
@@ -126,7 +126,7 @@ def test_noise_beyond_the_limit_fails_only_when_strict(files: dict[str, Path]) -
 
 
 def test_nothing_to_compare_is_not_a_pass(files: dict[str, Path]) -> None:
-    pair = [files["base"], files["head"], "--service", "nobody"]
+    pair: list[str | Path] = [files["base"], files["head"], "--service", "nobody"]
     assert run("diff", *pair).exit_code == 1
     assert run("diff", *pair, *SLOWER).exit_code == 1
     shown = run("compare", *sides(files), "--service", "nobody")

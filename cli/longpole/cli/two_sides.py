@@ -73,11 +73,11 @@ def compared(
     base_files: Sequence[str],
     head_files: Sequence[str],
 ) -> dict[str, Any]:
-    """The answer, wherever the two sides are."""
+    """The answer, wherever the two sides are. It explains the traces that it needs itself."""
     from longpole.cli.source import opened
 
     if not base_files and not head_files:
-        with opened(settings, [Path(file) for file in files]) as source:
+        with opened(settings, [Path(file) for file in files], is_single_traces=True) as source:
             return source.compare(asked)
     if files or not base_files or not head_files:
         raise Refused("files: give base and head, or one --from for both")
@@ -85,8 +85,9 @@ def compared(
 
     with ExitStack() as stack:
         base, head = (
-            # The comparison explains the traces that it needs.
-            stack.enter_context(opened_files([Path(file) for file in chosen], True))
+            stack.enter_context(
+                opened_files([Path(file) for file in chosen], True, settings.thresholds)
+            )
             for chosen in (base_files, head_files)
         )
         return base.compare_with(head, asked)

@@ -34,7 +34,8 @@ class Story:
             self.say(side, key, [of[i] for i in self.rng.integers(len(of), size=self.count)])
 
     def found(self) -> tuple[Cause, ...]:
-        asked = predicates(*[[Values(v) for v in side] for side in self.values], TYPES)
+        first, second = ([Values(v) for v in side] for side in self.values)
+        asked = predicates(first, second, TYPES)
         base, head = self.times
         return causes(asked, base, head, self.rng)
 

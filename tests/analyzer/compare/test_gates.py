@@ -39,9 +39,9 @@ def traces(count: int, query_ms: float, seed: int, failed: int = 0) -> list[Trac
 
 def result(text: str, base: list[TraceCells], head: list[TraceCells]) -> GateResult:
     names = Names()
-    samples = [sample_of(side, names) for side in (base, head)]
-    found = changes(*samples, names.operations, np.random.default_rng(1), shuffles=1000)
-    return gate_result(parse_gate(text), *samples, names.operations, found)
+    first, second = sample_of(base, names), sample_of(head, names)
+    found = changes(first, second, names.operations, np.random.default_rng(1), shuffles=1000)
+    return gate_result(parse_gate(text), first, second, names.operations, found)
 
 
 @pytest.mark.parametrize(

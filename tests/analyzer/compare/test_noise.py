@@ -18,15 +18,17 @@ QUERY: Operation = ("db", "SELECT")
 
 def found(base: list[TraceCells], head: list[TraceCells]) -> Changes:
     names = Names()
-    samples = [sample_of(side, names) for side in (base, head)]
-    return changes(*samples, names.operations, np.random.default_rng(1), shuffles=1000)
+    first, second = sample_of(base, names), sample_of(head, names)
+    return changes(first, second, names.operations, np.random.default_rng(1), shuffles=1000)
 
 
 def scopes(result: Changes) -> set[Scope]:
     return {change.scope for change in result.real}
 
 
-def made(count: int, query: Callable[[int], float], seed: int, **given: bool) -> list[TraceCells]:
+def made(
+    count: int, query: Callable[[int], float], seed: int, is_error: bool = False
+) -> list[TraceCells]:
     """Traces with a steady root and a query of so many milliseconds."""
     rng = np.random.default_rng(seed)
     return [
@@ -38,7 +40,7 @@ def made(count: int, query: Callable[[int], float], seed: int, **given: bool) ->
             },
             trace_id=n + 1,
             start=n * MS,
-            **given,
+            is_error=is_error,
         )
         for n in range(count)
     ]

@@ -19,6 +19,7 @@ from longpole.analyzer.compare.terms import (
     whole_nanoseconds,
 )
 from longpole.analyzer.explain import explain
+from longpole.model.trace import Trace
 from tests.analyzer.compare.made_traces import cells
 from tests.analyzer.random_trees import trees
 
@@ -31,8 +32,10 @@ def split(
     base: list[TraceCells], head: list[TraceCells], statistic: Statistic = Statistic.MEAN
 ) -> tuple[list[Term], Fraction]:
     names = Names()
-    totals = [side_totals(in_band(sample_of(side, names), statistic)) for side in (base, head)]
-    return terms(*totals, names.operations), totals[1].mean_ns - totals[0].mean_ns
+    first, second = (
+        side_totals(in_band(sample_of(side, names), statistic)) for side in (base, head)
+    )
+    return terms(first, second, names.operations), second.mean_ns - first.mean_ns
 
 
 def told(base: list[TraceCells], head: list[TraceCells]) -> dict[tuple[str, str], int]:
@@ -41,16 +44,17 @@ def told(base: list[TraceCells], head: list[TraceCells]) -> dict[tuple[str, str]
     return {(str(t.kind), t.operation[1]): round(t.difference_ns) for t in found}
 
 
-def one(query_ns: int, **given: dict[Operation, int]) -> list[TraceCells]:
-    return [cells(ROOT, {ROOT: (Part.BETWEEN, 100), QUERY: (Part.CALL, query_ns)}, **given)]
+def one(query_ns: int, calls: int = 1, own: int = 0) -> list[TraceCells]:
+    path = {ROOT: (Part.BETWEEN, 100), QUERY: (Part.CALL, query_ns)}
+    return [cells(ROOT, path, calls={QUERY: calls}, own={QUERY: own})]
 
 
 @given(sides, sides, st.sampled_from(Statistic))
 def test_the_terms_add_up_to_the_difference_without_a_residue(
-    base: list[object], head: list[object], statistic: Statistic
+    base: list[Trace], head: list[Trace], statistic: Statistic
 ) -> None:
-    traces = [[trace_cells(explain(t)) for t in side] for side in (base, head)]  # type: ignore[arg-type]
-    found, difference = split(*traces, statistic)
+    first, second = ([trace_cells(explain(t)) for t in side] for side in (base, head))
+    found, difference = split(first, second, statistic)
     assert sum(term.difference_ns for term in found) == difference
     shown = whole_nanoseconds([term.difference_ns for term in found], round(difference))
     if found:
@@ -60,8 +64,8 @@ def test_the_terms_add_up_to_the_difference_without_a_residue(
 
 
 @given(trees())
-def test_cells_hold_the_whole_path_and_no_more_of_it_than_work(tree: object) -> None:
-    e = explain(tree)  # type: ignore[arg-type]
+def test_cells_hold_the_whole_path_and_no_more_of_it_than_work(tree: Trace) -> None:
+    e = explain(tree)
     found = trace_cells(e)
     assert sum(sum(cell.path) for cell in found.cells.values()) == e.duration_ns
     assert sum(cell.calls for cell in found.cells.values()) == len(e.spans)
@@ -70,9 +74,11 @@ def test_cells_hold_the_whole_path_and_no_more_of_it_than_work(tree: object) -> 
 
 
 @given(sides)
-def test_the_same_traces_on_both_sides_leave_no_term(side: list[object]) -> None:
-    traces = [trace_cells(explain(t)) for t in side]  # type: ignore[arg-type]
-    assert split(traces, traces) == ([], 0)
+def test_the_same_traces_on_both_sides_leave_no_term(side: list[Trace]) -> None:
+    traces = [trace_cells(explain(t)) for t in side]
+    found, difference = split(traces, traces)
+    assert not found
+    assert difference == 0
 
 
 def test_calls_that_take_longer() -> None:
@@ -80,7 +86,7 @@ def test_calls_that_take_longer() -> None:
 
 
 def test_more_calls_of_the_same_length() -> None:
-    assert told(one(40), one(120, calls={QUERY: 3})) == {("more_calls", "SELECT"): 80}
+    assert told(one(40), one(120, calls=3)) == {("more_calls", "SELECT"): 80}
 
 
 def test_calls_that_were_not_there_and_calls_that_are_gone() -> None:
@@ -90,7 +96,7 @@ def test_calls_that_were_not_there_and_calls_that_are_gone() -> None:
 
 
 def test_work_that_is_no_longer_beside_the_path_is_lost_parallelism() -> None:
-    beside, alone = one(40, own={QUERY: 160}), one(160)
+    beside, alone = one(40, own=160), one(160)
     assert told(beside, alone) == {("lost_parallelism", "SELECT"): 120}
 
 
@@ -128,7 +134,9 @@ def test_sums_of_enormous_durations_stay_exact() -> None:
     huge = (1 << 62) - 1
     found, difference = split(one(40) * 4, one(huge) * 4)
     assert difference == huge - 40
-    assert [(t.kind, t.difference_ns) for t in found] == [(TermKind.LONGER, huge - 40)]
+    (term,) = found
+    assert term.kind is TermKind.LONGER
+    assert term.difference_ns == huge - 40
 
 
 def test_a_band_holds_the_traces_around_its_percentile() -> None:

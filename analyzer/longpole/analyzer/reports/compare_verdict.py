@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from longpole.analyzer.compare.columns import Scope
 from longpole.analyzer.compare.noise import Change, Changes
@@ -108,20 +109,22 @@ def _of_operation(guilty: list[Change], terms: Sequence[Term], moved: str) -> st
     assert change.operation is not None
     sign = 1 if change.is_worse else -1
     own = [t for t in terms if t.operation == change.operation and t.kind is not TermKind.MIX]
-    lost = [t for t in terms if t.kind is TermKind.PARALLELISM and sign * t.difference_ns > 0]
     main = max(own, key=lambda t: sign * t.difference_ns, default=None)
+    amount = Fraction(0) if main is None else sign * main.difference_ns
+    lost = [
+        sign * t.difference_ns
+        for t in terms
+        if t.kind is TermKind.PARALLELISM and sign * t.difference_ns > 0
+    ]
+    in_parallel = sum(lost, Fraction(0))
     word = "Slower" if change.is_worse else "Faster"
-    if (
-        main is not None
-        and len(lost) > 1
-        and sum(sign * t.difference_ns for t in lost) > (2 * max(sign * main.difference_ns, 0))
-    ):
-        size = duration_text(round(abs(sum(t.difference_ns for t in lost))))
+    if len(lost) > 1 and in_parallel > 2 * max(amount, Fraction(0)):
         words = kind_in_words(TermKind.PARALLELISM, sign > 0)
+        size = duration_text(round(in_parallel))
         return f"{word}: {words} of {len(lost)} operations, {size} of the mean trace; {moved}."
     service, operation = change.operation
     why = ""
-    if main is not None and sign * main.difference_ns > 0:
+    if main is not None and amount > 0:
         why = f" ({kind_in_words(main.kind, main.difference_ns > 0)})"
     size = duration_text(round(_size(change)))
     held = "more" if sign > 0 else "less"
