@@ -21,8 +21,8 @@ from longpole.analyzer.tree import NO_PARENT
 from longpole.model.span import SpanKind
 
 _NET = (Label.NET_REQUEST, Label.NET_RESPONSE, Label.NET_WAIT)
-_CALLS = (int(SpanKind.CLIENT), int(SpanKind.PRODUCER))
-_ENTRIES = (int(SpanKind.SERVER), int(SpanKind.CONSUMER))
+_CLIENT, _PRODUCER = int(SpanKind.CLIENT), int(SpanKind.PRODUCER)
+_SERVER, _CONSUMER = int(SpanKind.SERVER), int(SpanKind.CONSUMER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,25 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class Calls:
     """Executions of one call path: how often it ran and how often each operation was called.
-    `callees` has the other service that answered, by operation."""
+    `callees` has the other service that answered, by operation. `is_sending`: it sends messages,
+    and what it "calls" is their handling. `abreast` has, for each run with calls, how many of
+    them were under way at once on average, while any was."""
 
     service: str
     operation: str
     runs: int
     made: Counter[str]
     callees: dict[str, str]
+    is_sending: bool
+    abreast: list[float]
     span_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFacts:
     """One trace. `path` adds up to its duration; `beside` has the own time of detached parts;
-    `queues` the time from the sending of a message to its handling by (sender, receiver).
+    `queues` the time from the sending of a message to the end of its handling, by (sender,
+    receiver, operation).
     `calls` is by (call path id, whether nothing below failed)."""
 
     trace_id: int
@@ -112,16 +117,18 @@ def facts_of(explanation: Explanation) -> TraceFacts:
 
 
 def _callees(e: Explanation) -> dict[int, str]:
-    """The service that answered, by calling span; only calls that another service answered."""
+    """The service that answered, by calling span; only calls that another service answered. A
+    broker stands between who sends and who receives a message: that is no such call."""
     spans, parents = e.spans, e.tree.parents
     callees: dict[int, str] = {}
     for index, kind in enumerate(spans.kinds):
         above = parents[index]
-        if (
-            kind in _ENTRIES
+        is_answer_to_another = (
+            kind == _SERVER
             and above != NO_PARENT
             and spans.services[above] != spans.services[index]
-        ):
+        )
+        if is_answer_to_another:
             callees.setdefault(above, spans.services[index])
     return callees
 
@@ -130,7 +137,7 @@ def _spot(e: Explanation, index: int, callees: dict[int, str]) -> Spot:
     """A span's own spot; a call that nobody answered names its peer."""
     spans = e.spans
     peer = ""
-    if spans.kinds[index] in _CALLS:
+    if spans.kinds[index] == _CLIENT:
         peer = callees.get(index) or peer_of(spans, index) or ""
     return Spot(spans.services[index], spans.names[index], peer)
 
@@ -161,13 +168,13 @@ def _queues(e: Explanation) -> dict[tuple[str, str, str], Held]:
     waits: dict[tuple[str, str, str], dict[int, int]] = {}
     index_of = {span_id: i for i, span_id in reversed(list(enumerate(spans.span_ids)))}
     for index, kind in enumerate(spans.kinds):
-        if kind != SpanKind.CONSUMER:
+        if kind != _CONSUMER:
             continue
         senders = [parents[index], *(index_of.get(s, NO_PARENT) for s in spans.linked(index))]
-        sent = [s for s in senders if s != NO_PARENT and spans.kinds[s] == SpanKind.PRODUCER]
+        sent = [s for s in senders if s != NO_PARENT and spans.kinds[s] == _PRODUCER]
         if sent:
             sender = max(sent, key=lambda s: (spans.ends[s], s))
-            wait = max(0, spans.starts[index] - spans.ends[sender])
+            wait = max(0, spans.ends[index] - spans.ends[sender])
             key = (spans.services[sender], spans.services[index], spans.names[index])
             waits.setdefault(key, {})[index] = wait
     return {key: _held(e, by_span) for key, by_span in waits.items()}
@@ -199,13 +206,14 @@ def _calls(e: Explanation, callees: dict[int, str]) -> dict[tuple[int, bool], Ca
     first_failed = _first_failures(e)
     made: dict[tuple[int, bool], Calls] = {}
     for index in tree.order:
-        if not tree.children[index] and spans.kinds[index] in _CALLS:
+        if not tree.children[index] and spans.kinds[index] == _CLIENT:
             continue  # a call that calls nothing of its own
         key = (paths[index], first_failed[index] is None)
         known = made.get(key)
         runs = known.runs + 1 if known else 1
         counter = known.made if known else Counter[str]()
         answered = known.callees if known else {}
+        abreast = known.abreast if known else []
         failed_at = first_failed[index]
         for child in tree.children[index]:
             # What follows a failure (a fallback, an undoing) is its consequence. A repetition of
@@ -216,15 +224,32 @@ def _calls(e: Explanation, callees: dict[int, str]) -> dict[tuple[int, bool], Ca
             counter[spans.names[child]] += 1
             if child in callees:
                 answered[spans.names[child]] = callees[child]
+            elif spans.kinds[child] == _CONSUMER:
+                answered[spans.names[child]] = spans.services[child]
+        calls = [child for child in tree.children[index] if spans.kinds[child] == _CLIENT]
+        if len(calls) > 1:
+            abreast.append(_abreast([(spans.starts[c], spans.ends[c]) for c in calls]))
         made[key] = Calls(
             spans.services[index],
             spans.names[index],
             runs,
             counter,
             answered,
+            spans.kinds[index] == _PRODUCER,
+            abreast,
             spans.span_ids[index],
         )
     return made
+
+
+def _abreast(intervals: list[tuple[int, int]]) -> float:
+    """How many intervals overlap on average where there is any; 1 when one follows the other."""
+    covered, until = 0, min(start for start, _ in intervals)
+    for start, end in sorted(intervals):
+        if end > until:
+            covered += end - max(start, until)
+            until = end
+    return sum(end - start for start, end in intervals) / covered if covered else 1.0
 
 
 def _first_failures(e: Explanation) -> list[tuple[int, str] | None]:

@@ -1,4 +1,4 @@
-"""Queue evidence: messages that wait longer between sender and receiver than before."""
+"""Queue evidence: messages whose handling ends later after their sending than before."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _MOST_EXAMPLES = 3
 def queue_evidence(
     before: Sequence[TraceFacts], after: Sequence[TraceFacts], settings: RootCauseSettings
 ) -> list[Evidence]:
-    """Edges whose messages wait significantly longer, longest first. `amount` is nanoseconds a
-    message that was handled; those still waiting are not counted."""
+    """Receivers whose messages take significantly longer from being sent to being done with,
+    longest first: who receives decides how fast. `amount` is nanoseconds a message that was
+    handled; those still waiting are not counted."""
     old, new = _waits(before), _waits(after)
     found: dict[Place, Evidence] = {}
     for key in sorted(old.keys() & new.keys()):
@@ -26,10 +27,10 @@ def queue_evidence(
             continue
         was, now = ([float(held.total_ns) for _, held in side[key]] for side in (old, new))
         change = change_of([(1.0, was, now)])
-        if change.amount < settings.least_queue_ns or change.z < settings.least_z:
+        if change.amount < settings.least_queue_ns or change.z < settings.least_queue_z:
             continue
         worst = sorted(new[key], key=lambda pair: (-pair[1].total_ns, pair[0]))[:_MOST_EXAMPLES]
-        place = Place(sender, receiver if receiver != sender else "")
+        place = Place(receiver)
         known = found.get(place)
         if known is None or known.amount < change.amount:
             found[place] = Evidence(
@@ -39,8 +40,9 @@ def queue_evidence(
                 amount=change.amount,
                 before=change.before,
                 after=change.after,
-                words=f"messages wait {duration_text(round(change.after))} for "
-                f"{named(operation)}, {duration_text(round(change.before))} before",
+                words=f"messages of {named(sender)} are done with "
+                f"{duration_text(round(change.after))} after they were sent "
+                f"({named(operation)}), {duration_text(round(change.before))} before",
                 examples=tuple(Example(trace_id, held.span_id) for trace_id, held in worst),
             )
     total = sum(one.amount for one in found.values())

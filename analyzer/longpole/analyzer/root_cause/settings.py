@@ -23,11 +23,13 @@ class RootCauseSettings:
     least_outliers: int = 4
     least_failures: int = 3
     least_failure_rate: float = 0.01
-    least_error_z: float = 2.0
+    least_error_z: float = 1.65
     least_stubborn_failures: int = 6
     least_calls: int = 4
     least_call_ratio: float = 1.5
     least_queue_ns: int = 200_000_000
+    least_queue_z: float = 3.0
+    least_abreast_ratio: float = 1.5
     least_records: int = 5
     least_record_ratio: float = 2.0
     least_log_z: float = 3.0

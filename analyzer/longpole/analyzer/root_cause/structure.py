@@ -1,7 +1,8 @@
 """Structure evidence: calls that a service makes and did not, or no longer makes.
 
 Runs are compared by call path (the chain of services and operations from the root), so that a
-change of traffic is none. Who calls decides what to call, so the caller is the place. Calls that
+change of traffic is none. Who calls decides what to call, and whether one after the other or side
+by side, so the caller is the place; only a message that nobody takes is its receiver's. Calls that
 are missing count only in runs below which nothing failed: after a failure they are expected.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 
 from longpole.analyzer.root_cause.facts import TraceFacts
 from longpole.analyzer.root_cause.places import Evidence, EvidenceKind, Example, Place
+from longpole.analyzer.root_cause.samples import change_of
 from longpole.analyzer.root_cause.settings import RootCauseSettings
 from longpole.analyzer.wording import named
 
@@ -30,6 +32,9 @@ class _Runs:
     made: Counter[str] = field(default_factory=Counter)
     squares: Counter[str] = field(default_factory=Counter)
     callees: dict[str, str] = field(default_factory=dict)
+    is_sending: bool = False
+    abreast: list[float] = field(default_factory=list)
+    slowest: list[tuple[float, int, int]] = field(default_factory=list)
     examples: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
 
 
@@ -49,11 +54,14 @@ def structure_evidence(
             total += evidence.amount
             _keep(best, evidence)
     for path in sorted(old_whole.keys() & new_whole.keys()):
+        for evidence in _in_a_row(old_whole[path], new_whole[path], len(after), settings):
+            total += evidence.amount
+            _keep(best, evidence)
         for evidence in _fewer(old_whole[path], new_whole[path], len(after), settings):
             total += evidence.amount
             _keep(best, evidence)
     return sorted(
-        (_with_strength(one, total) for one in best.values()),
+        (replace(one, strength=min(1.0, one.amount / total)) for one in best.values()),
         key=lambda one: (-one.amount, one.place),
     )
 
@@ -62,13 +70,6 @@ def _keep(best: dict[Place, Evidence], evidence: Evidence) -> None:
     known = best.get(evidence.place)
     if known is None or (known.amount, known.operation) < (evidence.amount, evidence.operation):
         best[evidence.place] = evidence
-
-
-def _with_strength(one: Evidence, total: float) -> Evidence:
-    return Evidence(
-        one.kind, one.place, one.operation, one.amount, one.before, one.after, one.words,
-        min(1.0, one.amount / total), one.examples,
-    )  # fmt: skip
 
 
 def _runs(traces: Sequence[TraceFacts], *, is_whole: bool) -> dict[int, _Runs]:
@@ -81,6 +82,10 @@ def _runs(traces: Sequence[TraceFacts], *, is_whole: bool) -> dict[int, _Runs]:
             known = found.setdefault(path, _Runs(calls.service, calls.operation))
             known.runs += calls.runs
             known.callees.update(calls.callees)
+            known.is_sending = known.is_sending or calls.is_sending
+            known.abreast += calls.abreast
+            if calls.abreast:
+                known.slowest.append((min(calls.abreast), facts.trace_id, calls.span_id))
             for call, count in calls.made.items():
                 known.made[call] += count
                 known.squares[call] += count * count
@@ -121,10 +126,33 @@ def _fewer(old: _Runs, new: _Runs, traces: int, settings: RootCauseSettings) -> 
         if is_shrunk and less / _error(old, new, call) >= settings.least_z:
             state = "no call" if not new.made[call] else f"only {now:.3g} calls"
             yield _evidence(
-                new, call, less, was, now, traces,
-                f"{named(old.operation)} makes {state} of {_callee(new, call)} a run; "
+                replace(new, callees=old.callees), call, less, was, now, traces,
+                f"{named(old.operation)} makes {state} of {_callee(old, call)} a run; "
                 f"before it made {was:.3g}",
             )  # fmt: skip
+
+
+def _in_a_row(
+    old: _Runs, new: _Runs, traces: int, settings: RootCauseSettings
+) -> Iterator[Evidence]:
+    """Calls that were made side by side and now follow each other."""
+    if min(len(old.abreast), len(new.abreast)) < settings.fewest_traces:
+        return
+    change = change_of([(1.0, old.abreast, new.abreast)])
+    is_lost = change.before >= settings.least_abreast_ratio * change.after
+    if is_lost and change.z <= -settings.least_z:
+        slowest = sorted(new.slowest)[:_MOST_EXAMPLES]
+        yield Evidence(
+            kind=EvidenceKind.STRUCTURE,
+            place=Place(new.service),
+            operation=new.operation,
+            amount=-change.amount * len(new.abreast) / traces,
+            before=change.before,
+            after=change.after,
+            words=f"{named(new.operation)} makes its calls one after the other: "
+            f"{change.after:.2g} at once on average, {change.before:.2g} before",
+            examples=tuple(Example(trace_id, span_id) for _, trace_id, span_id in slowest),
+        )
 
 
 def _callee(runs: _Runs, operation: str) -> str:
@@ -147,9 +175,10 @@ def _evidence(
     new: _Runs, call: str, by: float, was: float, now: float, traces: int, words: str
 ) -> Evidence:
     shown = sorted(new.examples.get(call, ()))[:_MOST_EXAMPLES]
+    receiver = new.callees.get(call, "") if new.is_sending else ""
     return Evidence(
         kind=EvidenceKind.STRUCTURE,
-        place=Place(new.service),
+        place=Place(receiver or new.service),
         operation=call,
         amount=by * new.runs / traces,
         before=was,
