@@ -33,7 +33,12 @@ class Cells:
     @property
     def trace_count(self) -> int:
         """How many traces hold any."""
-        return len(np.unique(np.frombuffer(self.places, np.int64))) if self.places else 0
+        if not self.places:
+            return 0
+        places = np.frombuffer(self.places, np.int64)
+        is_held = np.zeros(int(places.max()) + 1, np.bool_)
+        is_held[places] = True
+        return int(is_held.sum())
 
 
 @dataclass(slots=True)
@@ -125,6 +130,8 @@ def _rows_by_group(cells: pa.Table, columns: Iterable[str]) -> Iterator[tuple[Gr
         codes = codes * len(known) + own
         code_count *= len(known)
         values.append((known, own))
+    if code_count <= 1 << 16:
+        codes = codes.astype(np.uint16)  # which NumPy sorts several times as fast
     order = np.argsort(codes, kind="stable")
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
     for rows in np.split(order, bounds):

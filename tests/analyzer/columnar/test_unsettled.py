@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
+from longpole.analyzer.columnar.odd import odd_explanations
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.columnar.readiness import CompiledCore
+from longpole.analyzer.columnar.times import path_times
+from longpole.analyzer.explain import explain
+from longpole.analyzer.path_groups import stored_columns
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
 from longpole.analyzer.reports import unsettled
 from longpole.analyzer.reports.unsettled import UnsettledTotals, unsettled_totals
 from longpole.analyzer.settle import settle_once
+from longpole.analyzer.times_by_trace import TimesByTrace
 from longpole.model.clock import ManualClock
 from longpole.model.trace import Trace
 from longpole.storage.ports import PATH_GROUP_COLUMNS, WholeTraces
@@ -119,3 +125,26 @@ def test_a_big_round_of_settling_is_not_interrupted_by_collections(
         gc.callbacks.remove(note)
     assert len(collections) <= 1  # beside the pause, before it and after
     assert gc.isenabled()
+
+
+def test_path_times_of_a_batch_are_those_of_its_traces_one_by_one() -> None:
+    traces = seeded_traces(5, 60)
+    paths = batch_paths(whole_traces(traces, ANALYSIS_ATTRIBUTES))
+    odd = {place for place, _ in odd_explanations(paths)}
+    for group_by in (("service", "edge", "root_operation"), ("call_path", "label")):
+        batch, plain = TimesByTrace(group_by), TimesByTrace(group_by)
+        batch.add_stored(path_times(paths, stored_columns(group_by)))
+        for place, one in enumerate(sorted(traces, key=lambda t: t.trace_id)):
+            if place not in odd:
+                plain.add(explain(one))
+        assert _by_trace(batch) == _by_trace(plain)
+        assert batch.roots == plain.roots
+
+
+def _by_trace(times: TimesByTrace) -> dict[tuple[object, int], int]:
+    sums: Counter[tuple[object, int]] = Counter()
+    for group, cells in times.groups.items():
+        for place, critical_ns in zip(cells.places, cells.critical_ns, strict=True):
+            sums[group, times.trace_ids[place]] += critical_ns
+        sums[group, -1] = cells.segment_count
+    return sums

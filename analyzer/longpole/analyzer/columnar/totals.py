@@ -13,7 +13,7 @@ from longpole.analyzer.path_aggregate import GroupTotal, PathAggregate
 
 Ints = npt.NDArray[np.int64]
 # The code of every segment, and what the codes stand for (-1: nothing).
-_Coded = tuple[Ints, Sequence[str] | Sequence[int]]
+Coded = tuple[Ints, Sequence[str] | Sequence[int]]
 
 
 def path_totals(paths: BatchPaths, group_by: Sequence[str]) -> PathAggregate:
@@ -29,7 +29,7 @@ def path_totals(paths: BatchPaths, group_by: Sequence[str]) -> PathAggregate:
     if not count:
         return aggregate
     traces = np.repeat(np.arange(segments.offsets.size - 1), np.diff(segments.offsets))
-    coded = [_COLUMN[name](paths, traces) for name in aggregate.group_by]
+    coded = coded_columns(paths, traces, aggregate.group_by)
     numbers = np.zeros(count, np.int64)
     for codes, texts in coded:
         # Numbered anew after each column, so that the product never leaves 64 bits.
@@ -56,7 +56,12 @@ def path_totals(paths: BatchPaths, group_by: Sequence[str]) -> PathAggregate:
     return aggregate
 
 
-def _peers(paths: BatchPaths, traces: Ints) -> _Coded:
+def coded_columns(paths: BatchPaths, traces: Ints, names: Sequence[str]) -> list[Coded]:
+    """The values of `PATH_GROUP_COLUMNS` for every segment; `traces` are places in the batch."""
+    return [_COLUMN[name](paths, traces) for name in names]
+
+
+def _peers(paths: BatchPaths, traces: Ints) -> Coded:
     # A service and a peer that attributes name may have the same name.
     names = [*paths.batch.service_names, *paths.batch.peer_names]
     number: dict[str, int] = {}
@@ -65,27 +70,27 @@ def _peers(paths: BatchPaths, traces: Ints) -> _Coded:
     return codes, list(number)
 
 
-def _labels(paths: BatchPaths, traces: Ints) -> _Coded:
+def _labels(paths: BatchPaths, traces: Ints) -> Coded:
     return paths.segments.labels.astype(np.int64), [str(label) for label in LABELS]
 
 
-def _services(paths: BatchPaths, traces: Ints) -> _Coded:
+def _services(paths: BatchPaths, traces: Ints) -> Coded:
     return _codes(paths.batch.services, paths.segments.owners), paths.batch.service_names
 
 
-def _operations(paths: BatchPaths, traces: Ints) -> _Coded:
+def _operations(paths: BatchPaths, traces: Ints) -> Coded:
     return _codes(paths.batch.names, paths.segments.owners), paths.batch.span_names
 
 
-def _root_services(paths: BatchPaths, traces: Ints) -> _Coded:
+def _root_services(paths: BatchPaths, traces: Ints) -> Coded:
     return _codes(paths.batch.services, paths.forest.primary[traces]), paths.batch.service_names
 
 
-def _root_operations(paths: BatchPaths, traces: Ints) -> _Coded:
+def _root_operations(paths: BatchPaths, traces: Ints) -> Coded:
     return _codes(paths.batch.names, paths.forest.primary[traces]), paths.batch.span_names
 
 
-def _call_path_ids(paths: BatchPaths, traces: Ints) -> _Coded:
+def _call_path_ids(paths: BatchPaths, traces: Ints) -> Coded:
     ids = paths.chains[paths.walks.node[paths.segments.owners]]
     known, codes = np.unique(ids, return_inverse=True)
     return codes.astype(np.int64), known.tolist()
@@ -95,7 +100,7 @@ def _codes(codes: npt.NDArray[np.int32], spans: Ints) -> Ints:
     return codes[spans].astype(np.int64)
 
 
-_COLUMN: dict[str, Callable[[BatchPaths, Ints], _Coded]] = {
+_COLUMN: dict[str, Callable[[BatchPaths, Ints], Coded]] = {
     "service": _services,
     "operation": _operations,
     "label": _labels,

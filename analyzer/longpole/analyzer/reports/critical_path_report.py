@@ -11,7 +11,7 @@ from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_aggregate import PathAggregate, root_statistics
 from longpole.analyzer.path_groups import is_stored
 from longpole.analyzer.reports.path_times_report import Explain, path_times_report
-from longpole.analyzer.reports.unsettled import MANY_TRACES, unsettled_totals
+from longpole.analyzer.reports.unsettled import unsettled_totals
 from longpole.analyzer.traceql import format_query
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
@@ -45,7 +45,7 @@ def critical_path_report(
         return path_times_report(reader, query, columns, options, explain)
     aggregate = PathAggregate(columns)
     totals = reader.path_totals(query, columns)
-    if totals.coverage.matched <= most_apart and len(totals.unsettled) < MANY_TRACES:
+    if totals.coverage.matched <= most_apart:
         return path_times_report(reader, query, columns, options)
     aggregate.add_totals(totals)
     now = unsettled_totals(reader, totals.unsettled, columns, options)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.path_groups import stored_columns
-from longpole.analyzer.reports.unsettled import explanations
+from longpole.analyzer.reports.unsettled import ExplainedNow, explain_now
 from longpole.analyzer.times_by_trace import TimesByTrace
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
+
+if TYPE_CHECKING:
+    from longpole.analyzer.columnar.paths import BatchPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +34,27 @@ def gathered_times(
 ) -> GatheredTimes:
     """Path time of every matching trace (`query.limit` does not apply) by names of
     `path_groups.GROUP_NAMES`; ValueError for others."""
-    stored = reader.path_times(query, stored_columns(group_by))
+    columns = stored_columns(group_by)
+    stored = reader.path_times(query, columns)
     times = TimesByTrace(tuple(group_by))
     times.add_stored(stored)
-    explained = incomplete = late = 0
-    for explanation in explanations(reader, stored.unsettled, options):
-        times.add(explanation)
-        done = explanation.completeness
-        explained += 1
-        incomplete += bool(done.orphans or done.headless)
-        late += done.late > 0
+    now = ExplainedNow()
+
+    def add_batch(paths: BatchPaths) -> None:
+        from longpole.analyzer.columnar.times import path_times
+
+        times.add_stored(path_times(paths, columns))
+
+    explain_now(reader, stored.unsettled, options, now, times.add, add_batch)
     coverage = stored.coverage
     return GatheredTimes(
         times,
         {
             "matched": coverage.matched,
-            "used": coverage.used + explained,
-            "unsettled_explained": explained,
-            "incomplete": coverage.incomplete + incomplete,
-            "late": coverage.late + late,
+            "used": coverage.used + now.explained,
+            "unsettled_explained": now.explained,
+            "incomplete": coverage.incomplete + now.incomplete,
+            "late": coverage.late + now.late,
         },
         stored.notices,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from longpole.analyzer.columnar.readiness import CORE, CompiledCore
 from longpole.analyzer.critical_path import PathOptions
@@ -11,6 +12,9 @@ from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.path_aggregate import PathAggregate
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
 from longpole.storage.ports import TraceReader
+
+if TYPE_CHECKING:  # loading the compiled loops takes longer than a few traces
+    from longpole.analyzer.columnar.paths import BatchPaths
 
 TRACES_PER_READ = 500
 # From so many on, it pays to load the compiled loops.
@@ -30,22 +34,27 @@ def explanations(
 
 
 @dataclass(slots=True)
-class UnsettledTotals:
-    """Path time of traces as they are now. All counts are traces, `incomplete` and `late` as in
-    `Coverage`; those that have expired since are in none."""
+class ExplainedNow:
+    """How many traces were explained now; `incomplete` and `late` as in `Coverage`. Those that
+    have expired since are in none."""
 
-    aggregate: PathAggregate
     explained: int = 0
     incomplete: int = 0
     late: int = 0
 
     def add(self, explanation: Explanation) -> None:
-        """Add one trace."""
+        """Count one trace."""
         done = explanation.completeness
-        self.aggregate.add(explanation)
         self.explained += 1
         self.incomplete += bool(done.orphans or done.headless)
         self.late += done.late > 0
+
+
+@dataclass(slots=True)
+class UnsettledTotals(ExplainedNow):
+    """Path time of traces as they are now."""
+
+    aggregate: PathAggregate = field(default_factory=lambda: PathAggregate(()))
 
 
 def unsettled_totals(
@@ -55,12 +64,33 @@ def unsettled_totals(
     options: PathOptions | None,
     core: CompiledCore = CORE,
 ) -> UnsettledTotals:
-    """What these traces add to totals, read in batches of bounded size.
+    """What these traces add to totals; see `explain_now`."""
+    totals = UnsettledTotals(aggregate=PathAggregate(tuple(group_by)))
 
-    Many traces go through the compiled loops as soon as these are ready; until then, and with
-    few traces, one by one. The sums are the same either way.
+    def add_batch(paths: BatchPaths) -> None:
+        from longpole.analyzer.columnar.totals import path_totals
+
+        totals.aggregate.merge(path_totals(paths, totals.aggregate.group_by))
+
+    explain_now(reader, trace_ids, options, totals, totals.aggregate.add, add_batch, core)
+    return totals
+
+
+def explain_now(
+    reader: TraceReader,
+    trace_ids: Sequence[int],
+    options: PathOptions | None,
+    counts: ExplainedNow,
+    add: Callable[[Explanation], None],
+    add_batch: Callable[[BatchPaths], None],
+    core: CompiledCore = CORE,
+) -> None:
+    """Explain these traces, read in batches of bounded size, count them and give them to `add`.
+
+    Many traces go through the compiled loops as soon as these are ready and to `add_batch`, apart
+    from the odd ones among them; until then, and with few traces, one by one. What comes out is
+    the same either way.
     """
-    totals = UnsettledTotals(PathAggregate(tuple(group_by)))
     is_many = len(trace_ids) >= MANY_TRACES
     if is_many:
         core.start()
@@ -70,36 +100,33 @@ def unsettled_totals(
         end = begin + (MANY_PER_READ if is_columnar else TRACES_PER_READ)
         batch = trace_ids[begin:end]
         if is_columnar:
-            _add_batch(totals, reader, batch, options)
-        else:
-            whole = reader.whole_traces(batch, ANALYSIS_ATTRIBUTES)
-            for _, spans in spans_of_whole_traces(whole):
-                totals.add(explain(spans, options))
+            batch = _all_but_odd(reader, batch, options, counts, add_batch)
+        for explanation in explanations(reader, batch, options):
+            counts.add(explanation)
+            add(explanation)
         begin = end
-    return totals
 
 
-def _add_batch(
-    totals: UnsettledTotals,
+def _all_but_odd(
     reader: TraceReader,
     trace_ids: Sequence[int],
     options: PathOptions | None,
-) -> None:
+    counts: ExplainedNow,
+    add_batch: Callable[[BatchPaths], None],
+) -> Sequence[int]:
+    """Does all but the odd traces, and gives the ids of these back."""
     from longpole.analyzer.columnar.batch import PATH_ATTRIBUTES
     from longpole.analyzer.columnar.paths import batch_paths
-    from longpole.analyzer.columnar.totals import path_totals
 
     whole = reader.whole_traces(trace_ids, PATH_ATTRIBUTES)
     paths = batch_paths(whole, options)
-    totals.aggregate.merge(path_totals(paths, totals.aggregate.group_by))
+    add_batch(paths)
     forest = paths.forest
     is_plain = forest.odd == 0
-    totals.explained += int(is_plain.sum())
-    totals.incomplete += int((is_plain & ((forest.orphans > 0) | (forest.is_headless > 0))).sum())
-    totals.late += sum(
+    counts.explained += int(is_plain.sum())
+    counts.incomplete += int((is_plain & ((forest.orphans > 0) | (forest.is_headless > 0))).sum())
+    counts.late += sum(
         state.late > 0 for state, plain in zip(whole.traces, is_plain, strict=True) if plain
     )
     # Which of two spans with one id counts may depend on every attribute.
-    odd = [whole.traces[place].trace_id for place in paths.odd.tolist()]
-    for explanation in explanations(reader, odd, options):
-        totals.add(explanation)
+    return [whole.traces[place].trace_id for place in paths.odd.tolist()]
