@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,12 +69,15 @@ def find(
 
 
 def all_matches(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    names: Sequence[str] = columns.TRACES.names,
 ) -> Matches:
-    """Every matching trace, whatever the limit."""
+    """Every matching trace, whatever the limit; `names` are the columns of the settled ones."""
     unlimited = TraceQuery(query.conditions, query.time, None)
     *_, (ids, _) = _ids_by_part(connection, snapshot, unlimited)
-    return matches_of(connection, snapshot, unlimited, ids)
+    return matches_of(connection, snapshot, unlimited, ids, names)
 
 
 def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:
@@ -167,9 +170,10 @@ def matches_of(
     snapshot: Snapshot,
     query: TraceQuery,
     ids: pa.Table | None,
+    shown: Sequence[str] = columns.TRACES.names,
 ) -> Matches:
     """Derived rows of the settled ones among `ids` (None: of all) that meet the trace
-    conditions, and which of them are not settled."""
+    conditions, their columns `shown`, and which of them are not settled."""
     pending_hi, pending_lo = halves(snapshot.pending)
     pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(_IDS)
     connection.register(_PENDING, pending)
@@ -180,22 +184,28 @@ def matches_of(
     if ids is not None:
         connection.register(WANTED, ids)
         joined = f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
-    visible = f" AND {latest_only('s')}" if snapshot.superseded.num_rows else ""
+    checks = [latest_only("s")] if snapshot.superseded.num_rows else []
+    if pending.num_rows:
+        checks.append(
+            f"NOT EXISTS (SELECT 1 FROM {_PENDING} p"
+            " WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
+        )
     selects = [
-        f"SELECT {names} FROM {part.relation('traces')} s{joined} WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {_PENDING} p WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
-        f"{visible}"
+        f"SELECT {names} FROM {part.relation('traces')} s{joined}"
+        f" WHERE {' AND '.join(checks) or 'true'}"
         for part in parts_of(snapshot, "traces")
     ]
     if not selects:
-        return Matches(columns.TRACES.empty_table(), pending if ids is None else ids)
+        empty = columns.TRACES.empty_table().select(list(shown))
+        return Matches(empty, pending if ids is None else ids)
     union = " UNION ALL ".join(selects)
     if ids is None:
         # Every trace is settled or pending, so nothing beyond the limit need be looked at.
-        sql = f"SELECT * FROM ({union}) WHERE {condition}"
+        sql = f"SELECT {', '.join(shown)} FROM ({union}) WHERE {condition}"
         if query.limit is not None:
             sql += f" ORDER BY {_NEWEST_FIRST_SQL} LIMIT {query.limit + 1}"
-        return Matches(arrow(connection, sql, parameters).cast(columns.TRACES), pending)
+        schema = pa.schema([columns.TRACES.field(name) for name in shown])
+        return Matches(arrow(connection, sql, parameters).cast(schema), pending)
     settled = arrow(connection, union).cast(columns.TRACES)
     connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
     sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
@@ -204,7 +214,7 @@ def matches_of(
         connection.register("longpole_rows", settled)
         sql = f"SELECT * FROM longpole_rows WHERE {condition}"
         settled = arrow(connection, sql, parameters).cast(columns.TRACES)
-    return Matches(settled, unsettled)
+    return Matches(settled.select(list(shown)), unsettled)
 
 
 def found_rows(

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from longpole.model.query import TraceQuery
 from longpole.storage.answers import ROOTS, groups_schema
+from longpole.storage.duckdb.read.all_totals import groups_of_all
 from longpole.storage.duckdb.read.part import parts_of
-from longpole.storage.duckdb.read.settled_matches import settled_matches
+from longpole.storage.duckdb.read.settled_matches import COUNTED, settled_matches
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.ports import PathTotals
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _USED = "longpole_used"
+_COLUMNS = ("trace_hi", "trace_lo", "revision", "duration_ns", *COUNTED)
 
 
 def totals(
@@ -31,9 +33,14 @@ def totals(
 ) -> PathTotals:
     """Answer `TraceReader.path_totals`."""
     check_group_by(group_by)
-    found = settled_matches(connection, snapshot, query)
+    found = settled_matches(connection, snapshot, query, _COLUMNS)
+    groups = None
+    if query.time.is_unbounded and not query.conditions:
+        groups = groups_of_all(connection, snapshot, group_by)
+    if groups is None:
+        groups = _groups(connection, snapshot, found.used, group_by)
     return PathTotals(
-        _groups(connection, snapshot, found.used, group_by),
+        groups,
         _roots(found.used),
         found.coverage,
         found.unsettled,
@@ -77,10 +84,12 @@ def _groups(
 
 def _roots(used: pa.Table) -> pa.Table:
     durations = np.sort(used.column("duration_ns").to_numpy())
+    # In two halves, since the sum of many 64-bit numbers may need more.
+    high, low = int((durations >> 32).sum()), int((durations & 0xFFFFFFFF).sum())
     count = len(durations)
     row: dict[str, int | None] = {
         "trace_count": count,
-        "duration_sum_ns": sum(durations.tolist()),
+        "duration_sum_ns": (high << 32) + low,
         "max_ns": int(durations[-1]) if count else None,
     }
     for percent in (50, 95, 99):
