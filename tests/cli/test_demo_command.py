@@ -120,9 +120,10 @@ def test_json_tells_the_truth_beside_the_verdict(fake: dict[str, str]) -> None:
     assert 700e6 < last["duration_ns"] < 800e6
     first = last["verdict"][0]
     assert (first["service"], first["operation"]) == ("payment-service", "SELECT card_history")
-    assert changed["rows"][0]["operation"] == "SELECT card_history"
-    assert 300e6 < changed["rows"][0]["difference_ns"] < 700e6
-    assert changed["before"]["max_ns"] < 100e6
+    first_term = changed["comparison"]["terms"][0]
+    assert first_term["operation"] == "SELECT card_history"
+    assert 300e6 < first_term["difference_ns"] < 700e6
+    assert changed["comparison"]["base"]["p99_ns"] < 100e6
     assert lines[2]["critical_path"]["roots"]["trace_count"] > 0
     nothing_is_left(fake, children)
 

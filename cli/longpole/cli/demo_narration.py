@@ -59,12 +59,12 @@ class TextNarrator:
     def fault_off(self, fault: Fault) -> None:
         click.echo(f"demo: {fault.name} is over; its last traces come in")
 
-    def changed(self, document: dict[str, Any]) -> None:
+    def changed(self, fault: Fault, document: dict[str, Any]) -> None:
         from longpole.cli.output import print_text
-        from longpole.cli.render.comparison import comparison_text
+        from longpole.cli.render.compare import compare_text
 
-        click.echo()
-        print_text(comparison_text(document))
+        click.echo(f"\ndemo: {fault.root}, before the fault (base) and during it (head)")
+        print_text(compare_text(document))
 
     def explained(self, fault: Fault, label: dict[str, Any], report: dict[str, Any]) -> None:
         from longpole.cli.output import print_text
@@ -103,8 +103,8 @@ class JsonNarrator:
     def fault_off(self, fault: Fault) -> None:
         pass
 
-    def changed(self, document: dict[str, Any]) -> None:
-        self._line("comparison", document)
+    def changed(self, fault: Fault, document: dict[str, Any]) -> None:
+        self._line("comparison", {"root_operation": fault.root, "comparison": document})
 
     def explained(self, fault: Fault, label: dict[str, Any], report: dict[str, Any]) -> None:
         self._line("verdict", trace_line(label, report))

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from longpole.cli.demo_comparison import comparison
 from longpole.cli.demo_shop import DemoFailed, Fault, Registry
 from longpole.cli.question import Source
 from longpole.model.clock import Clock
@@ -51,7 +50,7 @@ class Narrator(Protocol):
     def first_report(self, document: dict[str, Any]) -> None: ...
     def fault_on(self, fault: Fault, seconds: float) -> None: ...
     def fault_off(self, fault: Fault) -> None: ...
-    def changed(self, document: dict[str, Any]) -> None: ...
+    def changed(self, fault: Fault, document: dict[str, Any]) -> None: ...
     def explained(self, fault: Fault, label: dict[str, Any], report: dict[str, Any]) -> None: ...
 
 
@@ -80,13 +79,19 @@ def tell(stage: Stage, fault: Fault, plan: Plan, narrator: Narrator) -> None:
     ended = int(label.get("end_unix_nano") or stage.clock.now_unix_nano())
     narrator.fault_off(fault)
     touched = _settled_traces(stage, fault, begun, ended)
-    before, during = (
-        stage.source.critical_path(
-            {**_rooted(fault.root, start, end), "group_by": ["service,operation"]}
-        )
-        for start, end in ((min(opened + WARM_UP_NS, calm_until - 1), calm_until), (begun, ended))
+    calm_from = min(opened + WARM_UP_NS, calm_until - 1)
+    narrator.changed(
+        fault,
+        stage.source.compare(
+            {
+                "root": [fault.root],
+                "base_from": [str(calm_from)],
+                "base_to": [str(calm_until)],
+                "head_from": [str(begun)],
+                "head_to": [str(ended)],
+            }
+        ),
     )
-    narrator.changed(comparison(fault.root, before, during))
     slowest = max(touched, key=lambda row: int(row["duration_ns"]))
     report = stage.source.trace(slowest["trace_id"], {"spans": ["tree"]})
     narrator.explained(fault, label, report)
