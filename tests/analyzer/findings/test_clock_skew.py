@@ -92,3 +92,22 @@ def test_two_hosts_that_call_each_other_are_told_once() -> None:
     back = story.add(3, 612, 628, "stock", "GET /orders", CLIENT, host="node-b")
     story.add(back, 104, 116, "order", "GET /orders", SERVER, host="node-a")
     assert story.only(CLOCK_SKEW)
+
+
+def test_an_answer_that_writes_is_named_before_a_longer_one_that_reads() -> None:
+    story = Story()
+    root = story.add(0, 0, 1_000, "order", "POST /orders", SERVER, host="node-a")
+    for method, start, end in (("GET", 100, 160), ("POST", 200, 240)):
+        call = story.add(root, start, end, "order", method, CLIENT, host="node-a")
+        story.add(
+            call, start + 505, end + 495, "stock", f"{method} /stock", SERVER, host="node-b",
+            attributes={"http.request.method": method},
+        )  # fmt: skip
+    assert story.only(CLOCK_SKEW).operation == "POST /stock"
+
+
+def test_all_that_the_wrong_clock_told_is_evidence() -> None:
+    story = answered((100, 140, 610, 630))
+    query = story.add(3, 612, 620, "stock", "SELECT stock", CLIENT, host="node-b")
+    story.add(query, 613, 614, "db", "scan", SERVER, host="node-c")
+    assert story.only(CLOCK_SKEW).span_ids == (3, 2, query)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 
+from longpole.analyzer.findings.groups import FindingGroup
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.settle import settle_once
 from longpole.analyzer.traceql import parse_query
@@ -189,3 +190,10 @@ def test_entries_fit_their_schema() -> None:
     kept.keep(loop(6), slow(900))
     for entry in kept.report(with_info=True)["findings"]:
         jsonschema.validate(entry, schema)
+
+
+def test_of_equal_findings_the_one_that_most_spans_show_is_the_example() -> None:
+    group = FindingGroup("f", "clock_skew")
+    for trace_id, evidence in ((1, 2), (2, 6), (3, 4)):
+        group.add(trace_id, "warning", 0, 0, ("a", "GET /"), trace_id * 10, evidence)
+    assert group.worst == [(2, 20), (3, 30), (1, 10)]

@@ -124,9 +124,7 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
         detector=CLOCK_SKEW.identifier,
         severity=FindingSeverity.WARNING if is_grave else FindingSeverity.INFO,
         trace_id=explanation.trace_id,
-        span_ids=tuple(spans.span_ids[i] for each in offset.servers for i in (each, parents[each]))[
-            :_MOST_SPAN_IDS
-        ],
+        span_ids=tuple(spans.span_ids[i] for i in _evidence(explanation, offset))[:_MOST_SPAN_IDS],
         service=service,
         operation=operation,
         saving_ns=0,
@@ -147,6 +145,19 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
         ),
         fingerprint=fingerprint_of(CLOCK_SKEW.identifier, offset.other, offset.host),
     )
+
+
+def _evidence(explanation: Explanation, offset: ClockOffset) -> list[int]:
+    """The answers and their calls, then what else was told by the same clock below them."""
+    spans, tree = explanation.spans, explanation.tree
+    evidence = [i for each in offset.servers for i in (each, tree.parents[each])]
+    waiting = list(offset.servers)
+    while waiting and len(evidence) < _MOST_SPAN_IDS:
+        below = tree.children[waiting.pop(0)]
+        same = [child for child in below if spans.text(child, HOST) == offset.host]
+        evidence += same
+        waiting += same
+    return evidence
 
 
 def _only_reads(spans: PathSpans, index: int) -> bool:

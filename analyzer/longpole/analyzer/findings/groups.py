@@ -19,14 +19,15 @@ SMALLEST_SHARE = 0.03
 TYPICAL_SHARE = 0.25  # of a fault's findings have its level, or a graver one
 
 Root: TypeAlias = tuple[str, str]  # service and operation of a trace's root
-# saving, trace id, any number that leads to the rest of the finding
-_Exemplar: TypeAlias = tuple[int, int, int]
+# saving, how many spans show it, trace id, any number that leads to the rest of the finding
+_Exemplar: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
 class FindingGroup:
     """The same fault in `trace_count` traces. `savings_ns` has one number for each trace (the
-    sum of its findings); `exemplars` are the findings that cost most, as a heap."""
+    sum of its findings); `exemplars` are the findings that cost most, and of
+    equal ones those that most spans show, as a heap."""
 
     fingerprint: str
     detector: str
@@ -39,9 +40,16 @@ class FindingGroup:
     told: WindowFinding | None = None  # what a rule that saw the whole window says of it
 
     def add(
-        self, trace_id: int, severity: str, saving_ns: int, seen: int, root: Root, place: int
+        self,
+        trace_id: int,
+        severity: str,
+        saving_ns: int,
+        seen: int,
+        root: Root,
+        place: int,
+        evidence: int = 0,
     ) -> None:
-        """Add one finding; `place` is handed back with the exemplars."""
+        """Add one finding that so many spans show; `place` is handed back with the exemplars."""
         self.severities[severity] += 1
         if trace_id not in self.savings_ns:
             self.first_seen_unix_nano = min(self.first_seen_unix_nano, seen) if self.roots else seen
@@ -49,7 +57,7 @@ class FindingGroup:
             self.roots[root] += 1
         self.savings_ns[trace_id] = self.savings_ns.get(trace_id, 0) + saving_ns
         push = heappush if len(self.exemplars) < MOST_EXEMPLARS else heappushpop
-        push(self.exemplars, (saving_ns, -trace_id, -place))
+        push(self.exemplars, (saving_ns, evidence, -trace_id, -place))
 
     @property
     def severity(self) -> str:
@@ -100,7 +108,7 @@ class FindingGroup:
     def worst(self) -> list[tuple[int, int]]:
         """(trace id, place) of the exemplars, most saving first, each trace once."""
         best: dict[int, int] = {}
-        for _, trace_id, place in sorted(self.exemplars, reverse=True):
+        for _, _, trace_id, place in sorted(self.exemplars, reverse=True):
             best.setdefault(-trace_id, -place)
         return list(best.items())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation
@@ -124,12 +125,16 @@ def _add_stored(groups: dict[str, FindingGroup], found: pa.Table) -> None:
         "trace_hi", "trace_lo", "detector", "severity", "saving_ns", "fingerprint",
         "first_seen_unix_nano", "root_service", "root_operation",
     )  # fmt: skip
-    rows = zip(*(found.column(name).to_pylist() for name in names), strict=True)
-    for place, (hi, lo, detector, severity, saving, fingerprint, seen, *root) in enumerate(rows):
+    columns = [found.column(name).to_pylist() for name in names]
+    shown = pc.list_value_length(found.column("span_ids")).to_pylist()
+    rows = zip(*columns, shown, strict=True)
+    for place, row in enumerate(rows):
+        hi, lo, detector, severity, saving, fingerprint, seen, service, operation, evidence = row
         group = groups.get(fingerprint)
         if group is None:
             group = groups[fingerprint] = FindingGroup(fingerprint, detector)
-        group.add(join_trace_id(hi, lo), severity, saving, seen, (root[0], root[1]), place)
+        root = (service, operation)
+        group.add(join_trace_id(hi, lo), severity, saving, seen, root, place, evidence)
 
 
 def _add_fresh(
@@ -152,6 +157,7 @@ def _add_fresh(
             explanation.start_unix_nano,
             root,
             offset + len(fresh),
+            len(finding.span_ids),
         )
         fresh.append(finding)
 

@@ -69,3 +69,19 @@ def test_a_service_that_is_rarely_asked_is_not_paused() -> None:
         root = scene.add(number + 1, at, at + 40, "a", "rare", CLIENT)
         scene.add(number + 1, at + 2, at + 35, "rare", "GET /rare", SERVER, parent=root)
     assert scene.findings(DETECTOR) == []
+
+
+def test_a_clock_that_is_put_forward_is_no_pause() -> None:
+    """From 4 s on the clock of `ship` is 700 ms ahead, so that nothing seems to happen there for
+    as long, and every request seems to be taken up late."""
+    scene = shop([])
+    for number, at in enumerate(range(0, 20_000, 200)):
+        ahead = 700 if at >= 4_000 else 0
+        for beside in range(6):
+            trace, begin = 1_000 + 6 * number + beside, at + 2 * beside
+            call = scene.add(trace, begin, begin + 20, "a", "ship", CLIENT)
+            scene.add(
+                trace, begin + 1 + ahead, begin + 19 + ahead, "ship", "GET /ship", SERVER,
+                parent=call, resource={"service.instance.id": "ship-2"},
+            )  # fmt: skip
+    assert scene.findings(DETECTOR) == []

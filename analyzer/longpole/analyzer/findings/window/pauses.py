@@ -17,11 +17,11 @@ import numpy as np
 
 from longpole.analyzer.findings.detector import fingerprint_of
 from longpole.analyzer.findings.thresholds import Thresholds
-from longpole.analyzer.findings.window.span_columns import NO_ROW, Ints, SpanColumns
+from longpole.analyzer.findings.window.span_columns import NO_ROW, Bools, Ints, SpanColumns
 from longpole.analyzer.findings.window.window import Window, WindowDetector, WindowFinding
 from longpole.analyzer.wording import counted, duration_text, named
 from longpole.model.finding import FindingSeverity
-from longpole.model.span import SpanKind
+from longpole.model.span import SpanKind, StatusCode
 
 IDENTIFIER = "pause"
 _INSTANCE = ("service.instance.id", "host.name", "k8s.pod.name", "container.id")
@@ -78,7 +78,7 @@ def _standstills(
         return
     parents = spans.parents[rows]
     has_caller = (spans.kinds[rows] == SpanKind.SERVER) & (parents != NO_ROW)
-    called = rows[has_caller]
+    called = rows[has_caller & ~_is_after_its_call(spans, rows)]
     called = called[np.argsort(spans.starts[called], kind="stable")]
     arrivals = spans.starts[called]
     asked = spans.starts[spans.parents[called]]
@@ -100,6 +100,15 @@ def _standstills(
             window, rows, begin, end, process
         ):
             yield Standstill(begin, end, tuple(one_each.values()))
+
+
+def _is_after_its_call(spans: SpanColumns, rows: Ints) -> Bools:
+    """Whether spans begin when the call above them had its answer already: no pause does that,
+    but a clock that is ahead. A call that failed may have been given up before."""
+    parents = spans.parents[rows]  # NO_ROW is any row: whoever asks has left those out
+    has_failed = spans.status[parents] == StatusCode.ERROR
+    is_after: Bools = (spans.starts[rows] >= spans.ends[parents]) & ~has_failed
+    return is_after
 
 
 def _frozen(spans: SpanColumns, rows: Ints, begin: int, end: int, until: int) -> list[_Held]:
