@@ -56,6 +56,7 @@ def test_every_command_that_answers_has_json() -> None:
         ("what-if", ["what-if", "--change", "cart-svc/*: cap 1ms"]),
         ("what-if", ["what-if", "--service", "nobody"]),
         ("services", ["services"]),
+        ("gaps", ["gaps"]),
         ("logs", ["logs"]),
         ("log-patterns", ["logs", "--patterns"]),
         ("service", ["services", "cart-svc"]),

@@ -17,6 +17,7 @@ REPORTS = {
     "critical-path": ["critical-path"],
     "critical-path-service": ["critical-path", "--group-by", "service"],
     "findings": ["findings"],
+    "gaps": ["gaps"],
     "services": ["services"],
     "service": ["services", "cart-svc"],
     "service-usual": ["services", "auth-svc"],

@@ -151,3 +151,27 @@ def test_context_is_left_out_on_request_and_where_all_traces_are_shown(tmp_path:
     few = tmp_path / "few.pb"
     few.write_bytes(telemetry_of_spans(request(0)).body)
     assert "context" not in documents("trace", "--from", few)[0]
+
+
+def test_gaps_over_many_traces_tell_what_happened_in_them(tmp_path: Path) -> None:
+    _, _, *files = write(tmp_path, records())
+    (document,) = documents("gaps", *files)
+    jsonschema.validate(document, schema("gaps"))
+    first = document["gaps"][0]
+    assert (first["service"], first["where"]) == ("pay", "after SELECT cards")
+    assert (first["count"], first["longest_ns"]) == (COUNT, 1_294 * MS)
+    # The line that each request logs keeps to this gap, and so does the pause.
+    assert "charged order <*>" in [one["template"] for one in first["logs"]]
+    assert [one["name"] for one in first["metrics"]] == ["jvm.memory.used"]
+    total = sum(gap["critical_ns"] for gap in document["gaps"])
+    assert total == document["dark_ns"] <= document["duration_sum_ns"]
+    assert "jvm.memory.used: 980 MiB, usually 410" in run("gaps", *files).stdout
+
+
+def test_gaps_follow_the_filters(tmp_path: Path) -> None:
+    _, _, *files = write(tmp_path, records())
+    (none,) = documents("gaps", "--service", "nobody", *files)
+    assert (none["gaps"], none["coverage"]) == ([], {"matched": 0, "used": 0})
+    (one,) = documents("gaps", "--min-duration", "1s", *files)
+    assert one["coverage"] == {"matched": 1, "used": 1}
+    assert run("gaps", "--service", "nobody", *files).stdout.startswith("No trace matches.")

@@ -44,6 +44,9 @@ class HttpSource:
     def findings(self, asked: Asked) -> dict[str, Any]:
         return self._get("findings", asked)
 
+    def gaps(self, asked: Asked) -> dict[str, Any]:
+        return self._get("gaps", asked)
+
     def root_cause(self, asked: Asked) -> dict[str, Any]:
         return self._get("root-cause", asked)
 

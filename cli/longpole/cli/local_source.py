@@ -34,6 +34,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.findings(asked)
 
+    def gaps(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.gaps(asked)
+
     def root_cause(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.root_cause(asked)

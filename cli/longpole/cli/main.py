@@ -21,6 +21,7 @@ COMMANDS = {
     "trace": ("trace", "one trace: where the time went, why, and what to do"),
     "critical-path": ("critical_path", "where the time of all matching traces went"),
     "findings": ("findings", "what is wrong in matching traces, and what to do about it"),
+    "gaps": ("gaps", "where the critical path has no span to explain it"),
     "root-cause": ("root_cause", "which service or call is to blame for what changed"),
     "what-if": ("what_if", "what a change of an operation would do, and which would do most"),
     "logs": ("logs", "log records, and the patterns that they come from"),

@@ -20,6 +20,7 @@ from longpole.analyzer.reports.compare_report import compare_report
 from longpole.analyzer.reports.compare_sides import Side
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
+from longpole.analyzer.reports.gaps_report import gaps_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.path_times_report import Explain
@@ -139,6 +140,12 @@ class Answers:
         options = parameters.path_options(asked)
         with_info = parameters.flag(asked, "all")
         return findings_report(self.store, query, options, self.thresholds, with_info=with_info)
+
+    def gaps(self, asked: Parameters) -> dict[str, Any]:
+        """Where the critical path of every matching trace has no span to explain it."""
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS)
+        query = parameters.query(asked, self.clock, default_limit=None)
+        return gaps_report(self.store, query, parameters.path_options(asked))
 
     def root_cause(self, asked: Parameters) -> dict[str, Any]:
         """Who is to blame for what changed in the range asked for."""

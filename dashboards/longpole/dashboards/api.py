@@ -69,6 +69,10 @@ def api_router(answers: Answers) -> APIRouter:
     def findings(request: Request) -> Response:
         return as_json(answers.findings(asked(request)))
 
+    @router.get("/gaps", summary="Where the critical path has no span to explain it")
+    def gaps(request: Request) -> Response:
+        return as_json(answers.gaps(asked(request)))
+
     @router.get("/root-cause", summary="Which service or call is to blame for what changed")
     def root_cause(request: Request) -> Response:
         return as_json(answers.root_cause(asked(request)))

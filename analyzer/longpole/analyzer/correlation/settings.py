@@ -20,6 +20,7 @@ class ContextSettings:
     most_patterns: int = 3
     most_moves: int = 3
     most_gaps: int = 3
+    least_listed_gap_ns: int = 1_000_000
     least_gap_ns: int = 10_000_000
     least_gap_share: float = 0.05
     least_metric_z: float = 6.0

@@ -1,8 +1,8 @@
-"""Reads the traces that began in a stretch of time, for reports that compare two of them."""
+"""Reads the traces that began in a stretch of time, for reports about the whole of it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.reports.unsettled import explanations
@@ -16,20 +16,31 @@ from longpole.storage.ports import TraceReader
 _EVER = TimeRange()
 
 
-def read_window(
-    reader: TraceReader, query: TraceQuery, options: PathOptions | None, most_traces: int
-) -> Window:
-    """The traces that match and whose root began in `query.time`, at most `most_traces`.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Traces whose root began in `time`: how many `matched`, and the ids of those to read."""
+
+    time: TimeRange
+    matched: int
+    chosen: tuple[int, ...]
+    notices: tuple[str, ...]
+
+
+def traces_begun(reader: TraceReader, query: TraceQuery, most_traces: int) -> Begun:
+    """The traces that match and whose root began in `query.time`; of more than `most_traces` a
+    sample that depends on nothing but their ids.
 
     An end that was left open is just after the last of them, a beginning at the first.
     """
     found = reader.find_traces(replace(query, limit=None))
     time = query.time
     rows = zip(
-        *(found.traces.column(name).to_pylist() for name in
-          ("trace_hi", "trace_lo", "start_unix_nano")),
+        *(
+            found.traces.column(name).to_pylist()
+            for name in ("trace_hi", "trace_lo", "start_unix_nano")
+        ),
         strict=True,
-    )  # fmt: skip
+    )
     begun = {
         join_trace_id(hi, lo): start
         for hi, lo, start in rows
@@ -41,5 +52,13 @@ def read_window(
         time = replace(time, start_unix_nano=min(begun.values()))
     # The low half of an id is random by W3C's rule, so its order is a fair draw.
     chosen = sorted(begun, key=lambda trace_id: (trace_id & (1 << 64) - 1, trace_id))[:most_traces]
-    traces = tuple(facts_of(explained) for explained in explanations(reader, chosen, options))
-    return Window(time, len(begun), traces, found.notices)
+    return Begun(time, len(begun), tuple(chosen), found.notices)
+
+
+def read_window(
+    reader: TraceReader, query: TraceQuery, options: PathOptions | None, most_traces: int
+) -> Window:
+    """The traces of `traces_begun`, reduced to facts."""
+    begun = traces_begun(reader, query, most_traces)
+    traces = tuple(facts_of(explained) for explained in explanations(reader, begun.chosen, options))
+    return Window(begun.time, begun.matched, traces, begun.notices)

@@ -51,9 +51,9 @@ def _place(place: Mapping[str, Any]) -> _Block | None:
         rows.append(("runs", _red(place["red"])))
     logs = place["logs"]
     rows += [("log", _line(line)) for line in logs["worst"]]
-    rows += [("nearby", _nearby(one)) for one in place["nearby"]]
+    rows += [("nearby", nearby_words(one)) for one in place["nearby"]]
     rows += [("pattern", _pattern(one)) for one in place["patterns"]]
-    rows += [("metric", _move(one)) for one in place["metrics"]]
+    rows += [("metric", move_words(one)) for one in place["metrics"]]
     if not rows:
         return None
     return f"{name_of(place['service'])} › {name_of(place['operation'])}", rows
@@ -91,7 +91,8 @@ def _line(line: Mapping[str, Any]) -> str:
     return f"{at} {line['level'].upper() or '-'} {_body(line['body'])}"
 
 
-def _nearby(one: Mapping[str, Any]) -> str:
+def nearby_words(one: Mapping[str, Any]) -> str:
+    """A log pattern that keeps to some time, in a line."""
     expected = one["expected"]
     usual = f"{expected:.1g}" if expected < 10 else f"{expected:,.0f}"
     return (
@@ -106,7 +107,8 @@ def _pattern(one: Mapping[str, Any]) -> str:
     return f"{state}, {one['count']:,}×: {level}{_body(one['example'])}"
 
 
-def _move(one: Mapping[str, Any]) -> str:
+def move_words(one: Mapping[str, Any]) -> str:
+    """A metric that stands out, in a line."""
     name = name_of(one["name"])
     aspect = {"rate": " a second", "mean": " on average"}.get(one["aspect"], "")
     labels = ", ".join(f"{name_of(v)}" for v in one["attributes"].values())
@@ -124,7 +126,7 @@ def _gap(gap: Mapping[str, Any], start: int) -> _Block:
         f"{name_of(gap['service'])} › {name_of(gap['operation'])}, {inert(gap['where'])}"
     )
     rows = [("log", _line(line)) for line in gap["logs"]]
-    rows += [("nearby", _nearby(one)) for one in gap["nearby"]]
+    rows += [("nearby", nearby_words(one)) for one in gap["nearby"]]
     return head, rows
 
 
