@@ -87,6 +87,11 @@ def test_the_document_adds_up(
             at = segment["end_unix_nano"]
 
 
+def test_the_report_of_a_trace_says_that_its_messages_lead_on(messages: Path) -> None:
+    assert "--causal" in run("trace", f"{ORDER:032x}", "--from", messages).stdout
+    assert "--causal" not in run("trace", "--from", CHECKOUT).stdout
+
+
 def test_without_messages_the_causal_path_is_the_critical_path() -> None:
     (report,) = documents("trace", "--causal", "--from", CHECKOUT)
     (stretch,) = report["causal"]["stretches"]

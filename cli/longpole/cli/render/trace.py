@@ -156,6 +156,8 @@ def _completeness(report: Mapping[str, Any], is_stored: bool) -> Iterator[Render
         lacks.append(plural(losses, "record") + " of the files left out")
     known = "; ".join(lacks) or "complete"
     yield Text(f"{known} ({state})" if is_stored else known, "dim")
+    if any(tree["reason"] == "producer-consumer" for tree in report["asynchronous"]):
+        yield Text("note: its messages lead on; --causal follows them through their queues", "dim")
     for problem in report["problems"]:
         times = f" ({problem['count']:,} times)" if problem["count"] > 1 else ""
         yield Text(f"note: {inert(problem['message'])}{times}", "dim")
