@@ -162,7 +162,7 @@ def from_segments(runs: int, traces: int) -> None:
         try:
             reading = measured(lambda: stored.read(store, ids), runs, traces * 10)
             say("reading_sealed_segments", **reading)
-            both = measured(lambda: batch_paths(stored.read(store, ids)), runs, traces * 10)
+            both = measured(lambda: batch_paths(stored.read_paths(store, ids)), runs, traces * 10)
             say("columnar_from_sealed_segments", **both)
         finally:
             store.close()
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--aggregated", type=int, default=1_000_000, help="stored; 0: none")
     parser.add_argument("--shape", choices=SHAPES, help="this one alone")
     parser.add_argument("--only-aggregate", action="store_true")
+    parser.add_argument("--only-segments", action="store_true")
     given = parser.parse_args()
     if given.shape:
         shape(given.shape, given.runs)
@@ -194,6 +195,10 @@ def main() -> None:
     if given.only_aggregate:
         compile_all()
         over_stored(given.runs, given.aggregated)
+        return
+    if given.only_segments:
+        compile_all()
+        from_segments(given.runs, given.traces)
         return
     say("machine", **machine())
     compiling()

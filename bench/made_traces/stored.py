@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from bench.made_traces.batches import small_traces
 
+from longpole.analyzer.columnar.batch import PATH_ATTRIBUTES
 from longpole.analyzer.columnar.derived import derived_tables
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
@@ -106,6 +107,11 @@ def _interleaved(parts: list[pa.Array], is_there: npt.NDArray[Any]) -> pa.Array:
 def read(store: DuckDBStore, trace_ids: list[int]) -> WholeTraces:
     """All of these traces at once, as analysis asks for them."""
     return store.whole_traces(trace_ids, ANALYSIS_ATTRIBUTES)
+
+
+def read_paths(store: DuckDBStore, trace_ids: list[int]) -> WholeTraces:
+    """The same with what paths alone need, as totals over unsettled traces ask for them."""
+    return store.whole_traces(trace_ids, PATH_ATTRIBUTES)
 
 
 def explained_store(folder: Path, traces: int) -> DuckDBStore:

@@ -9,7 +9,8 @@ an unexplained span hides are few; they are taken off again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+_T = TypeVar("_T")
+_Rows: TypeAlias = Mapping[str, npt.NDArray[np.uint64]]
 ROWS_AT_A_TIME = 2_000_000
 _MOST_CELLS = 1 << 25  # of the table of traces and groups
 _CELLS_A_ROW = 100  # so many cells take about as long as sorting one row
@@ -61,10 +64,14 @@ def groups_of_all(
     tally = _Tally(keys, hidden)
     # Without hidden rows a trace has one revision, and only who has what group matters.
     columns = "trace_hi, trace_lo, " + (f"revision, {_LENGTH} AS length, " if hidden else "")
-    for part in parts:
-        tally.begin_part()
-        for rows in _pieces(connection, part, f"{columns}{key} AS key"):
-            tally.add(rows)
+    pieces = (
+        (number, rows)
+        for number, part in enumerate(parts)
+        for rows in _pieces(connection, part, f"{columns}{key} AS key")
+    )
+    for number, rows in _one_ahead(pieces):
+        tally.begin_part(number)
+        tally.add(rows)
     counts = {
         "critical_ns": groups.column("critical_ns").to_numpy() - tally.hidden_ns,
         "segment_count": groups.column("segment_count").to_numpy() - tally.hidden_segments,
@@ -87,9 +94,7 @@ def _hidden(snapshot: Snapshot) -> dict[int, int]:
     return hidden
 
 
-def _pieces(
-    connection: duckdb.DuckDBPyConnection, part: Part, columns: str
-) -> Iterator[Mapping[str, npt.NDArray[np.uint64]]]:
+def _pieces(connection: duckdb.DuckDBPyConnection, part: Part, columns: str) -> Iterator[_Rows]:
     """The rows of a part in the order of traces, in pieces of bounded size."""
     table = part.relation("path_segments")
     if part.segment is None:
@@ -106,6 +111,15 @@ def _pieces(
         places = rows.pop("place").astype(np.int64) - begin
         # Segments are sorted by trace; threads hand their rows over in any order.
         yield rows if (places[1:] > places[:-1]).all() else _placed(rows, places)
+
+
+def _one_ahead(pieces: Iterator[_T]) -> Iterator[_T]:
+    """The same; the next piece is read while this one is counted."""
+    with ThreadPoolExecutor(1, "longpole-totals") as reader:
+        coming = reader.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            yield piece
 
 
 def _columns(rows: pa.Table) -> dict[str, npt.NDArray[np.uint64]]:
@@ -132,12 +146,15 @@ class _Tally:
         self.hidden_segments: Ints = np.zeros(len(keys), np.int64)
         self._hidden = hidden
         self._hidden_lo = np.array([one & (1 << 64) - 1 for one in hidden], np.uint64)
-        self.begin_part()
-
-    def begin_part(self) -> None:
-        """No trace goes on from one part into the next."""
+        self._part = -1
         self._last: tuple[int, ...] | None = None
         self._last_codes: Ints = np.zeros(0, np.int64)
+
+    def begin_part(self, number: int) -> None:
+        """What comes is of that part; no trace goes on from one part into the next."""
+        if number != self._part:
+            self._part = number
+            self._last = None
 
     def add(self, rows: Mapping[str, npt.NDArray[np.uint64]]) -> None:
         """Count a piece, whose first trace may be the last one of the piece before."""
