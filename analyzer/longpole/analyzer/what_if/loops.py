@@ -14,8 +14,8 @@ from longpole.analyzer.columnar.readiness import CORE, CompiledCore
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-# So many visits of a span, and it pays to load the compiled loops.
-MANY_VISITS = 300_000
+# So many visits of a span take the plain loops seconds, and it pays to load the compiled ones.
+MANY_VISITS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
