@@ -1,7 +1,7 @@
 """How long the analyzer takes: `python bench/critical_path.py` prints medians as JSON.
 
 Spans are built before the clock starts; what is measured is `explain`, everything from
-columns of spans to the verdict, and `settle_once` for many small traces.
+columns of spans to the labelled path, and `settle_once` for many small traces.
 """
 
 from __future__ import annotations
