@@ -68,7 +68,9 @@ def latency_evidence(
     found = []
     for place, change in changes.items():
         is_telling = change.z >= settings.least_z or change.outliers >= settings.least_outliers
-        if change.amount < least or not is_telling:
+        # A busy machine slows everything by a part; a fault multiplies.
+        is_multiple = change.after >= settings.least_latency_ratio * change.before
+        if change.amount < least or not is_telling or not is_multiple:
             continue
         grown = held_after[place].operations.copy()
         was = held_before[place].operations if place in held_before else Counter[str]()

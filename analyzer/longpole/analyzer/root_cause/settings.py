@@ -19,6 +19,7 @@ class RootCauseSettings:
     fewest_traces: int = 3
     least_latency_ns: int = 2_000_000
     least_latency_share: float = 0.10
+    least_latency_ratio: float = 1.5
     least_z: float = 4.0
     least_outliers: int = 4
     least_failures: int = 3
