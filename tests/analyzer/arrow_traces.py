@@ -30,7 +30,12 @@ def whole_traces(traces: Sequence[Trace], attributes: Sequence[str] = ()) -> Who
             "status_code": s.status_code,
             "status_message": s.status_message,
             "service_name": s.service_name,
-            **{key: str(s.attributes[key]) for key in attributes if key in s.attributes},
+            **{
+                key: str(given[key])
+                for given in (s.resource.attributes, s.attributes)
+                for key in attributes
+                if key in given
+            },
         }
         for one in sorted(traces, key=lambda t: t.trace_id)
         for place, s in enumerate(one.spans[kept] for kept in first_copies(one.spans))
@@ -44,6 +49,7 @@ def whole_traces(traces: Sequence[Trace], attributes: Sequence[str] = ()) -> Who
             len(one.spans),
             late=one.late,
             duplicates=len(one.spans) - len(first_copies(one.spans)),
+            clocks=one.clocks,
         )
         for one in sorted(traces, key=lambda t: t.trace_id)
     )

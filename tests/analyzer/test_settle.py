@@ -72,7 +72,7 @@ def test_a_trace_row_sums_its_trace_up() -> None:
         "root_service": "web", "root_operation": "GET /", "start_unix_nano": 0,
         "duration_ns": 30 * S, "span_count": 3, "error_count": 1, "service_count": 2,
         "orphans": 0, "headless": False, "late": 2, "skew_shifts": 0, "detached": 0,
-        "ambiguous_ns": 0, "verdict": first["verdict"],
+        "ambiguous_ns": 0, "verdict": first["verdict"], "clocks": "",
     }  # fmt: skip
     assert first["verdict"].startswith("web › GET / 70 %: uninstrumented_gap: web spends 21 s")
     assert (second["trace_hi"], second["trace_lo"]) == (1 << 36, 0)
@@ -142,7 +142,7 @@ def test_problems_are_added_up_over_the_round() -> None:
 def test_a_bug_in_the_analysis_of_one_trace_does_not_hold_up_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def explain_or_break(spans: PathSpans, options: object = None) -> Explanation:
+    def explain_or_break(spans: PathSpans, *_: object) -> Explanation:
         if spans.trace_id == 7:
             raise RuntimeError("a bug")
         return explain(spans)

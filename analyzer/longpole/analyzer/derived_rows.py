@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from longpole.analyzer.call_path import call_path_ids
+from longpole.analyzer.clocks.clock_shift import clocks_text
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
@@ -59,6 +60,7 @@ class DerivedColumns:
             done.detached,
             e.ambiguous_ns,
             verdict_line(verdict_of(e, findings)),
+            clocks_text(e.clocks),
         )
         chains = call_path_ids(spans, e.tree, e.path.visited)
         segment_rows = [
@@ -116,7 +118,7 @@ class DerivedColumns:
                 *key, span_id, service, operation, start, end - start, len(spans),
                 spans.status_codes.count(StatusCode.ERROR), len(set(spans.services)),
                 0, not true_roots, state.late, 0, 0, 0,
-                "could not be analysed; see the server's log",
+                "could not be analysed; see the server's log", "",
             )
         )  # fmt: skip
         if end > start:

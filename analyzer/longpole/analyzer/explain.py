@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks
+from longpole.analyzer.clocks.shifting import shifted
 from longpole.analyzer.critical_path import (
     DetachReason,
     PathOptions,
@@ -27,8 +30,8 @@ from longpole.model.trace import Trace
 class Completeness:
     """How much of the trace there was to explain. All but `headless` and `settled` count:
     `orphans` spans whose parent is missing, `late` spans that arrived after the first
-    settlement, `skew_shifts` corrected clocks (none so far: times are taken as sent),
-    `detached` spans that nobody waited for (their descendants not counted)."""
+    settlement, `skew_shifts` hosts whose clocks were corrected, `detached` spans that nobody
+    waited for (their descendants not counted)."""
 
     orphans: int
     headless: bool
@@ -47,7 +50,8 @@ class Explanation:
     root, whose index is `root` (-1 for a trace without spans). Indices point into `spans`,
     which are repaired and in id order. `ambiguous_ns` is the time for which span times cannot
     tell whether a span or its overlapping children held things up. `critical_ns` has the own
-    time on the path of every span that has any.
+    time on the path of every span that has any. `clocks` are those that times were corrected
+    by, `offsets_ns` what was added to a span's times, by index; `sent_start` undoes it.
     """
 
     trace_id: int
@@ -62,6 +66,16 @@ class Explanation:
     ambiguous_ns: int
     completeness: Completeness
     problems: tuple[Problem, ...]
+    clocks: Clocks = NO_CLOCKS
+    offsets_ns: Mapping[int, int] = field(default_factory=dict)
+
+    def sent_start(self, index: int) -> int:
+        """When a span started by its own clock, as it was sent."""
+        return self.spans.starts[index] - self.offsets_ns.get(index, 0)
+
+    def sent_end(self, index: int) -> int:
+        """When a span ended by its own clock, after `repair`."""
+        return self.spans.ends[index] - self.offsets_ns.get(index, 0)
 
     @property
     def start_unix_nano(self) -> int:
@@ -89,18 +103,27 @@ class Explanation:
         return self.windows.detached
 
 
-def explain(trace: Trace | PathSpans, options: PathOptions | None = None) -> Explanation:
+def explain(
+    trace: Trace | PathSpans, options: PathOptions | None = None, clocks: Clocks | None = None
+) -> Explanation:
     """Explain a trace. Never raises for odd telemetry: what was odd is in `problems`.
 
-    The same spans in any order give the same answer.
+    The same spans in any order give the same answer. `clocks` are put right before anything
+    else; without them those that the trace was settled with, so that a settled trace has the
+    path of its derived rows; else times are taken as sent.
     """
     size = len(trace.spans) if isinstance(trace, Trace) else len(trace)
     with garbage_pause(size):
-        return _explained(trace, options or PathOptions())
+        spans = spans_of_trace(trace) if isinstance(trace, Trace) else trace
+        if clocks is None:
+            clocks = spans.clocks or NO_CLOCKS
+        return _explained(spans, options or PathOptions(), clocks)
 
 
-def _explained(trace: Trace | PathSpans, chosen: PathOptions) -> Explanation:
-    spans, problems = repair(spans_of_trace(trace) if isinstance(trace, Trace) else trace)
+def _explained(sent: PathSpans, chosen: PathOptions, clocks: Clocks) -> Explanation:
+    repaired, problems = repair(sent)
+    put_right = shifted(repaired, clocks)
+    spans = put_right.spans
     tree = build_tree(spans)
     found = windows(spans, tree, chosen)
     if tree.primary >= 0:
@@ -131,12 +154,14 @@ def _explained(trace: Trace | PathSpans, chosen: PathOptions) -> Explanation:
             orphans=tree.orphans,
             headless=tree.is_headless,
             late=spans.late,
-            skew_shifts=0,
+            skew_shifts=len(put_right.clocks.shifts),
             detached=len(found.detached),
             settled=spans.is_settled,
             revision=spans.revision,
         ),
-        problems=(*problems, *tree.problems),
+        problems=(*problems, *put_right.problems, *tree.problems),
+        clocks=put_right.clocks,
+        offsets_ns=put_right.offsets_ns,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from longpole.analyzer.clocks.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
 from longpole.model.span_content import first_copies
@@ -50,7 +51,7 @@ ANALYSIS_ATTRIBUTES: tuple[str, ...] = (
     "url.path",
     "http.target",
     "error.type",
-    "host.name",
+    *CLOCK,
     "faas.coldstart",
     "saga.compensation",
 )
@@ -69,7 +70,8 @@ class PathSpans:
     Times are Unix nanoseconds as sent, an end may lie before its start. `text(i, keys)` gives
     an attribute of span i. `duplicates` counts the exact copies that were left out already.
     `sent[rows[i]]` is the whole span behind span i; `sent` is empty when they came as columns.
-    `links` has, by row, the ids that a span links to within its own trace.
+    `links` has, by row, the ids that a span links to within its own trace. `clocks` are those
+    that the trace was settled with, None when it was not.
     """
 
     trace_id: int
@@ -90,6 +92,7 @@ class PathSpans:
     duplicates: int = 0
     sent: Sequence[Span] = ()
     links: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    clocks: Clocks | None = None
 
     def __len__(self) -> int:
         return len(self.span_ids)
@@ -131,6 +134,7 @@ def spans_of_trace(trace: Trace) -> PathSpans:
             for row, span in enumerate(spans)
             if span.links
         },
+        clocks=clocks_of_text(trace.clocks),
     )
 
 
@@ -168,6 +172,7 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
                 late=state.late,
                 duplicates=state.duplicates,
                 links=links,
+                clocks=clocks_of_text(state.clocks),
             ),
         )
         begin = end
@@ -203,6 +208,7 @@ def _path_spans(
     sent: Sequence[Span] = (),
     is_settled: bool = False,
     links: Mapping[int, Sequence[int]],
+    clocks: Clocks | None,
 ) -> PathSpans:
     """Both ways into the analysis end here, so that they cannot give two answers."""
     ids, parent_ids, starts, durations, names, services, kinds, codes, messages = columns
@@ -226,6 +232,7 @@ def _path_spans(
         late=late,
         duplicates=duplicates,
         links=links,
+        clocks=clocks,
     )
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from loguru import logger
 
+from longpole.analyzer.clocks.clock_history import ClockHistory
+from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
+from longpole.analyzer.clocks.host_calls import host_calls, trace_times
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns
 from longpole.analyzer.explain import explain
@@ -15,7 +18,7 @@ from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_tra
 from longpole.model.clock import Clock
 from longpole.model.ids import trace_id_hex
 from longpole.model.problem import Problem, Severity
-from longpole.storage.ports import SettleFeed
+from longpole.storage.ports import SettleFeed, WholeTraces
 
 _DEFAULTS = Thresholds()
 
@@ -37,6 +40,7 @@ def settle_once(
     options: PathOptions | None = None,
     limit: int = 2000,
     thresholds: Thresholds = _DEFAULTS,
+    history: ClockHistory | None = None,
 ) -> SettleRound:
     """Explain up to `limit` quiet traces and put their derived rows; returns at once when
     nothing is quiet.
@@ -45,21 +49,25 @@ def settle_once(
     is logged, reported as `analysis_failed`, and settled with its longest root as one `self`
     segment, so that sums still add up and it is not tried again for ever. What storage raises
     goes through; the traces then stay pending.
+
+    `history` has what earlier rounds showed of the clocks of hosts, and gets what this one
+    shows; without it the traces of this round have to speak for themselves.
     """
     begin = clock.monotonic_ns()
     whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
+    all_clocks = _clocks(whole, history or ClockHistory())
     derived = DerivedColumns(thresholds)
     tally = _Tally()
     span_count = 0
     # What a round makes lives until its end: going through it again and again took as long as
     # making it.
     with garbage_pause(whole.spans.num_rows):
-        for state, spans in spans_of_whole_traces(whole):
+        for (state, spans), clocks in zip(spans_of_whole_traces(whole), all_clocks, strict=True):
             span_count += len(spans)
             try:
-                explanation = explain(spans, options)
+                explanation = explain(spans, options, clocks)
                 derived.add(state, explanation)
             except Exception:  # a bug here must not stop the settling of everybody else
                 logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
@@ -78,6 +86,20 @@ def settle_once(
         rows = derived.rows(whole.traces)
     feed.put_derived(rows)
     return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
+
+
+def _clocks(whole: WholeTraces, history: ClockHistory) -> list[Clocks]:
+    """The clocks of every trace, in order. Where nothing is known of them, after a restart say,
+    what an earlier revision of the trace knew; none if a bug of ours stands in the way."""
+    try:
+        history.add(host_calls(whole))
+        return [
+            history.clocks_at(time) or clocks_of_text(state.clocks) or NO_CLOCKS
+            for state, time in zip(whole.traces, trace_times(whole), strict=True)
+        ]
+    except Exception:
+        logger.exception("Clocks could not be compared; times are taken as sent")
+        return [NO_CLOCKS] * len(whole.traces)
 
 
 class _Tally:

@@ -62,6 +62,7 @@ def opened_destination(settings: Settings) -> Iterator[Destination]:
         with httpx.Client(timeout=120, trust_env=False) as client:
             yield OtlpServer(client, f"http://{host}:{port}", token)
         return
+    from longpole.analyzer.clocks.clock_history import ClockHistory
     from longpole.analyzer.settle import settle_once
     from longpole.cli.wiring import open_store
 
@@ -71,7 +72,8 @@ def opened_destination(settings: Settings) -> Iterator[Destination]:
     try:
         store.load()
         yield DataDirectory(store, clock)
-        while settle_once(store, clock, thresholds=settings.thresholds).traces:
+        history = ClockHistory()
+        while settle_once(store, clock, thresholds=settings.thresholds, history=history).traces:
             pass
     finally:
         store.close()

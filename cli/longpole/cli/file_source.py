@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from longpole.analyzer.clocks.clock_history import ClockHistory
+from longpole.analyzer.clocks.clock_shift import CLOCK
+from longpole.analyzer.clocks.host_calls import host_calls
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.settle import settle_once
 from longpole.cli.exit_codes import end_with_bad_news
@@ -74,9 +77,13 @@ def opened_files(
         store.leave_unexplained()
     else:
         waiting = store.pending_traces()
+        history = ClockHistory()
         with progress("explaining traces", waiting, waiting > TRACES_A_ROUND) as advance:
+            if waiting > TRACES_A_ROUND:
+                # The first trace is to be read with the clocks that the last one knows of.
+                history.add(host_calls(store.quiet_traces(waiting, CLOCK)))
             while done := settle_once(
-                store, clock, limit=TRACES_A_ROUND, thresholds=thresholds
+                store, clock, limit=TRACES_A_ROUND, thresholds=thresholds, history=history
             ).traces:
                 advance(done)
     for problem in problems:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -22,6 +23,9 @@ from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
 from longpole.dashboards.security import WebGuard
 from longpole.model.clock import Clock
+
+if TYPE_CHECKING:
+    from longpole.analyzer.clocks.clock_history import ClockHistory
 
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
@@ -40,6 +44,7 @@ class Server:
         self._clock = clock
         self._stopping = threading.Event()
         self._is_draining = False
+        self._clock_history: ClockHistory | None = None
         self._threads: list[threading.Thread] = []
         self.addresses: dict[str, str] = {}
 
@@ -157,13 +162,16 @@ class Server:
         CORE.stop()
 
     def _settle(self) -> None:
+        from longpole.analyzer.clocks.clock_history import ClockHistory
         from longpole.analyzer.critical_path import PathOptions
         from longpole.analyzer.settle import settle_once
 
+        self._clock_history = self._clock_history or ClockHistory()
         while not self._stopping.is_set():
             done = settle_once(
-                self._store, self._clock, PathOptions(), thresholds=self._settings.thresholds
-            )
+                self._store, self._clock, PathOptions(), thresholds=self._settings.thresholds,
+                history=self._clock_history,
+            )  # fmt: skip
             if done.traces == 0:
                 return
 

@@ -16,6 +16,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_groups import GROUP_NAMES
 from longpole.analyzer.reports.call_tree_report import call_tree_report
 from longpole.analyzer.reports.causal_report import causal_report
+from longpole.analyzer.reports.clocks_nearby import clocks_nearby
 from longpole.analyzer.reports.compare_report import compare_report
 from longpole.analyzer.reports.compare_sides import Side
 from longpole.analyzer.reports.critical_path_report import critical_path_report
@@ -90,7 +91,7 @@ class Answers:
             raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
         logs = self.store.logs_of_trace(identity)
         sent = None if is_tree else trace
-        explanation = explain(trace, options)
+        explanation = explain(trace, options, clocks_nearby(self.store, trace))
         report = trace_report(explanation, sent, logs, self.thresholds, include_spans=include_spans)
         if parameters.flag(asked, "context"):
             bottlenecks = [Bottleneck.of(entry) for entry in report["verdict"]]

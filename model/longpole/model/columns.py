@@ -205,6 +205,9 @@ TRACES = pa.schema(
         pa.field("detached", _I64),
         pa.field("ambiguous_ns", _I64),
         pa.field("verdict", _STR),  # one line for lists
+        # Corrected clocks as a JSON object, "" for none. Null, and without the column in files
+        # that were written before there was one: none was looked for.
+        pa.field("clocks", _STR),
     ]
 )
 

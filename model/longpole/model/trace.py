@@ -13,7 +13,8 @@ class Trace:
 
     `revision` is 0 while the trace was never settled, then counts from 1. `is_settled` says
     whether the spans here are the ones that the latest revision explained. `late` counts the
-    spans that arrived after the first revision.
+    spans that arrived after the first revision. `clocks` is what the latest revision said of
+    the clocks (`columns.TRACES`), None when no derived row says.
     """
 
     trace_id: int
@@ -21,3 +22,4 @@ class Trace:
     revision: int = 0
     is_settled: bool = False
     late: int = 0
+    clocks: str | None = None

@@ -196,7 +196,9 @@ class MemoryStore:
             if kept is None:
                 return None
             spans = tuple(span for _, span in kept.spans.values())
-            return Trace(trace_id, spans, kept.revision, not kept.unexplained, kept.late)
+            return Trace(
+                trace_id, spans, kept.revision, not kept.unexplained, kept.late, kept.clocks
+            )
 
     def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
         with self._lock:

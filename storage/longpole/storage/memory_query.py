@@ -100,6 +100,7 @@ def plain_row(trace_id: int, spans: Sequence[Span], revision: int) -> TraceRow:
             "detached": 0,
             "ambiguous_ns": 0,
             "verdict": "",
+            "clocks": "",
             "is_settled": False,
         },
     )

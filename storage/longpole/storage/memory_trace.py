@@ -26,6 +26,12 @@ class KeptTrace:
         return sum(row_id > self.first_through for row_id, _ in self.spans.values())
 
     @property
+    def clocks(self) -> str | None:
+        """What the latest revision said of the clocks; None when no derived row says."""
+        rows = self.derived.get("traces", [])
+        return (str(rows[0].get("clocks") or "")) if rows else None
+
+    @property
     def unexplained(self) -> list[int]:
         """When the spans arrived that no derived row accounts for."""
         if not self.revision:

@@ -36,6 +36,7 @@ def whole_traces(
                 max(row_id for row_id, _ in trace.arrivals),
                 trace.late,
                 trace.duplicates,
+                trace.clocks,
             )
         )
     return WholeTraces(

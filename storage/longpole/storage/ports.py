@@ -73,13 +73,15 @@ class Intake(Protocol):
 class TraceState:
     """One trace of a `WholeTraces`: which revision its derived rows will be (the previous
     one plus 1), the highest row id among its spans, how many of its spans arrived after
-    the first revision, and how many exact duplicates were left out."""
+    the first revision, how many exact duplicates were left out, and what its latest derived
+    row says of the clocks (`columns.TRACES`; None without such a row)."""
 
     trace_id: int
     revision: int
     through_row_id: int
     late: int = 0
     duplicates: int = 0
+    clocks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

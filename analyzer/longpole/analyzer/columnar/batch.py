@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.analyzer.calls import PEER, RESEND_COUNT, URL, host_of_url
+from longpole.analyzer.clocks.clock_shift import CLOCK
 from longpole.analyzer.columnar.forest import id_order
 from longpole.model.ids import split_trace_id
 from longpole.storage.ports import WholeTraces
@@ -20,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 # What paths and their totals need beside the core columns: reading more would take longer than
 # the paths do. Verdicts and findings need `path_spans.ANALYSIS_ATTRIBUTES`.
-PATH_ATTRIBUTES: tuple[str, ...] = (*PEER, *URL, *RESEND_COUNT)
+PATH_ATTRIBUTES: tuple[str, ...] = (*PEER, *URL, *RESEND_COUNT, *CLOCK)
 
 
 @dataclass(frozen=True, slots=True)

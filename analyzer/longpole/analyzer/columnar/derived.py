@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from longpole.analyzer.clocks.clock_shift import clocks_text
 from longpole.analyzer.columnar.grouping import SpanGroups, group_all
 from longpole.analyzer.columnar.labelling import LABELS
 from longpole.analyzer.columnar.paths import BatchPaths
@@ -111,7 +112,7 @@ def _traces(
 
     late = np.array([state.late for state in states], np.int64)
     told = pa.array(verdicts, pa.string())
-    zeros = np.zeros(places.size, np.int64)
+    applied = [paths.applied[place] for place in places.tolist()]
     rows = {
         **keys.of(places),
         "root_span_id": of_root(batch.span_ids),
@@ -124,10 +125,11 @@ def _traces(
         "orphans": pa.array(forest.orphans[places]),
         "headless": pa.array(forest.is_headless[places] > 0),
         "late": pa.array(late[places]),
-        "skew_shifts": pa.array(zeros),
+        "skew_shifts": pa.array([len(clocks.shifts) for clocks in applied], pa.int64()),
         "detached": pa.array(forest.detached[places]),
         "ambiguous_ns": pa.array(paths.segments.ambiguous_ns[places]),
         "verdict": told.take(pa.array(places)),
+        "clocks": pa.array([clocks_text(clocks) for clocks in applied], pa.string()),
     }
     return _table(rows, columns.TRACES), places
 

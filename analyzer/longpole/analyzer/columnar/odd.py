@@ -30,4 +30,4 @@ def odd_explanations(
 ) -> Iterator[tuple[int, Explanation]]:
     """The place and the explanation of every odd trace, in order."""
     for place, spans in odd_spans(paths):
-        yield place, explain(spans, options)
+        yield place, explain(spans, options, paths.clocks[place])

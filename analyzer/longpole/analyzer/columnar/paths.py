@@ -1,6 +1,7 @@
 """Paths: the critical paths of a whole batch, from Arrow columns to Arrow columns.
 
-    WholeTraces ─▶ SpanBatch ─▶ Forest ─▶ Walks ─▶ pauses between attempts ─▶ labelled segments
+    WholeTraces ─▶ SpanBatch ─▶ right clocks ─▶ Forest ─▶ Walks ─▶ pauses between attempts
+                ─▶ labelled segments
 
 Odd traces (repeated ids, cycles, times that 64 bits hardly hold) go through `explain`, one by
 one; they are listed in `BatchPaths.odd`.
@@ -8,16 +9,19 @@ one; they are listed in `BatchPaths.odd`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from longpole.analyzer.call_path import ROOT_CHAIN, extended
+from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.columnar.batch import SpanBatch, span_batch
 from longpole.analyzer.columnar.forest import Forest, build_forest
 from longpole.analyzer.columnar.labelling import LabelledSegments, label_all
 from longpole.analyzer.columnar.loops import compile_all
+from longpole.analyzer.columnar.right_clocks import with_right_clocks
 from longpole.analyzer.columnar.walking import Walks, walk_all
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.labels import merged_gaps
@@ -31,7 +35,9 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True)
 class BatchPaths:
     """The paths of a batch. `chains[n]` is the 64-bit id of call path n of `walks`. `odd` are
-    the places of the traces that have to be explained one by one: they have no segments."""
+    the places of the traces that have to be explained one by one: they have no segments.
+    `clocks` are those that were asked for, `applied` those that times were corrected by, both
+    with an entry for each trace."""
 
     batch: SpanBatch
     forest: Forest
@@ -39,13 +45,25 @@ class BatchPaths:
     segments: LabelledSegments
     chains: npt.NDArray[np.uint64]
     odd: Ints
+    clocks: Sequence[Clocks]
+    applied: Sequence[Clocks]
 
 
-def batch_paths(whole: WholeTraces, options: PathOptions | None = None) -> BatchPaths:
-    """The critical path of every trace of `whole`. Compiles first if `readiness` did not."""
+def batch_paths(
+    whole: WholeTraces,
+    options: PathOptions | None = None,
+    clocks: Sequence[Clocks] | None = None,
+) -> BatchPaths:
+    """The critical path of every trace of `whole`. Compiles first if `readiness` did not.
+
+    `clocks` are put right first, one entry for each trace; without them those that the traces
+    were settled with.
+    """
     compile_all()
     chosen = options or PathOptions()
-    batch = span_batch(whole)
+    if clocks is None:
+        clocks = [clocks_of_text(state.clocks) or NO_CLOCKS for state in whole.traces]
+    batch, applied = with_right_clocks(span_batch(whole), clocks)
     forest = build_forest(
         batch.offsets, batch.span_ids, batch.parent_ids, batch.starts, batch.ends, batch.kinds,
         batch.odd, chosen,
@@ -60,8 +78,9 @@ def batch_paths(whole: WholeTraces, options: PathOptions | None = None) -> Batch
         _pauses(batch, forest, walks), eps_ns,
     )  # fmt: skip
     return BatchPaths(
-        batch, forest, walks, segments, _chains(batch, walks), np.flatnonzero(forest.odd)
-    )
+        batch, forest, walks, segments, _chains(batch, walks), np.flatnonzero(forest.odd), clocks,
+        applied,
+    )  # fmt: skip
 
 
 def _chains(batch: SpanBatch, walks: Walks) -> npt.NDArray[np.uint64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from longpole.analyzer.calls import HOST
+from longpole.analyzer.clocks.clock_shift import CLOCK, ClockShift
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.repeated_calls import METHOD
@@ -48,7 +48,8 @@ def clock_offsets(explanation: Explanation) -> dict[tuple[str, str], ClockOffset
     whatever else nobody waits for prove nothing.
     """
     spans, parents = explanation.spans, explanation.tree.parents
-    kinds, starts, ends = spans.kinds, spans.starts, spans.ends
+    kinds = spans.kinds
+    starts, ends = _sent_times(explanation)
     found: dict[tuple[str, str], tuple[int, int, list[int]]] = {}
     for server, kind in enumerate(kinds):
         client = parents[server]
@@ -58,7 +59,7 @@ def clock_offsets(explanation: Explanation) -> dict[tuple[str, str], ClockOffset
             continue
         if spans.status_codes[client] == StatusCode.ERROR and ends[server] > ends[client]:
             continue
-        hosts = (spans.text(client, HOST), spans.text(server, HOST))
+        hosts = (spans.text(client, CLOCK), spans.text(server, CLOCK))
         if hosts[0] is None or hosts[1] is None or hosts[0] == hosts[1]:
             continue
         pair = (hosts[0], hosts[1])
@@ -104,8 +105,23 @@ def _is_impossible(explanation: Explanation, server: int, tolerance_ns: int) -> 
     spans, client = explanation.spans, explanation.tree.parents[server]
     if client == NO_PARENT or spans.kinds[client] != _CLIENT:
         return False
-    start = spans.starts[server]
-    return start < spans.starts[client] - tolerance_ns or start >= spans.ends[client] + tolerance_ns
+    start = explanation.sent_start(server)
+    return (
+        start < explanation.sent_start(client) - tolerance_ns
+        or start >= explanation.sent_end(client) + tolerance_ns
+    )
+
+
+def _sent_times(explanation: Explanation) -> tuple[list[int], list[int]]:
+    """Starts and ends before any clock was put right: corrected times prove nothing any more."""
+    spans = explanation.spans
+    if not explanation.offsets_ns:
+        return spans.starts, spans.ends
+    everyone = range(len(spans))
+    return (
+        [explanation.sent_start(i) for i in everyone],
+        [explanation.sent_end(i) for i in everyone],
+    )
 
 
 def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
@@ -114,9 +130,14 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
     # An answer that writes is named before one that reads, since a wrong clock also stamps what
     # it writes; of equals the longest, which people will look for.
     server = min(offset.servers, key=lambda i: (_only_reads(spans, i), starts[i] - ends[i], i))
-    service, operation = spans.services[server], spans.names[server]
+    span, other, host, right = server, parents[server], offset.host, offset.other
+    is_ahead = offset.least_ns < 0
+    shifts = {shift.host: shift for shift in explanation.clocks.shifts}
+    if right in shifts and host not in shifts:
+        # Many traces say that it is the calling host whose clock is wrong.
+        span, other, host, right, is_ahead = other, span, right, host, not is_ahead
+    direction = "ahead of" if is_ahead else "behind"
     least_ns = abs(offset.least_ns)
-    direction = "ahead of" if offset.least_ns < 0 else "behind"
     most_ns = max(abs(offset.low_ns), abs(offset.high_ns))
     is_grave = least_ns >= thresholds.clock_skew_warning_ns
     calls = len(offset.servers)
@@ -125,12 +146,12 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
         severity=FindingSeverity.WARNING if is_grave else FindingSeverity.INFO,
         trace_id=explanation.trace_id,
         span_ids=tuple(spans.span_ids[i] for i in _evidence(explanation, offset))[:_MOST_SPAN_IDS],
-        service=service,
-        operation=operation,
+        service=spans.services[span],
+        operation=spans.names[span],
         saving_ns=0,
         reason=(
-            f"The clock of {named(offset.host)} ({named(service)}) is {direction} that of "
-            f"{named(offset.other)} ({named(spans.services[parents[server]])}) by "
+            f"The clock of {named(host)} ({named(spans.services[span])}) is {direction} that of "
+            f"{named(right)} ({named(spans.services[other])}) by "
             f"{_between(least_ns, most_ns)}: with that, "
             + (
                 "the answer to the call fits into it."
@@ -138,11 +159,8 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
                 else f"the answers to all {counted(calls, 'call')} fit into them."
             )
         ),
-        action=(
-            f"Check time synchronisation (NTP, chrony) on {named(offset.host)}. Until then, read "
-            "times across these hosts with care: what lies outside of its call is kept off the "
-            "critical path."
-        ),
+        action=f"Check time synchronisation (NTP, chrony) on {named(host)}. "
+        + _what_was_done(shifts.get(host)),
         fingerprint=fingerprint_of(CLOCK_SKEW.identifier, offset.other, offset.host),
     )
 
@@ -164,6 +182,19 @@ def _only_reads(spans: PathSpans, index: int) -> bool:
     return (spans.text(index, METHOD) or "").upper() in ("GET", "HEAD", "OPTIONS")
 
 
+def _what_was_done(shift: ClockShift | None) -> str:
+    if shift is None:
+        return (
+            "Until then, read times across these hosts with care: what lies outside of its call "
+            "is kept off the critical path."
+        )
+    direction = "back" if shift.offset_ns < 0 else "forward"
+    return (
+        f"Its spans are shifted {direction} by {duration_text(abs(shift.offset_ns))} here, which "
+        f"{counted(shift.calls, 'call')} show; the times that were sent are kept beside."
+    )
+
+
 def _between(least_ns: int, most_ns: int) -> str:
     least, most = duration_text(least_ns), duration_text(most_ns)
     return least if least == most else f"{least} to {most}"
@@ -173,10 +204,11 @@ CLOCK_SKEW = Detector(
     "clock_skew",
     "Clocks of two hosts disagree",
     "A SERVER span begins before the CLIENT span that it answers, or after its end, on another "
-    "host (`host.name`), and one constant offset of at least `clock_skew_ns` puts all answers "
-    "between these two hosts inside their calls. Failed calls that were answered late, messages, "
-    "and answers longer than their calls prove nothing. The operation named is one that writes, "
-    "if any does, else the longest. Information, a warning from `clock_skew_warning_ns` on.",
+    "host (`host.id`, else `host.name`, else `service.instance.id`), and one constant offset of at "
+    "least `clock_skew_ns` puts all answers between these two hosts inside their calls. Failed "
+    "calls that were answered late, messages, and answers longer than their calls prove nothing. "
+    "The operation named is one that writes, if any does, else the longest. Information, a "
+    "warning from `clock_skew_warning_ns` on.",
     _skewed,
 )
 

@@ -33,7 +33,8 @@ def trace_report(
 
     Besides the documented contract it holds `start_unix_nano`, `service_count`, `is_unusual`,
     `verdict_line`, `problems`, `other_roots` (true roots beside the primary one, longest first),
-    `orphan_trees` and `asynchronous`. With `include_spans`, `spans`
+    `orphan_trees`, `asynchronous` and `shifts` (the clocks that times were corrected by; a span
+    has both `start_unix_nano` and, as sent, `sent_start_unix_nano`). With `include_spans`, `spans`
     has every span in tree order (primary tree first), its own attributes and events if `trace`
     is given.
     """
@@ -81,6 +82,16 @@ def trace_report(
         "findings": [finding_document(finding) for finding in findings],
         "logs": [_log(record) for record in logs],
         "problems": [problem_document(problem) for problem in e.problems],
+        "shifts": [
+            {
+                "host": shift.host,
+                "offset_ns": shift.offset_ns,
+                "low_ns": shift.low_ns,
+                "high_ns": shift.high_ns,
+                "calls": shift.calls,
+            }
+            for shift in e.clocks.shifts
+        ],
         "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
         "asynchronous": [_tree(e, t) for t in others if t.reason != "orphan"],
     }
@@ -184,6 +195,7 @@ def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
             "operation": spans.names[index],
             "kind": _name(SpanKind, spans.kinds[index]),
             "start_unix_nano": spans.starts[index],
+            "sent_start_unix_nano": e.sent_start(index),
             "duration_ns": spans.ends[index] - spans.starts[index],
             "status": _name(StatusCode, spans.status_codes[index]),
             "status_message": spans.status_messages[index],
@@ -197,7 +209,7 @@ def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
             row["resource"] = {k: _plain(v) for k, v in span.resource.attributes.items()}
             row["events"] = [
                 {
-                    "time_unix_nano": event.time_unix_nano,
+                    "time_unix_nano": event.time_unix_nano + e.offsets_ns.get(index, 0),
                     "name": event.name,
                     "attributes": {k: _plain(v) for k, v in event.attributes.items()},
                 }
@@ -222,7 +234,8 @@ def _sent_spans(e: Explanation, trace: Trace | None) -> dict[int, Span]:
         known.setdefault(
             (span.span_id, span.parent_span_id, span.kind, span.start_unix_nano, span.name), span
         )
-    keys = zip(s.span_ids, s.parent_ids, s.kinds, s.starts, s.names, strict=True)
+    starts = [e.sent_start(index) for index in range(len(s))]
+    keys = zip(s.span_ids, s.parent_ids, s.kinds, starts, s.names, strict=True)
     found = ((index, known.get(key)) for index, key in enumerate(keys))
     return {index: span for index, span in found if span is not None}
 

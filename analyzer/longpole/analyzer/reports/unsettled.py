@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from longpole.analyzer.clocks.at_hand import clocks_of_traces
 from longpole.analyzer.columnar.readiness import CORE, CompiledCore
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.path_aggregate import PathAggregate
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
-from longpole.storage.ports import TraceReader
+from longpole.storage.ports import TraceReader, WholeTraces
 
 if TYPE_CHECKING:  # loading the compiled loops takes longer than a few traces
     from longpole.analyzer.columnar.paths import BatchPaths
@@ -29,8 +30,7 @@ def explanations(
     that have expired since are left out."""
     for begin in range(0, len(trace_ids), TRACES_PER_READ):
         batch = trace_ids[begin : begin + TRACES_PER_READ]
-        for _, spans in spans_of_whole_traces(reader.whole_traces(batch, ANALYSIS_ATTRIBUTES)):
-            yield explain(spans, options)
+        yield from _explained(reader.whole_traces(batch, ANALYSIS_ATTRIBUTES), options)
 
 
 @dataclass(slots=True)
@@ -107,6 +107,13 @@ def explain_now(
         begin = end
 
 
+def _explained(whole: WholeTraces, options: PathOptions | None) -> Iterator[Explanation]:
+    for clocks, (_, spans) in zip(
+        clocks_of_traces(whole), spans_of_whole_traces(whole), strict=True
+    ):
+        yield explain(spans, options, clocks)
+
+
 def _all_but_odd(
     reader: TraceReader,
     trace_ids: Sequence[int],
@@ -119,7 +126,7 @@ def _all_but_odd(
     from longpole.analyzer.columnar.paths import batch_paths
 
     whole = reader.whole_traces(trace_ids, PATH_ATTRIBUTES)
-    paths = batch_paths(whole, options)
+    paths = batch_paths(whole, options, clocks_of_traces(whole))
     add_batch(paths)
     forest = paths.forest
     is_plain = forest.odd == 0

@@ -132,6 +132,10 @@ class SegmentMerge:
             if held:
                 table = restored(table, held)
             schema = SCHEMAS[table_name]
+            for field in schema:
+                if field.name not in table.column_names:  # written before there was one
+                    nulls = pa.nulls(table.num_rows, field.type)
+                    table = table.append_column(field, nulls)
             parts.append(table.select(schema.names).cast(schema))
         whole = pa.concat_tables(parts).combine_chunks()
         return self._current(whole) if table_name in _DERIVED else whole

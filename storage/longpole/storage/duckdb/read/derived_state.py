@@ -29,6 +29,7 @@ class LatestRevision:
     revision: int
     span_count: int
     late: int
+    clocks: str
 
     def late_now(self, span_count: int) -> int:
         """Late spans of the trace when it holds `span_count` spans now."""
@@ -37,11 +38,12 @@ class LatestRevision:
 
 def latest_columns(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, trace_ids: Sequence[int]
-) -> tuple[Counts, Counts, Counts]:
-    """The latest revision of each of those traces, its late spans and all its spans; 0 where
-    there is none."""
+) -> tuple[Counts, Counts, Counts, list[str | None]]:
+    """The latest revision of each of those traces, its late spans and all its spans, 0 where
+    there is none; and its clocks, None where there is none."""
     hi, lo = halves(trace_ids)
     columns = tuple(np.zeros(len(trace_ids), np.int64) for _ in range(3))
+    clocks: list[str | None] = [None] * len(trace_ids)
     parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
     if parts and trace_ids:
         places = np.arange(len(trace_ids))
@@ -53,7 +55,10 @@ def latest_columns(
         place = rows.column("place").to_numpy()[order]
         for column, name in zip(columns, ("revision", "late", "span_count"), strict=True):
             column[place] = rows.column(name).to_numpy()[order]
-    return columns[0], columns[1], columns[2]
+        texts = rows.column("clocks").fill_null("").take(pa.array(order)).to_pylist()
+        for at, text in zip(place.tolist(), texts, strict=True):
+            clocks[at] = text
+    return columns[0], columns[1], columns[2], clocks
 
 
 def latest_revisions(
@@ -72,13 +77,15 @@ def latest_revisions(
         trace_id = row["trace_hi"] << 64 | row["trace_lo"]
         known = latest.get(trace_id)
         if known is None or known.revision < row["revision"]:
-            latest[trace_id] = LatestRevision(row["revision"], row["span_count"], row["late"])
+            latest[trace_id] = LatestRevision(
+                row["revision"], row["span_count"], row["late"], row["clocks"] or ""
+            )
     return latest
 
 
 def _latest_sql(part: Part, snapshot: Snapshot, key: str = "trace_hi, trace_lo") -> str:
     visible = f" WHERE {latest_only('s')}" if snapshot.superseded.num_rows else ""
     return (
-        f"SELECT {key}, s.revision, s.span_count, s.late"
+        f"SELECT {key}, s.revision, s.span_count, s.late, s.clocks"
         f" FROM {part.relation('traces')} s JOIN {WANTED} USING (trace_hi, trace_lo){visible}"
     )

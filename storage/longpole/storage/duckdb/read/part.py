@@ -28,6 +28,8 @@ TABLES_OF_KIND: Mapping[str, Mapping[str, pa.Schema]] = {
     "metrics": TABLES_OF_SIGNAL[Signal.METRICS],
     "derived": columns.DERIVED_TABLES,
 }
+# Columns that tables got after files without them were written; they read as NULL there.
+GROWN_COLUMNS: Mapping[str, str] = {"traces": "CAST(NULL AS VARCHAR) AS clocks"}
 KIND_OF_TABLE = {
     table: kind
     for kind, tables in TABLES_OF_KIND.items()
@@ -49,7 +51,12 @@ class Part:
         """The quoted SQL name of one table of this part."""
         if self.segment is None:
             return quote_identifier(HOT_PREFIX + table)
-        return f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+        stored = f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+        grown = GROWN_COLUMNS.get(table)
+        if grown is None:
+            return stored
+        # Nothing is added to the rows: this names columns that an older file lacks.
+        return f"(SELECT * FROM {stored} UNION ALL BY NAME SELECT {grown} WHERE false)"
 
     def may_hold(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> bool:
         """Whether rows of any of these traces may lie here."""

@@ -301,7 +301,7 @@ _PLAIN_ROWS = """
            root.service_name AS root_service, root.name AS root_operation,
            root.start_unix_nano AS start_unix_nano, root.duration_ns AS duration_ns,
            span_count, error_count, service_count, 0 AS orphans, headless, 0 AS late,
-           0 AS skew_shifts, 0 AS detached, 0 AS ambiguous_ns, '' AS verdict,
+           0 AS skew_shifts, 0 AS detached, 0 AS ambiguous_ns, '' AS verdict, '' AS clocks,
            false AS is_settled
     FROM (
         SELECT trace_hi, trace_lo, count(*) AS span_count,

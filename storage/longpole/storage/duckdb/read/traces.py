@@ -37,7 +37,7 @@ def read_trace(
         return Trace(trace_id, kept)
     is_settled = trace_id not in snapshot.pending
     late = latest.late if is_settled else latest.late_now(len(kept))
-    return Trace(trace_id, kept, latest.revision, is_settled, late)
+    return Trace(trace_id, kept, latest.revision, is_settled, late, latest.clocks)
 
 
 def read_logs(

@@ -141,14 +141,17 @@ def _states(
     through = np.maximum.reduceat(spans.column("row_id").to_numpy(), starts)
     duplicates = np.add.reduceat(copies.astype(np.int64), starts)
     counts = np.diff(np.append(starts, spans.num_rows)) - duplicates
-    latest = latest_columns(connection, snapshot, ids)
+    *latest, clocks = latest_columns(connection, snapshot, ids)
     revision, known_late, known_count = (column[present] for column in latest)
     late = np.where(revision > 0, known_late + np.maximum(0, counts - known_count), 0)
-    own = ids if len(ids) == present.size else [ids[place] for place in present.tolist()]
+    own = ids
+    if len(ids) != present.size:
+        own = [ids[place] for place in present.tolist()]
+        clocks = [clocks[place] for place in present.tolist()]
     return tuple(
         map(
             TraceState, own, (revision + 1).tolist(), through.tolist(), late.tolist(),
-            duplicates.tolist(),
+            duplicates.tolist(), clocks,
         )
     )  # fmt: skip
 

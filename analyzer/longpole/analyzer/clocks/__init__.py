@@ -1,0 +1,1 @@
+"""Clocks: which hosts' clocks are off, estimated over many traces, and spans put right by it."""
