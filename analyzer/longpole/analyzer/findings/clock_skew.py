@@ -172,7 +172,7 @@ def _evidence(explanation: Explanation, offset: ClockOffset) -> list[int]:
     waiting = list(offset.servers)
     while waiting and len(evidence) < _MOST_SPAN_IDS:
         below = tree.children[waiting.pop(0)]
-        same = [child for child in below if spans.text(child, HOST) == offset.host]
+        same = [child for child in below if spans.text(child, CLOCK) == offset.host]
         evidence += same
         waiting += same
     return evidence
