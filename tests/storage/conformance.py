@@ -374,6 +374,27 @@ class StoreConformance(PathTimeConformance, RecordConformance):
         totals = store.path_totals(TraceQuery(), [])
         assert totals.groups["critical_ns"].to_pylist() == [99_000_000]
 
+    def test_the_clocks_of_the_latest_revision_come_with_the_trace(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        def clocks() -> list[str | None]:
+            trace = store.trace(HIGH | 1)
+            assert trace is not None
+            states = store.whole_traces([HIGH | 1, HIGH | 2], ()).traces
+            return [trace.clocks, *(state.clocks for state in states)]
+
+        submit_spans(store, span(1, 1))
+        submit_spans(store, span(2, 1))
+        assert clocks() == [None, None, None]
+        settle(store, clock)
+        store = disturb()
+        assert clocks() == ["clocks of revision 1"] * 3
+        submit_spans(store, span(1, 2, 1))
+        assert clocks() == ["clocks of revision 1"] * 3
+        settle(store, clock)
+        store = disturb()
+        assert clocks() == [*["clocks of revision 2"] * 2, "clocks of revision 1"]
+
     def test_derived_rows_for_an_unknown_trace_are_an_error(self, store: Store) -> None:
         with pytest.raises((StorageError, ValueError)):
             store.put_derived(DerivedRows((TraceState(77, 1, 1),), {}))

@@ -164,6 +164,7 @@ def derived_of(whole: WholeTraces) -> DerivedRows:
                 "detached": 0,
                 "ambiguous_ns": 0,
                 "verdict": f"all in {root['name']}",
+                "clocks": f"clocks of revision {state.revision}",
             }
         )
         middle = root["start_unix_nano"] + root["duration_ns"] // 3

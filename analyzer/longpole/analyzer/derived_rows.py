@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from longpole.analyzer.call_path import call_path_ids
-from longpole.analyzer.clocks.clock_shift import clocks_text
+from longpole.analyzer.clock_shift import clocks_text
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds

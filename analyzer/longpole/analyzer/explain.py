@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks
+from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks
 from longpole.analyzer.clocks.shifting import shifted
 from longpole.analyzer.critical_path import (
     DetachReason,

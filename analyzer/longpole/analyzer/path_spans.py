@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from longpole.analyzer.clocks.clock_shift import CLOCK, Clocks, clocks_of_text
+from longpole.analyzer.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
 from longpole.model.span_content import first_copies

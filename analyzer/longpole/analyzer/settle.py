@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from loguru import logger
 
+from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from longpole.analyzer.clock_shift import CLOCK
 from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import CLOCK
 from longpole.analyzer.clocks.host_calls import host_calls
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.settle import settle_once

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks
 from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
 from longpole.model.span import SpanKind
 from longpole.model.trace import Trace

@@ -8,15 +8,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longpole.analyzer.clocks.at_hand import clocks_of_traces
-from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import (
+from longpole.analyzer.clock_shift import (
     NO_CLOCKS,
     Clocks,
     ClockShift,
     clocks_of_text,
     clocks_text,
 )
+from longpole.analyzer.clocks.at_hand import clocks_of_traces
+from longpole.analyzer.clocks.clock_history import ClockHistory
 from longpole.analyzer.clocks.host_calls import host_calls
 from longpole.analyzer.explain import explain
 from longpole.analyzer.findings.clock_skew import CLOCK_SKEW

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from longpole.analyzer.clocks.clock_shift import Clocks, ClockShift, clocks_text
+from longpole.analyzer.clock_shift import Clocks, ClockShift, clocks_text
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES
 from longpole.model.span import Resource

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from longpole.analyzer.clock_shift import Clocks, clocks_of_text
 from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import Clocks, clocks_of_text
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
 from longpole.storage.ports import WholeTraces
 

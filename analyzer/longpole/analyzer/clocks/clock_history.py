@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, SMALLEST_SHIFT_NS, Clocks
+from longpole.analyzer.clock_shift import NO_CLOCKS, SMALLEST_SHIFT_NS, Clocks
 from longpole.analyzer.clocks.host_calls import HostCalls, Ids, Ints
 from longpole.analyzer.clocks.offsets import Pair, PairInterval, offsets
 

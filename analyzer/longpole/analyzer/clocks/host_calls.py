@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from longpole.analyzer.clocks.clock_shift import CLOCK, SMALLEST_SHIFT_NS
+from longpole.analyzer.clock_shift import CLOCK, SMALLEST_SHIFT_NS
 from longpole.model.span import SpanKind, StatusCode
 from longpole.storage.ports import WholeTraces
 

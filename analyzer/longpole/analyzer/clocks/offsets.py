@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from longpole.analyzer.clocks.clock_shift import Clocks, ClockShift
+from longpole.analyzer.clock_shift import Clocks, ClockShift
 
 Pair: TypeAlias = tuple[str, str]
 # target -> most that its offset may be above that of the source

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from longpole.analyzer.clocks.clock_shift import CLOCK, NO_CLOCKS, Clocks, ClockShift
+from longpole.analyzer.clock_shift import CLOCK, NO_CLOCKS, Clocks, ClockShift
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import LATEST_UNIX_NANO, NAMED_SPANS
 from longpole.analyzer.wording import counted, duration_text, named

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.analyzer.calls import PEER, RESEND_COUNT, URL, host_of_url
-from longpole.analyzer.clocks.clock_shift import CLOCK
+from longpole.analyzer.clock_shift import CLOCK
 from longpole.analyzer.columnar.forest import id_order
 from longpole.model.ids import split_trace_id
 from longpole.storage.ports import WholeTraces

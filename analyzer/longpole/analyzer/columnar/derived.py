@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from longpole.analyzer.clocks.clock_shift import clocks_text
+from longpole.analyzer.clock_shift import clocks_text
 from longpole.analyzer.columnar.grouping import SpanGroups, group_all
 from longpole.analyzer.columnar.labelling import LABELS
 from longpole.analyzer.columnar.paths import BatchPaths

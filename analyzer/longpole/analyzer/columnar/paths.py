@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.analyzer.call_path import ROOT_CHAIN, extended
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
+from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.columnar.batch import SpanBatch, span_batch
 from longpole.analyzer.columnar.forest import Forest, build_forest
 from longpole.analyzer.columnar.labelling import LabelledSegments, label_all

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.clocks.clock_shift import NO_CLOCKS, Clocks
+from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks
 from longpole.analyzer.clocks.host_calls import clock_codes
 from longpole.analyzer.columnar.batch import SpanBatch
 from longpole.analyzer.columnar.forest import FAR_TIME, FARTHEST_UNIX_NANO

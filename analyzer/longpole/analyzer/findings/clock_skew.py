@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from longpole.analyzer.clocks.clock_shift import CLOCK, ClockShift
+from longpole.analyzer.clock_shift import CLOCK, ClockShift
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.repeated_calls import METHOD

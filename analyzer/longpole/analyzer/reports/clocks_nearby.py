@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from longpole.analyzer.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.analyzer.clocks.at_hand import clocks_of_traces
 from longpole.analyzer.clocks.clock_history import ClockHistory
-from longpole.analyzer.clocks.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
 from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
