@@ -52,13 +52,15 @@ class Scope(StrEnum):
 class Question:
     """What a column is about. `operation` and `root` are numbers, None for all. `values` are what
     the effect is measured in; None where the scores are. `plain` is the column of the same
-    question without adjustment for the rest of the path; itself when it is that."""
+    question without adjustment for the rest of the path; itself when it is that. `of_tail`: it
+    looks at the slowest traces, which come in bursts when a machine is busy for a moment."""
 
     scope: Scope
     operation: int | None
     root: int | None
     values: Floats | None
     plain: int
+    of_tail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def columns(pooled: Pooled, base: Sample, head: Sample) -> Columns:
     failing = np.bincount(pooled.stratum, failed) / np.bincount(pooled.stratum)
     questions = [
         Question(Scope.DURATION, None, None, durations, 0),
-        Question(Scope.TAIL, None, None, None, 1),
+        Question(Scope.TAIL, None, None, None, 1, of_tail=True),
         Question(Scope.ERRORS, None, None, None, 2),
     ]
     scores = [
@@ -99,7 +101,8 @@ def columns(pooled: Pooled, base: Sample, head: Sample) -> Columns:
         for column in (plain, plain - slope * rest):
             questions.append(Question(Scope.OPERATION, operation, root, asked, place))
             scores.append(column)
-        questions.append(Question(Scope.OPERATION, operation, root, asked, place + 2))
+        savage = Question(Scope.OPERATION, operation, root, asked, place + 2, of_tail=True)
+        questions.append(savage)
         scores.append(savage_scores(pooled, asked))
     return Columns(questions, np.column_stack(scores))
 

@@ -103,7 +103,10 @@ def changes(
     asked = columns(pooled, base, head)
     scale = deviations(pooled, asked.scores)
     starts = np.concatenate([base.start_unix_nano, head.start_unix_nano])
-    weakened = np.sqrt([overdispersion(pooled, column, starts) for column in asked.scores.T])
+    weakened = np.sqrt([
+        overdispersion(pooled, column, starts, question.of_tail)
+        for question, column in zip(asked.questions, asked.scores.T, strict=True)
+    ])  # fmt: skip
     sums = asked.scores[pooled.is_head].sum(axis=0)
     z = np.where(scale > 0, sums / np.where(scale > 0, scale * weakened, 1.0), 0.0)
     z = evened(z, freedom(pooled, asked.scores))
@@ -116,7 +119,7 @@ def changes(
         of_base = durations[is_asked & ~pooled.is_head]
         mean_ns = float(of_base.mean()) if of_base.size else 0.0
         tests.append(
-            _change(question, float(z[place]), float(z[question.plain]), p_values[place],
+            _change(question, float(z[place]), float(z[question.plain]), float(p_values[place]),
                     _part(pooled, is_asked), is_asked, asked.scores[is_asked, place], mean_ns,
                     operations)
         )  # fmt: skip
@@ -225,14 +228,16 @@ def _effects(pooled: Pooled, values: Floats) -> tuple[float, float, float]:
     return effect, typical, math.sqrt(variance)
 
 
-def overdispersion(pooled: Pooled, scores: Floats, starts: Ints) -> float:
+def overdispersion(pooled: Pooled, scores: Floats, starts: Ints, of_tail: bool) -> float:
     """How much more than by chance blocks of time differ in their scores, 1 or more.
 
     Each side is cut into `BLOCKS` blocks of equally many traces; under independence the sums of
     blocks vary as shuffled traces do. Counted only where chance would give it once in 100 cases,
-    and as much as the calmer side shows: a burst that base never had is a change.
+    and as much as the calmer side shows: a burst that base never had is a change. In the tail
+    the wilder side counts: a few slow seconds are not many slow traces.
     """
-    return min(_burstiness(scores[is_side], starts[is_side])
+    chosen = max if of_tail else min
+    return chosen(_burstiness(scores[is_side], starts[is_side])
                for is_side in (pooled.is_head, ~pooled.is_head))  # fmt: skip
 
 
