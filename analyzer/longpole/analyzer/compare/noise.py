@@ -5,9 +5,10 @@ highest of all z gets by chance says how high one must be to mean anything, what
 have in common (max-T, Westfall and Young, 1993). Ranks make heavy tails harmless. Whether root
 operations are asked for in other shares (MIX) is a chi-square test beside it.
 
-A significant difference must also matter: where even the far end of its interval is small, it is
-not worth a word. Traces of one moment are alike: where blocks of time differ on both sides more
-than chance allows, tests are weakened by as much: traffic with bad seconds has some in any window.
+A significant difference must also matter: where even the far end of its interval is small, or what
+was seen is less than half of that, it is not worth a word. Traces of one moment are alike: where
+blocks of time differ on both sides more than chance allows, tests are weakened by as much: traffic
+with bad seconds has some in any window.
 """
 
 from __future__ import annotations
@@ -171,8 +172,10 @@ def _change(
         matters = abs(effect) >= (SMALLEST_TAIL_SHARE if is_tail else SMALLEST_ERROR_SHARE)
     else:
         effect, typical, error = _effects(part, question.values[is_asked])
+        seen = max(sign * effect, sign * typical)
         farthest = max(sign * effect, sign * typical + _Z95 * error)
-        matters = farthest >= SMALLEST_SHARE * mean_ns and sign * plain_z >= PLAIN_Z
+        smallest = SMALLEST_SHARE * mean_ns
+        matters = seen >= smallest / 2 and farthest >= smallest and sign * plain_z >= PLAIN_Z
     level = ALPHA_OF_OPERATIONS if question.scope is Scope.OPERATION else ALPHA_OF_TRACES
     return Change(
         scope=question.scope,
