@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from longpole.cli.render.findings import findings_text
 from longpole.formats.rows import telemetry_of_spans
 from tests.analyzer.findings.calls_made import call, query, request
 from tests.cli.command import CHECKOUT, documents, run
@@ -82,3 +85,25 @@ def test_telemetry_in_findings_is_inert(tmp_path: Path) -> None:
         text = run(command, "--from", file).stdout
         assert "\x1b" not in text
         assert "[bold]t[/bold]" in text
+
+
+def test_what_another_fault_causes_says_so() -> None:
+    shared = {
+        "service": "s", "operation": "o", "saving_ns": 0, "median_saving_ns": 0, "reason": "r",
+        "action": "a", "trace_count": 0, "trace_share": 0.0, "trace_ids": [], "roots": [],
+    }  # fmt: skip
+    cause = {**shared, "detector": "slow_db_query", "severity": "warning",
+             "fingerprint": "01", "explained_by": None}  # fmt: skip
+    effect = {**shared, "detector": "client_timeout", "severity": "critical",
+              "fingerprint": "02", "explained_by": "01"}  # fmt: skip
+    coverage = {"matched": 9, "used": 9, "unsettled_explained": 0, "incomplete": 0, "late": 0}
+    console = Console(width=100, no_color=True, file=StringIO())
+    console.print(
+        findings_text(
+            {"findings": [cause, effect], "coverage": coverage, "info_count": 0, "notices": []}
+        )
+    )
+    text = console.file.getvalue()
+    assert text.count("DUE") == 1
+    assert "most likely what finding 1 causes (slow_db_query)" in text
+    assert max(map(len, text.splitlines())) <= 100

@@ -50,7 +50,7 @@ def logged(before: int, now: int, *, has_past: bool = True) -> Scene:
         if n < now:
             scene.log(5_001 + n, "user", f"no cache for user {n}: reset", span)
     for n in range(before):
-        scene.log(-9_000 + n, "user", f"no cache for user {n}: reset", None)
+        scene.log(-9_900 + n * 480, "user", f"no cache for user {n}: reset", None)
     return scene
 
 
@@ -63,6 +63,16 @@ def test_a_new_error_in_the_logs_is_a_burst() -> None:
 
 def test_an_error_that_was_always_there_is_no_burst() -> None:
     assert logged(20, 50).findings(log_burst.DETECTOR) == []
+
+
+def test_a_burst_that_began_before_the_window_is_one_all_the_same() -> None:
+    scene = logged(0, 50)
+    for n in range(20):
+        scene.log(-500 + n, "user", f"no cache for user {n}: reset")
+    assert "20 records before" in scene.only(log_burst.DETECTOR).reason
+
+
+def test_few_records_are_no_burst() -> None:
     assert logged(0, 19).findings(log_burst.DETECTOR) == []
 
 

@@ -75,7 +75,9 @@ def gather(reader: TraceReader, query: TraceQuery, reach: Reach = REACH) -> Gath
     past_ids: Sequence[int] = ()
     past = TimeRange(begin, begin)
     if has_begin:
-        past = TimeRange(begin - max(_SHORTEST_PAST_NS, end - begin), begin)
+        past = TimeRange(
+            max(TimeRange().start_unix_nano, begin - max(_SHORTEST_PAST_NS, end - begin)), begin
+        )
         past_ids, *_ = _found(reader, replace(query, time=past), reach.traces_before, reach.spans)
     before = _spans(reader, past_ids, past.start_unix_nano, past.end_unix_nano)
     seen = before.starts[before.is_inside]

@@ -20,6 +20,7 @@ from longpole.model.finding import FindingSeverity
 IDENTIFIER = "log_burst"
 ERROR_LEVEL = 17  # severity numbers from here on are ERROR and FATAL
 _BIN_NS = 10_000_000_000
+_PARTS = 8  # of the time before a window
 _LATE_SHARE = 0.25  # of a window without a past that has to be quiet, for a burst in the rest
 
 
@@ -39,7 +40,11 @@ def _look(window: Window, thresholds: Thresholds) -> Iterator[WindowFinding]:
     )
     texts = [_text(body) for body in (*bodies, *bodies_before)]
     templates = templates_of(texts)
-    counts_before = Counter(zip(services_before, templates[len(bodies) :], strict=True))
+    times_before = window.logs_before.column("time_unix_nano").to_numpy()
+    places_before: dict[tuple[str, str], list[int]] = {}
+    past = zip(services_before, templates[len(bodies) :], strict=True)
+    for place, key in enumerate(past):
+        places_before.setdefault(key, []).append(place)
     groups: dict[tuple[str, str], list[int]] = {}
     for place, key in enumerate(zip(services, templates[: len(bodies)], strict=True)):
         groups.setdefault(key, []).append(place)
@@ -48,12 +53,12 @@ def _look(window: Window, thresholds: Thresholds) -> Iterator[WindowFinding]:
     for (service, template), places in sorted(groups.items()):
         if template == OTHER or len(places) < thresholds.log_burst_count:
             continue
-        before = counts_before[service, template]
+        before = times_before[places_before.get((service, template), [])]
         own = np.array(places, dtype=np.int64)
         if _densest(times[own]) < thresholds.log_burst_count:
             continue
         if _is_new(window, times[own], before, thresholds):
-            bursts.setdefault(service, []).append(_Burst(template, own, before))
+            bursts.setdefault(service, []).append(_Burst(template, own, len(before)))
     for service, found in bursts.items():
         yield _finding(window, service, found)
 
@@ -69,10 +74,14 @@ def _densest(times: Ints) -> int:
     return int(counts.max() + np.partition(counts, -2)[-2]) if len(counts) > 1 else int(counts[0])
 
 
-def _is_new(window: Window, times: Ints, before: int, thresholds: Thresholds) -> bool:
+def _is_new(window: Window, times: Ints, before: Ints, thresholds: Thresholds) -> bool:
     if window.before_ns:
+        # Of the past its typical part counts: what is wrong may have begun a little before the
+        # window did.
+        edges = np.linspace(window.begin - window.before_ns, window.begin, _PARTS + 1)
+        usual = float(np.median(np.histogram(before, edges)[0])) * _PARTS
         rate = len(times) / window.length_ns
-        return rate >= thresholds.log_burst_ratio * before / window.before_ns
+        return rate >= thresholds.log_burst_ratio * usual / window.before_ns
     # Without a past, what was quiet at the beginning of the window is what was before.
     quiet_ns = int(times.min()) - window.begin
     return quiet_ns >= _LATE_SHARE * window.length_ns
@@ -121,7 +130,8 @@ DETECTOR = WindowDetector(
     IDENTIFIER,
     "A service floods its logs with an error",
     "`log_burst_count` or more records of level ERROR that come from one statement, within ten "
-    "seconds or so, and `log_burst_ratio` times as often as in the time before; without a past, "
-    "the statement must have been silent in the first quarter of the window. A warning.",
+    "seconds or so, and `log_burst_ratio` times as often as usual in the time before (the median "
+    "of its eight parts); without a past, the statement must have been silent in the first "
+    "quarter of the window. A warning.",
     _look,
 )

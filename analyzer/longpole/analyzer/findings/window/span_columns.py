@@ -20,6 +20,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 NO_ROW = -1
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_FARTHEST = (1 << 62) - 1
 _DEEPEST = 63
 _ENTRIES = (int(SpanKind.SERVER), int(SpanKind.CONSUMER))
 
@@ -139,6 +140,9 @@ def span_columns(parts: Sequence[WholeTraces], begin: int, end: int) -> SpanColu
     starts = _numbers(table, "start_unix_nano", np.int64)
     durations = _numbers(table, "duration_ns", np.int64)
     ends = np.maximum(starts + durations, starts)  # what overflows has no duration to speak of
+    is_inside = (starts >= begin) & (starts < end)
+    # So that no difference between two times overflows.
+    starts, ends = np.clip(starts, -_FARTHEST, _FARTHEST), np.clip(ends, -_FARTHEST, _FARTHEST)
     finder = RowFinder(hi, lo, span_ids)
     parent_ids = _numbers(table, "parent_span_id", np.uint64)
     parents = finder.rows(hi, lo, parent_ids)
@@ -154,7 +158,7 @@ def span_columns(parts: Sequence[WholeTraces], begin: int, end: int) -> SpanColu
         status=_numbers(table, "status_code", np.int64),
         service=words_of([table.column("service_name")], len(hi)),
         name=words_of([table.column("name")], len(hi)),
-        is_inside=(starts >= begin) & (starts < end),
+        is_inside=is_inside,
         links=_links(parts, table, finder),
         table=table.drop_columns([n for n in WHOLE_TRACE_COLUMNS if n in table.column_names]),
         finder=finder,
