@@ -97,13 +97,14 @@ def test_what_another_fault_causes_says_so() -> None:
     effect = {**shared, "detector": "client_timeout", "severity": "critical",
               "fingerprint": "02", "explained_by": "01"}  # fmt: skip
     coverage = {"matched": 9, "used": 9, "unsettled_explained": 0, "incomplete": 0, "late": 0}
-    console = Console(width=100, no_color=True, file=StringIO())
+    written = StringIO()
+    console = Console(width=100, no_color=True, file=written)
     console.print(
         findings_text(
             {"findings": [cause, effect], "coverage": coverage, "info_count": 0, "notices": []}
         )
     )
-    text = console.file.getvalue()
+    text = written.getvalue()
     assert text.count("DUE") == 1
     assert "most likely what finding 1 causes (slow_db_query)" in text
     assert max(map(len, text.splitlines())) <= 100
