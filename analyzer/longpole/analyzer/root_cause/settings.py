@@ -24,7 +24,7 @@ class RootCauseSettings:
     least_outliers: int = 4
     least_failures: int = 3
     least_failure_rate: float = 0.01
-    least_error_z: float = 1.65
+    least_error_z: float = 2.0
     least_stubborn_failures: int = 6
     least_calls: int = 4
     least_call_ratio: float = 1.5
