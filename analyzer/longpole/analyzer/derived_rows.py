@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -17,12 +18,45 @@ from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
 from longpole.analyzer.verdict import verdict_line, verdict_of
 from longpole.model import columns
+from longpole.model.finding import Finding
 from longpole.model.ids import split_trace_id
 from longpole.model.span import StatusCode
 from longpole.storage.ports import DerivedRows, TraceState
 
 _Row: TypeAlias = tuple[Any, ...]
 _DEFAULTS = Thresholds()
+UNEXPLAINED = "could not be analysed; see the server's log"  # in place of a verdict
+
+
+class FindingRows:
+    """Collects the rows of `findings`."""
+
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+
+    def add(self, state: TraceState, e: Explanation, findings: Sequence[Finding]) -> None:
+        """What was found in one trace."""
+        key = (*split_trace_id(state.trace_id), state.revision)
+        self._rows += [
+            (
+                *key,
+                f.detector,
+                str(f.severity),
+                f.service,
+                f.operation,
+                list(f.span_ids),
+                f.reason,
+                f.action,
+                f.saving_ns,
+                f.fingerprint,
+                e.start_unix_nano,
+            )
+            for f in findings
+        ]
+
+    def table(self) -> pa.Table:
+        """All rows so far."""
+        return _table(self._rows, columns.FINDINGS)
 
 
 class DerivedColumns:
@@ -32,7 +66,7 @@ class DerivedColumns:
         self._thresholds = thresholds
         self._traces: list[_Row] = []
         self._segments: list[_Row] = []
-        self._findings: list[_Row] = []
+        self._findings = FindingRows()
         self._red: list[_Row] = []
 
     def add(self, state: TraceState, e: Explanation) -> None:
@@ -79,26 +113,10 @@ class DerivedColumns:
             )
             for s in e.segments
         ]
-        finding_rows = [
-            (
-                *key,
-                f.detector,
-                str(f.severity),
-                f.service,
-                f.operation,
-                list(f.span_ids),
-                f.reason,
-                f.action,
-                f.saving_ns,
-                f.fingerprint,
-                e.start_unix_nano,
-            )
-            for f in findings
-        ]
         red_rows = _red_rows(key, spans, e.critical_ns)
         self._traces.append(trace_row)
         self._segments.extend(segment_rows)
-        self._findings.extend(finding_rows)
+        self._findings.add(state, e, findings)
         self._red.extend(red_rows)
 
     def add_unexplained(self, state: TraceState, sent: PathSpans) -> None:
@@ -118,7 +136,7 @@ class DerivedColumns:
                 *key, span_id, service, operation, start, end - start, len(spans),
                 spans.status_codes.count(StatusCode.ERROR), len(set(spans.services)),
                 0, not true_roots, state.late, 0, 0, 0,
-                "could not be analysed; see the server's log", "",
+                UNEXPLAINED, "",
             )
         )  # fmt: skip
         if end > start:
@@ -137,7 +155,7 @@ class DerivedColumns:
             {
                 "traces": _table(self._traces, columns.TRACES),
                 "path_segments": _table(self._segments, columns.PATH_SEGMENTS),
-                "findings": _table(self._findings, columns.FINDINGS),
+                "findings": self._findings.table(),
                 "red": _table(self._red, columns.RED),
             },
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.clocks.clock_history import ClockHistory
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
+from longpole.analyzer.columnar.readiness import CORE, CompiledCore
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.derived_rows import DerivedColumns
 from longpole.analyzer.explain import explain
@@ -20,7 +23,11 @@ from longpole.model.ids import trace_id_hex
 from longpole.model.problem import Problem, Severity
 from longpole.storage.ports import SettleFeed, WholeTraces
 
+if TYPE_CHECKING:  # importing it loads Numba
+    from longpole.analyzer.columnar.settling import ColumnarRows
+
 _DEFAULTS = Thresholds()
+MANY_TRACES = 50  # from so many on, columns are made quicker than rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ def settle_once(
     limit: int = 2000,
     thresholds: Thresholds = _DEFAULTS,
     history: ClockHistory | None = None,
+    core: CompiledCore = CORE,
 ) -> SettleRound:
     """Explain up to `limit` quiet traces and put their derived rows; returns at once when
     nothing is quiet.
@@ -51,19 +59,20 @@ def settle_once(
     goes through; the traces then stay pending.
 
     `history` has what earlier rounds showed of the clocks of hosts, and gets what this one
-    shows; without it the traces of this round have to speak for themselves.
+    shows; without it the traces of this round have to speak for themselves. As soon as `core`
+    is ready, the rows of a bigger round come from the compiled loops; they are the same.
     """
     begin = clock.monotonic_ns()
     whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
     all_clocks = _clocks(whole, history or ClockHistory())
-    derived = DerivedColumns(thresholds)
     tally = _Tally()
     span_count = 0
     # What a round makes lives until its end: going through it again and again took as long as
     # making it.
     with garbage_pause(whole.spans.num_rows):
+        derived = _collector(whole, options, all_clocks, thresholds, core)
         for (state, spans), clocks in zip(spans_of_whole_traces(whole), all_clocks, strict=True):
             span_count += len(spans)
             try:
@@ -86,6 +95,24 @@ def settle_once(
         rows = derived.rows(whole.traces)
     feed.put_derived(rows)
     return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
+
+
+def _collector(
+    whole: WholeTraces,
+    options: PathOptions | None,
+    clocks: Sequence[Clocks],
+    thresholds: Thresholds,
+    core: CompiledCore,
+) -> DerivedColumns | ColumnarRows:
+    """What takes explanations and gives rows: in columns if that is ready and pays."""
+    if len(whole.traces) >= MANY_TRACES and core.is_ready:
+        from longpole.analyzer.columnar.settling import ColumnarRows
+
+        try:
+            return ColumnarRows(whole, options, clocks, thresholds)
+        except Exception:  # a bug of the compiled loops leaves the plain code
+            logger.exception("The compiled loops failed; the plain code goes on")
+    return DerivedColumns(thresholds)
 
 
 def _clocks(whole: WholeTraces, history: ClockHistory) -> list[Clocks]:
