@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -86,6 +87,8 @@ def main() -> int:
     again.add_argument("--write", action="store_true", help="write docs/accuracy.md")
     given = parser.parse_args()
     if given.command == "record":
+        # A shop that goes on alone would slow everything down that is measured afterwards.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         for seed in given.seeds:
             record_seed(given.recordings / f"seed-{seed}", seed, given.rate)
         return 0
