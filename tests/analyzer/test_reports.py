@@ -221,7 +221,9 @@ def test_listed_traces_have_verdicts_settled_or_not(shop: Shop) -> None:
         ("9", False), ("8", False), ("7", False), ("6", True),
     ]  # fmt: skip
     for row in report["traces"]:
-        assert row["verdict"] == "web › GET / 50 %: own time between child spans"
+        assert row["verdict"] == (
+            "nothing unusual; 50 % in web › GET / (own time between child spans)"
+        )
         assert row["root_operation"] == "GET /"
     assert [r["headless"] for r in report["traces"]] == [True, False, False, False]
 

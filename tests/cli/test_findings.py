@@ -73,7 +73,7 @@ def test_the_report_of_a_trace_names_its_findings() -> None:
     assert [f["detector"] for f in report["findings"]] == ["n_plus_one_db", "absorbed_error"]
     assert report["findings"][0]["span_ids"][0] == "0000000000000006"
     text = run("trace", "--from", CHECKOUT).stdout
-    assert text.index("DO ") < text.index("FINDINGS") < text.index("critical n_plus_one_db")
+    assert text.index("critical n_plus_one_db") < text.index("DO ") < text.index("FINDINGS")
 
 
 def test_telemetry_in_findings_is_inert(tmp_path: Path) -> None:

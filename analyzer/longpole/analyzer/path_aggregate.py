@@ -98,10 +98,7 @@ class PathAggregate:
         """Most time first, ties by group, so that the order never depends on arrival."""
         return sorted(
             self.groups.items(),
-            key=lambda item: (
-                -item[1].critical_ns,
-                [(v is None, "" if v is None else v) for v in item[0]],
-            ),
+            key=lambda item: (-item[1].critical_ns, by_name(item[0])),
         )
 
     def _add_group(self, group: Group, more: GroupTotal) -> None:
@@ -109,6 +106,11 @@ class PathAggregate:
         total.critical_ns += more.critical_ns
         total.segment_count += more.segment_count
         total.trace_count += more.trace_count
+
+
+def by_name(group: Group) -> list[tuple[bool, Any]]:
+    """What sorts groups by their words, those without a word last."""
+    return [(v is None, "" if v is None else v) for v in group]
 
 
 def merged(parts: Iterable[PathAggregate], group_by: Sequence[str]) -> PathAggregate:

@@ -29,7 +29,7 @@ _LINE_OF = {name: line for line, names in enumerate(_LINES) for name in names.sp
 # happens to the same operation in other traces too.
 _ACROSS_TRACES = frozenset({"circuit_open", "version_regression"})
 # What shows somewhere in a trace, not in the spans that are to blame.
-_SOMEWHERE = frozenset({"log_burst", "absorbed_error"})
+_SOMEWHERE = frozenset({"log_burst"})
 _MOSTLY = 0.5  # of the traces of a finding must be explained
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from longpole.analyzer.apportion import apportioned
 from longpole.analyzer.call_tree import CallSteps
 from longpole.analyzer.critical_path import PathOptions
-from longpole.analyzer.path_aggregate import Group, root_statistics
+from longpole.analyzer.path_aggregate import Group, by_name, root_statistics
 from longpole.analyzer.path_groups import CALL_PATH, CALL_PATH_ID
 from longpole.analyzer.reports.call_steps import call_steps
 from longpole.analyzer.reports.gathered_times import GatheredTimes, gathered_times
@@ -51,8 +51,10 @@ def path_times_report(
     gathered = gathered_times(reader, query, group_by, options)
     times = gathered.times
     steps = steps_of(reader, times)
-    groups = list(times.groups)
-    totals = [sum(times.groups[group].critical_ns) for group in groups]
+    total_of = {group: sum(cells.critical_ns) for group, cells in times.groups.items()}
+    # Who wins a tie when fractions are rounded must not depend on the order of arrival.
+    groups = sorted(total_of, key=lambda group: (-total_of[group], by_name(group)))
+    totals = [total_of[group] for group in groups]
     document = head_of(query, gathered)
     duration_sum, count = document["roots"]["duration_sum_ns"], len(times.durations_ns)
     means = apportioned([Fraction(total, count) for total in totals]) if count else []
@@ -82,7 +84,7 @@ def path_times_report(
         key=lambda at: (
             -rows[at][ranked_by],
             -rows[at]["critical_ns"],
-            [(v is None, "" if v is None else v) for v in groups[at]],
+            by_name(groups[at]),
         ),
     )
     document["groups"] = [rows[at] for at in order]
