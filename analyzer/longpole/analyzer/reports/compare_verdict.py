@@ -60,6 +60,9 @@ def verdict_line(
         )
     guilty = guilty_changes(found)
     if guilty:
+        if (means_ns[1] - means_ns[0]) * (1 if guilty[0].is_worse else -1) < 0:
+            # Else "slower" and a mean that fell would seem to contradict each other.
+            moved = f"other parts or other traffic outweigh it: {moved}"
         return _of_operation(guilty, terms, moved)
     scopes = {change.scope: change for change in found.real}
     if Scope.DURATION in scopes:
