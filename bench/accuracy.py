@@ -16,6 +16,7 @@ import json
 import platform
 import signal
 import sys
+import textwrap
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,7 @@ def main() -> int:
     record.add_argument("--rate", type=float, default=6.0, help="customers' journeys a second")
     again.add_argument("--only", action="append", default=[], help="this fault alone")
     again.add_argument("--write", action="store_true", help="write docs/accuracy.md")
+    again.add_argument("--note", default="", help="a sentence for the page, on how it was measured")
     given = parser.parse_args()
     if given.command == "record":
         # A shop that goes on alone would slow everything down that is measured afterwards.
@@ -97,7 +99,8 @@ def main() -> int:
     if given.write:
         when = datetime.now(UTC).strftime("%Y-%m-%d")
         where = f"{platform.machine()}, Python {platform.python_version()}"
-        PAGE.write_text(accuracy_page(results, f"Measured {when} on {where}, two cores."))
+        words = f"Measured {when} on {where}, two cores. {given.note}".rstrip()
+        PAGE.write_text(accuracy_page(results, textwrap.fill(words, 98)))
     return 0 if is_passed(results) else 1
 
 
