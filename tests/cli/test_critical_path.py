@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from longpole.analyzer.labels import Label
+from longpole.cli.render.critical_path import LABELS
 from longpole.cli.render.folded_stacks import MOST_FRAMES, folded_stacks
 from longpole.cli.render.speedscope import speedscope_profile
 from longpole.formats.rows import telemetry_of_spans
@@ -142,3 +144,7 @@ def test_deep_chains_and_unknown_paths_keep_exports_of_bounded_size() -> None:
 )
 def test_contradictions_are_refused(arguments: list[str]) -> None:
     assert run("critical-path", *arguments, "--from", CHECKOUT).exit_code == 2
+
+
+def test_every_label_has_words() -> None:
+    assert {str(label) for label in Label} == set(LABELS)

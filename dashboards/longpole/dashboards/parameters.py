@@ -78,7 +78,7 @@ def duration_ns(text: str, name: str) -> int:
         raise BadQuestion(f"{name}: {text[:80]!r} is no duration; write 1.5s, 200ms, 10us or 2h")
     nanoseconds = round(float(match[1]) * _UNITS[match[2]])
     if nanoseconds > _LONGEST_NS:
-        raise BadQuestion(f"{name}: {text[:80]!r} is longer than any trace")
+        raise BadQuestion(f"{name}: {text[:80]!r} is longer than any time here")
     return nanoseconds
 
 

@@ -31,11 +31,13 @@ def command(
 
     asked = {"since": [since]} if since else {}
     with opened(settings, [Path(file) for file in files]) as source:
-        document = source.service_verdict(service, asked) if service else source.services(asked)
+        document = (
+            source.services(asked) if service is None else source.service_verdict(service, asked)
+        )
     if as_json:
         print_document(document)
         return
     from longpole.cli.render.service_verdict import service_verdict_text
     from longpole.cli.render.services import services_text
 
-    print_text(service_verdict_text(document) if service else services_text(document))
+    print_text(services_text(document) if service is None else service_verdict_text(document))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.bar import Bar
@@ -19,6 +19,16 @@ KEYS = (
     "root_operation", "call_path_id",
 )  # fmt: skip
 NEAREST_CALLS = 3  # of a call path, in a table
+# What the labels of a segment say, for those who meet them first in the table.
+LABELS = {
+    "self": "own time, no call running",
+    "self_overlapped": "own time or that of calls running beside it: times cannot tell",
+    "net_request": "on the way to the callee",
+    "net_response": "on the way back",
+    "net_wait": "waiting for a callee that sends no spans",
+    "backoff": "pause between attempts",
+    "queue": "waiting in a queue",
+}
 
 _Row = Mapping[str, Any]
 
@@ -42,7 +52,14 @@ def critical_path_text(document: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"  … {len(rest):,} more rows, {amount}; --json has all of them", "dim"))
     if explain is None and tail and tail["difference_ns"]:
         parts += [Text(), Text(f"SLOW: {_tail_sentence(tail)}; --explain tail ranks by it", "dim")]
-    return Group(*parts, *notes(document))
+    return Group(*parts, *_legend(groups[:MOST_ROWS]), *notes(document))
+
+
+def _legend(rows: Sequence[_Row]) -> list[RenderableType]:
+    """The labels that are shown, in words; nothing where the table has none."""
+    shown = {row.get("label") for row in rows}
+    words = [f"{label}: {meaning}" for label, meaning in LABELS.items() if label in shown]
+    return [Text(), Text("; ".join(words), "dim")] if words else []
 
 
 def head_parts(document: Mapping[str, Any]) -> list[RenderableType]:
