@@ -80,3 +80,16 @@ def test_telemetry_in_the_report_is_inert(tmp_path: Path) -> None:
     assert json.loads(
         run("root-cause", "--from-time", str(MIDDLE), "--from", file, "--json").stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "window"),
+    [
+        (["--from-time", "2101-02-03T04:05:06Z"], "window    2101-02-03 04:05:06 to 04:05:06 UTC"),
+        (["--to-time", "2001-02-03T04:05:06Z"], "window    until 2001-02-03 04:05:06 UTC"),
+    ],
+)
+def test_a_window_without_traces_is_named(given: list[str], window: str, tmp_path: Path) -> None:
+    *_, file = asked(HEALTHY, tmp_path)
+    text = run("root-cause", *given, "--from", file).stdout
+    assert text.splitlines() == ["No trace matches.", f"{window}  0 traces"]

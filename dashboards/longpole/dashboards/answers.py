@@ -157,7 +157,13 @@ class Answers:
                 "which window? since, or from and to, choose it; what was before it is the baseline"
             )
         baseline = parameters.baseline(asked)
-        return root_cause_report(self.store, query, baseline, parameters.path_options(asked))
+        return root_cause_report(
+            self.store,
+            query,
+            baseline,
+            parameters.path_options(asked),
+            now_unix_nano=self.clock.now_unix_nano(),
+        )
 
     def what_if(self, asked: Parameters) -> dict[str, Any]:
         """What each `change`, all together, would do to the newest `limit` matching traces;

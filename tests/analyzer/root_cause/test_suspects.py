@@ -24,10 +24,10 @@ MIDDLE = START + COUNT * 100 * MS
 LATER = TimeRange(MIDDLE, MIDDLE + COUNT * 100 * MS)
 
 
-def report(spans: Sequence[Span], time: TimeRange = LATER) -> dict[str, Any]:
+def report(spans: Sequence[Span], time: TimeRange = LATER, now: int = 0) -> dict[str, Any]:
     store = MemoryStore(ManualClock(), 0.0, 0.0)
     store.submit(telemetry_of_spans(list(spans)), START).result()
-    return root_cause_report(store, TraceQuery(time=time))
+    return root_cause_report(store, TraceQuery(time=time), now_unix_nano=now)
 
 
 def blamed(document: dict[str, Any]) -> tuple[str, str | None, str]:
@@ -108,3 +108,27 @@ def test_the_order_of_spans_does_not_matter(random: Any) -> None:
     expected = report(spans, time)
     random.shuffle(spans)
     assert report(spans, time) == expected
+
+
+def test_a_window_without_traces_ends_now_and_says_so() -> None:
+    late = LATER.end_unix_nano + 3_600_000 * MS
+    now = late + 1_000 * MS
+    document = report(two_windows(HEALTHY, COUNT), TimeRange(late), now)
+    assert document["conclusion"] == "No trace matches."
+    assert not document["is_clear"]
+    sides = [
+        (
+            document[side]["start_unix_nano"],
+            document[side]["end_unix_nano"],
+            document[side]["matched"],
+        )
+        for side in ("window", "baseline")
+    ]
+    assert sides == [(late, now, 0), (late - 1_000 * MS, late, 0)]
+
+
+def test_a_window_that_begins_after_now_has_a_short_baseline() -> None:
+    late = LATER.end_unix_nano + 3_600_000 * MS
+    document = report(two_windows(HEALTHY, COUNT), TimeRange(late), now=START)
+    assert document["window"]["end_unix_nano"] == late + 1
+    assert document["baseline"]["start_unix_nano"] == late - 1

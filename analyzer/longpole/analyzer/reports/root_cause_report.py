@@ -15,7 +15,7 @@ from longpole.analyzer.root_cause.queues import queue_evidence
 from longpole.analyzer.root_cause.ranking import Ranking, Suspect, ranked
 from longpole.analyzer.root_cause.settings import RootCauseSettings
 from longpole.analyzer.root_cause.structure import structure_evidence
-from longpole.analyzer.root_cause.windows import Window, baseline_of, names_of
+from longpole.analyzer.root_cause.windows import Window, baseline_of, closed, names_of
 from longpole.analyzer.traceql import format_query
 from longpole.analyzer.wording import named
 from longpole.model.ids import span_id_hex, trace_id_hex
@@ -30,9 +30,12 @@ def root_cause_report(
     baseline: TimeRange | None = None,
     options: PathOptions | None = None,
     settings: RootCauseSettings | None = None,
+    *,
+    now_unix_nano: int = 0,
 ) -> dict[str, Any]:
     """Suspects of the window `query.time`, compared with `baseline` (by default the stretch of
-    equal length right before); `query.limit` does not apply.
+    equal length right before); `query.limit` does not apply. A window without an end in which no
+    trace began ends at `now_unix_nano`.
 
     `suspects` come worst first, each with its evidence. `is_clear` is false, and `conclusion`
     says "no clear cause", when none stands out. Counts are traces; of very many, a sample is
@@ -40,6 +43,8 @@ def root_cause_report(
     """
     chosen = settings or RootCauseSettings()
     after = read_window(reader, query, options, chosen.most_traces)
+    if not after.matched:
+        after = replace(after, time=closed(after.time, now_unix_nano))
     before = read_window(
         reader,
         replace(query, time=baseline or baseline_of(after.time)),
@@ -62,9 +67,9 @@ def root_cause_report(
         "query": format_query(query),
         "window": _window(after),
         "baseline": _window(before),
-        "is_clear": ranking.is_clear,
+        "is_clear": ranking.is_clear and after.matched > 0,
         "conclusion": _conclusion(ranking, before, after, chosen),
-        "suspects": [_suspect(suspect) for suspect in ranking.suspects],
+        "suspects": [_suspect(suspect) for suspect in ranking.suspects if after.matched],
         "notices": list(dict.fromkeys((*after.notices, *before.notices, *notices))),
     }
 
@@ -72,6 +77,8 @@ def root_cause_report(
 def _conclusion(
     ranking: Ranking, before: Window, after: Window, settings: RootCauseSettings
 ) -> str:
+    if not after.matched:
+        return "No trace matches."
     fewest = settings.fewest_traces
     if len(after.traces) < fewest or len(before.traces) < fewest:
         side = "window" if len(after.traces) < fewest else "baseline"

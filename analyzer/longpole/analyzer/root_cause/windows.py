@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from longpole.analyzer.root_cause.facts import TraceFacts
 from longpole.analyzer.root_cause.places import Names
@@ -30,6 +30,13 @@ class Window:
         for facts in self.traces:
             spans.update(facts.spans_of)
         return spans
+
+
+def closed(time: TimeRange, now_unix_nano: int) -> TimeRange:
+    """The time with an end: an open one becomes now, or just after a beginning that is later."""
+    if time.end_unix_nano != _EVER.end_unix_nano:
+        return time
+    return replace(time, end_unix_nano=max(now_unix_nano, time.start_unix_nano + 1))
 
 
 def baseline_of(time: TimeRange) -> TimeRange:

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.dashboards.figures import duration, moment, plural, share
+from longpole.model.timerange import TimeRange
 
 MOST_SUSPECTS = 5
+_EVER = TimeRange()
 
 
 def root_cause_text(document: Mapping[str, Any]) -> RenderableType:
@@ -22,7 +24,8 @@ def root_cause_text(document: Mapping[str, Any]) -> RenderableType:
 
 def _parts(document: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(sentence_of(document["conclusion"]), "bold")
-    for name in ("window", "baseline"):
+    # What the baseline was is of no use when there is nothing to compare with it.
+    for name in ("window", "baseline") if document["window"]["matched"] else ("window",):
         yield Text(_side(name, document[name]), "dim")
     suspects = document["suspects"]
     for number, suspect in enumerate(suspects[:MOST_SUSPECTS], start=1):
@@ -39,8 +42,12 @@ def _side(name: str, side: Mapping[str, Any]) -> str:
     traces = plural(side["matched"], "trace")
     if side["used"] != side["matched"]:
         traces += f", {side['used']:,} used"
-    when = f"{name:<9} {moment(side['start_unix_nano'])[:19]} to "
-    when += f"{moment(side['end_unix_nano'])[11:19]} UTC  {traces}"
+    start, end = moment(side["start_unix_nano"])[:19], moment(side["end_unix_nano"])[:19]
+    if side["start_unix_nano"] == _EVER.start_unix_nano:
+        when = f"{name:<9} until {end} UTC  {traces}"
+    else:
+        until = end[11:] if end[:10] == start[:10] else end
+        when = f"{name:<9} {start} to {until} UTC  {traces}"
     if not side["used"]:
         return when
     failed = share(side["failed"] / side["used"])
