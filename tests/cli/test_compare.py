@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from longpole.dashboards.figures import duration
 from tests.cli.command import documents, run
 from tests.cli.compared_files import SECOND, START, release, written
 
@@ -60,6 +62,10 @@ def test_bands_around_a_percentile_add_up_too(files: dict[str, Path], statistic:
     compared = found["compared"]
     assert compared["base_traces"] < 10
     assert sum(term["difference_ns"] for term in found["terms"]) == compared["difference_ns"]
+    told = re.search(r"› (.+) takes (.+?) more \(", found["verdict_line"])
+    assert told is not None
+    own = [t["difference_ns"] for t in found["terms"] if t["operation"] == told[1]]
+    assert told[2] == duration(sum(own))
 
 
 def test_however_the_sides_are_told_apart_the_answer_is_the_same(files: dict[str, Path]) -> None:

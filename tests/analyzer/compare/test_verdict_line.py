@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from longpole.analyzer.compare.columns import Scope
 from longpole.analyzer.compare.noise import Change, Changes
+from longpole.analyzer.compare.terms import Term, TermKind
 from longpole.analyzer.reports.compare_verdict import verdict_line
 
 SLOWER_QUERY = Change(
@@ -31,3 +34,28 @@ def test_a_slower_operation_in_a_faster_whole_is_told_as_such(
     found = Changes((SLOWER_QUERY,), is_enough=True, detectable_share=0.1)
     line = verdict_line(found, [], means_ns, (0.0, 0.0), (100, 100), "mean")
     assert line == f"Slower: pay › SELECT x {end}"
+
+
+LONGER, CALLS, MIX = TermKind.LONGER, TermKind.CALLS, TermKind.MIX
+
+
+@pytest.mark.parametrize(
+    ("terms", "difference_ms", "told"),
+    [
+        ([(LONGER, 149)], 160, "149 ms more (longer calls; 93 % of the change)"),
+        ([(LONGER, 4), (CALLS, 2), (MIX, 54)], 60,
+         "6 ms more (longer calls: 4 ms; 10 % of the change)"),
+        ([(LONGER, 20)], 10, "20 ms more (longer calls; more than the whole change)"),
+        ([(LONGER, 7), (CALLS, -8)], 10, "7 ms more (longer calls; 70 % of the change)"),
+        ([(LONGER, -3)], 10, "9 ms more"),
+        ([(MIX, 5)], 10, "9 ms more"),
+    ],
+)  # fmt: skip
+def test_the_size_is_that_of_the_terms_and_the_tests_own_only_without_any(
+    terms: list[tuple[TermKind, int]], difference_ms: int, told: str
+) -> None:
+    found = Changes((SLOWER_QUERY,), is_enough=True, detectable_share=0.1)
+    split = [Term(kind, ("pay", "SELECT x"), Fraction(ms * 1_000_000)) for kind, ms in terms]
+    means_ns = (100_000_000, 100_000_000 + difference_ms * 1_000_000)
+    line = verdict_line(found, split, means_ns, (0.0, 0.0), (100, 100), "around p95")
+    assert line.startswith(f"Slower: pay › SELECT x takes {told}; around p95 100 ms → ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -57,9 +59,10 @@ def compare_report(
     split = terms(totals[0], totals[1], names.operations) if all(counts) else []
     amounts = whole_nanoseconds([term.difference_ns for term in split], means[1] - means[0])
     shares = _error_share(sides[0]), _error_share(sides[1])
-    of_mean = split
-    if statistic is not Statistic.MEAN and all(counts):
-        of_mean = terms(side_totals(samples[0]), side_totals(samples[1]), names.operations)
+    told = [
+        replace(term, difference_ns=Fraction(amount))
+        for term, amount in zip(split, amounts, strict=True)
+    ]
     what = "mean" if statistic is Statistic.MEAN else f"around {statistic}"
     guilty = guilty_changes(found)
     return {
@@ -76,7 +79,7 @@ def compare_report(
         "is_different": bool(found.real),
         "is_enough": found.is_enough,
         "detectable_share": found.detectable_share,
-        "verdict_line": verdict_line(found, of_mean, means, shares, counts, what),
+        "verdict_line": verdict_line(found, told, means, shares, counts, what),
         "changes": [_change(change) for change in _told(found)],
         "terms": [_term(term, amount, found) for term, amount in zip(split, amounts, strict=True)],
         "operations": _operations(totals, names) if all(counts) else [],

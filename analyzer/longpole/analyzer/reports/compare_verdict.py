@@ -9,7 +9,7 @@ from longpole.analyzer.compare.columns import Scope
 from longpole.analyzer.compare.noise import Change, Changes
 from longpole.analyzer.compare.sample import Operation
 from longpole.analyzer.compare.terms import Term, TermKind
-from longpole.analyzer.wording import duration_text, named
+from longpole.analyzer.wording import duration_text, named, share_text
 
 WORDS = {
     TermKind.LONGER: "longer calls",
@@ -49,7 +49,8 @@ def verdict_line(
     counts: tuple[int, int],
     what: str,
 ) -> str:
-    """One line. `means_ns` are those of the statistic that is called `what`."""
+    """One line. `means_ns` are those of the statistic that is called `what`, and `terms` split
+    their difference, so that the sizes told are those of the table that shows the terms."""
     moved = _moved(means_ns, what)
     if not all(counts):
         side = "base has no" if counts[1] else "head has no" if counts[0] else "neither side has"
@@ -63,7 +64,7 @@ def verdict_line(
         if (means_ns[1] - means_ns[0]) * (1 if guilty[0].is_worse else -1) < 0:
             # Else "slower" and a mean that fell would seem to contradict each other.
             moved = f"other parts or other traffic outweigh it: {moved}"
-        return _of_operation(guilty, terms, moved)
+        return _of_operation(guilty, terms, means_ns[1] - means_ns[0], moved)
     scopes = {change.scope: change for change in found.real}
     if Scope.DURATION in scopes:
         change = scopes[Scope.DURATION]
@@ -107,7 +108,9 @@ def _size(change: Change) -> float:
     return max(abs(change.effect), abs(change.typical))
 
 
-def _of_operation(guilty: list[Change], terms: Sequence[Term], moved: str) -> str:
+def _of_operation(
+    guilty: list[Change], terms: Sequence[Term], difference_ns: int, moved: str
+) -> str:
     change = guilty[0]
     assert change.operation is not None
     sign = 1 if change.is_worse else -1
@@ -126,16 +129,34 @@ def _of_operation(guilty: list[Change], terms: Sequence[Term], moved: str) -> st
         size = duration_text(round(in_parallel))
         return f"{word}: {words} of {len(lost)} operations, {size} of the mean trace; {moved}."
     service, operation = change.operation
-    why = ""
     if main is not None and amount > 0:
-        why = f" ({kind_in_words(main.kind, main.difference_ns > 0)})"
-    size = duration_text(round(_size(change)))
+        size, why = _in_terms(own, main, sign, difference_ns)
+    else:
+        # The statistic's traces do not show it; the test, which is about all traces, does.
+        size, why = duration_text(round(_size(change))), ""
     held = "more" if sign > 0 else "less"
     kind = "" if change.root is None else f" in {named(change.root[1])}"
     also = [c for c in guilty[1:] if c.is_worse == change.is_worse]
     more = f", and {len(also)} more" if also else ""
     where = f"{named(service)} › {named(operation)}"
     return f"{word}: {where} takes {size} {held}{kind}{why}{more}; {moved}."
+
+
+def _in_terms(own: Sequence[Term], main: Term, sign: int, difference_ns: int) -> tuple[str, str]:
+    """How much the operation's terms make together, and in parentheses which of them most and
+    what part of the whole change that is. `main` alone counts where others outweigh it."""
+    amount = sign * main.difference_ns
+    total = sum((sign * term.difference_ns for term in own), Fraction(0))
+    if total <= 0:
+        total = amount
+    size, largest = duration_text(round(total)), duration_text(round(amount))
+    words = kind_in_words(main.kind, sign > 0)
+    facts = [words if largest == size else f"{words}: {largest}"]
+    if sign * difference_ns > 0:
+        share = float(total / abs(difference_ns))
+        whole = "more than the whole change"  # others went the other way
+        facts.append(whole if share > 1.005 else f"{share_text(share)} of the change")
+    return size, f" ({'; '.join(facts)})"
 
 
 def _moved(means_ns: tuple[int, int], what: str) -> str:

@@ -13,6 +13,8 @@ from longpole.cli.render.text import inert, name_of
 from longpole.dashboards.figures import duration, plural, share
 
 MOST_ROWS = 20
+# `RANKED_LEVEL` of the analyzer, which is not loaded to show a server's answer.
+_RANKED_AT = 50
 _FIGURES = ("mean", "p50", "p95", "p99")
 
 
@@ -112,7 +114,8 @@ def _operations(operations: list[Mapping[str, Any]], left_out: int) -> Iterator[
         yield Text(f"  … {more:,} more{apart}; --json has the rest", "dim")
     yield Text(
         "P95 of the root operation that gains most, what it would lose if the operation's own "
-        f"time were so much shorter; MEAN at −{levels[-1]} %",
+        f"time were so much shorter; MEAN at −{levels[-1]} %. Ranked by the gain in p95 at "
+        f"−{_RANKED_AT} % times the traces of the root operation, summed over root operations",
         "dim",
     )
 
