@@ -205,3 +205,26 @@ def test_a_trace_whose_last_row_was_a_dropped_copy_is_settled_once(tmp_path: Pat
     store.put_derived(explain(store.quiet_traces(100, [])))
     assert store.pending_traces() == 0
     store.close()
+
+
+def test_a_kill_after_retention_leaves_the_revision_that_only_a_hot_one_hides(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path / "data", clock, retain_days=7)
+    send(store, spans([1], seed=1))
+    store.seal()
+    clock.advance(8 * DAY)
+    send(store, spans([2], seed=2))
+    settle_all(store, clock)
+    send(store, spans([3], seed=3), spans([2], seed=2, per_trace=2))
+    store.seal()  # both first revisions in one file; the copies of trace 2 go
+    settle_all(store, clock)
+    store.tick()
+    assert store.status().losses["expired_by_age_rows"] == 3
+    shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    store.close()
+    survivor = opened(tmp_path / "killed", clock, retain_days=7)
+    settle_all(survivor, clock)
+    assert are_equal(sums(survivor)), sums(survivor)
+    survivor.close()

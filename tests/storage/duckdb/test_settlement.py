@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -296,6 +297,32 @@ def test_a_revision_that_comes_during_a_merge_hides_the_one_the_merge_still_wrot
     again = opened(tmp_path, clock)
     assert visible(again) == [(1, 3), (10, 1), (11, 1)]
     again.close()
+
+
+def test_a_kill_after_a_merge_leaves_the_revision_of_a_trace_whose_copies_were_dropped(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path / "data", clock, compact_files=2)
+    for trace_ids in ([9], [1, 2]):
+        store.seal()
+        send(store, spans(trace_ids, seed=1))
+        clock.advance(6)
+        settle(store)
+    send(store, spans([1], seed=1))
+    store.seal()  # with the first revision; the copies, which the second one answers, go
+    clock.advance(6)
+    assert settle(store) == [(1, 2)]
+    store.tick()
+    store.tick()
+    assert store.status().segment_count == 2
+    assert visible(store) == [(1, 2), (2, 1), (9, 1)]
+    shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    store.close()
+    survivor = opened(tmp_path / "killed", clock)
+    settle(survivor)
+    assert {trace_id for trace_id, _ in visible(survivor)} == {1, 2, 9}
+    survivor.close()
 
 
 def test_a_trace_whose_derived_rows_were_lost_is_explained_again_visibly(tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 Size-tiered: a tier is a power of eight of rows, and eight neighbours of a tier become one of
 the next, so a row is rewritten a handful of times in its life. The merge goes by ranges of
 the sort key, a bounded number of rows at a time, whatever the size of the result.
+
+A revision goes only when the manifest says that it is superseded. What a hot revision supersedes
+has to stay: the hot one dies with a crash, and nothing makes it anew where all that it accounts
+for was copies, which the seal has dropped.
 """
 
 from __future__ import annotations
@@ -74,7 +78,7 @@ class Compactor:
             old = [s for s in lease.snapshot.segments if s.segment_id in gone]
             cursor = lease.cursor()
             infos = [read_info(cursor, segment.alias) for segment in old]
-            merge = SegmentMerge(old, cursor, self._state.superseded_now())
+            merge = SegmentMerge(old, cursor, self._manifest.superseded())
             segment_id = self._new_segment_id()
             file = self._writer.start(
                 group[0].kind, segment_id, merge.row_count, merge.attribute_columns

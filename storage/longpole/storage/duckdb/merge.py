@@ -34,7 +34,7 @@ _BY_TRACE = ("trace_hi", "trace_lo")
 class SegmentMerge:
     """Reads the old files; the caller writes. `note` sees what is written, for the info.
 
-    Rows that `superseded` hides, as it stands at the beginning, are left out.
+    Rows that `superseded` hides are left out for good: it must outlive a crash.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from loguru import logger
@@ -14,7 +15,7 @@ from longpole.storage.duckdb.expiry import expiry_of
 from longpole.storage.duckdb.leases import LeaseBook
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange, SegmentEntry
 from longpole.storage.duckdb.settings import StoreSettings
-from longpole.storage.duckdb.state import EngineState
+from longpole.storage.duckdb.state import EngineState, superseded_table
 from longpole.storage.duckdb.superseded import unneeded
 
 _DAY_NS = 86_400_000_000_000
@@ -70,9 +71,12 @@ class Retention:
         if not doomed:
             return 0
         with self._leases.lease() as lease:
-            expiry = expiry_of(lease.snapshot, lease.cursor(), doomed)
+            # What a hot revision hides must outlive a crash, as in a merge.
+            durable = self._manifest.superseded()
+            snapshot = replace(lease.snapshot, superseded=superseded_table(durable))
+            expiry = expiry_of(snapshot, lease.cursor(), doomed)
         leaving = {*doomed, *expiry.emptied}
-        forgotten = unneeded(self._state.superseded_now(), self._leases, leaving)
+        forgotten = unneeded(durable, self._leases, leaving)
         gone = [entry for entry in entries if entry.segment_id in leaving]
         counts = expired_counts(gone, {i: tighter if d == "size" else d for i, d in doomed.items()})
         self._manifest.commit(
