@@ -62,8 +62,15 @@ class ServerProcess:
         return "".join(self.log)
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """JSON of `GET path` on the web port; raises for an error status."""
-        answer = httpx.get(f"http://{self.web}{path}", params=parameters, timeout=30)
+        """JSON of `GET path` on the web port; raises for an error status. On a busy machine the
+        pages may load for longer than a request is held: then it asks again, as told."""
+
+        def answered() -> httpx.Response | None:
+            answer = httpx.get(f"http://{self.web}{path}", params=parameters, timeout=30)
+            is_starting = answer.status_code == 503 and '"starting"' in answer.text
+            return None if is_starting else answer
+
+        answer = eventually(answered, 60)
         answer.raise_for_status()
         return answer.json()
 
