@@ -128,6 +128,30 @@ def test_nothing_and_nonsense_are_told_apart() -> None:
     assert "before which window?" in refused.output
 
 
+def test_patterns_of_nothing_are_no_patterns(files: Sequence[str | Path]) -> None:
+    never = run("logs", "--patterns", "--from-time", "2101-01-01T00:00:00Z", *files)
+    assert never.stdout == "No log record matches.\n"
+    gone = run("logs", "--patterns", "cache", "--from-time", str(MIDDLE), *files).stdout
+    assert gone.startswith("No log record matches, in the time before some did.\nwindow ")
+    assert "GONE DEBUG cache hit <*>" in gone
+
+
+def test_a_window_without_an_end_is_compared_with_as_much_as_there_is_of_it(
+    files: Sequence[str | Path],
+) -> None:
+    last = START + 7_900 * MS + 1
+    begin = last - 1_000 * MS
+    asked = ["logs", "--patterns", "--from-time", str(begin)]
+    shown = run(*asked, *files).stdout.splitlines()
+    assert shown[1].startswith("window    2026-01-02 03:04:11 to 2026-01-02 03:04:12 UTC  20 rec")
+    assert shown[2].startswith("baseline  2026-01-02 03:04:10 to 2026-01-02 03:04:11 UTC  20 rec")
+    # A filter does not end the window with the last record that it leaves.
+    rare = run(*asked, "order 71 ", *files).stdout.splitlines()
+    assert rare[1].startswith("window    2026-01-02 03:04:11 to 2026-01-02 03:04:12 UTC  1 rec")
+    (one,) = documents(*asked, "--baseline", "3s", "card", *files)
+    assert (one["count"], one["baseline_count"], one["state"]) == (10, 30, "same")
+
+
 def test_telemetry_in_logs_is_inert(tmp_path: Path) -> None:
     evil = [
         record(n, "\x1b[31mred\x1b]0;x\x07 [bold]t[/bold]\r\nline", "\x1b[2J") for n in range(3)

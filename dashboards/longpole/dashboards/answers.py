@@ -35,7 +35,7 @@ from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_rep
 from longpole.analyzer.what_if.changes import parse_changes
 from longpole.dashboards import exports, parameters, two_sides
 from longpole.dashboards.errors import BadQuestion, UnknownService, UnknownTrace
-from longpole.dashboards.log_parameters import LOG_FILTERS, log_baseline, log_query
+from longpole.dashboards.log_parameters import LOG_FILTERS, baseline_ns, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.sql_rows import sql_document
 from longpole.model.clock import Clock
@@ -183,7 +183,12 @@ class Answers:
         """What statements the matching log records come from, against the time before."""
         parameters.only(asked, LOG_FILTERS, frozenset({"baseline"}))
         query = log_query(asked, self.clock)
-        return log_patterns_report(self.store, query, log_baseline(asked, query.time, self.clock))
+        return log_patterns_report(
+            self.store,
+            query,
+            baseline_ns(asked, query.time),
+            now_unix_nano=self.clock.now_unix_nano(),
+        )
 
     def compare(self, asked: Parameters, head_store: TraceReader | None = None) -> dict[str, Any]:
         """What changed from base to head; `head_store` is where head is, when it is another."""

@@ -39,21 +39,14 @@ def log_query(parameters: Parameters, clock: Clock) -> LogQuery:
     )
 
 
-def log_baseline(parameters: Parameters, time: TimeRange, clock: Clock) -> TimeRange | None:
-    """The stretch right before `time`, as long as `baseline` says or else equally long; None when
-    the window has no beginning, so that nothing is before it."""
+def baseline_ns(parameters: Parameters, time: TimeRange) -> int | None:
+    """How long `baseline` says that the time before the window is; None where it does not."""
     given = first(parameters, "baseline")
-    start = time.start_unix_nano
-    if start == _EVER.start_unix_nano:
-        if given is not None:
-            raise BadQuestion("baseline: before which window? Give since or from")
+    if given is None:
         return None
-    if given is not None:
-        length = duration_ns(given, "baseline")
-    elif time.end_unix_nano == _EVER.end_unix_nano:
-        length = max(1, clock.now_unix_nano() - start)
-    else:
-        length = time.end_unix_nano - start
+    if time.start_unix_nano == _EVER.start_unix_nano:
+        raise BadQuestion("baseline: before which window? Give since or from")
+    length = duration_ns(given, "baseline")
     if length < 1:
         raise BadQuestion("baseline: longer than nothing, please")
-    return TimeRange(max(_EVER.start_unix_nano, start - length), start)
+    return length

@@ -35,16 +35,25 @@ class _Side:
 
 
 def log_patterns_report(
-    reader: TraceReader, query: LogQuery, baseline: TimeRange | None
+    reader: TraceReader,
+    query: LogQuery,
+    baseline_ns: int | None = None,
+    *,
+    now_unix_nano: int = 0,
 ) -> dict[str, Any]:
-    """Patterns of the matching records, worst changes first, compared with `baseline`.
+    """Patterns of the matching records, worst changes first, compared with the baseline: what is
+    right before the window, `baseline_ns` long or else as long as the window.
 
+    A window without an end ends with the newest record in it, whether that one matches or not;
+    without any, at `now_unix_nano`. Nothing is before a window without a beginning.
     Rates are records per span of the service where it sent spans on both sides, else per minute;
     `unit` tells which. Without a baseline there is no state and no order but by count. At most
     `MOST_RECORDS` of either side are read, the newest; `is_truncated` says that there are more.
     """
-    after = _read(reader, query, query.time)
-    before = _read(reader, query, baseline) if baseline is not None else None
+    after = _read(reader, query, _closed(reader, query.time, now_unix_nano))
+    before = None
+    if query.time.start_unix_nano != _EVER.start_unix_nano:
+        before = _read(reader, query, _right_before(after.time, baseline_ns))
     now: dict[str, float] = {}
     was: dict[str, float] = {}
     units: dict[str, str] = {}
@@ -71,14 +80,26 @@ def log_patterns_report(
     }
 
 
+def _closed(reader: TraceReader, time: TimeRange, now_unix_nano: int) -> TimeRange:
+    if time.end_unix_nano != _EVER.end_unix_nano:
+        return time
+    newest = reader.find_logs(LogQuery(time=time, limit=1)).logs.column("time_unix_nano")
+    end = newest[0].as_py() + 1 if len(newest) else max(now_unix_nano, time.start_unix_nano + 1)
+    return TimeRange(time.start_unix_nano, end)
+
+
+def _right_before(window: TimeRange, length_ns: int | None) -> TimeRange:
+    start = window.start_unix_nano
+    length = window.end_unix_nano - start if length_ns is None else length_ns
+    return TimeRange(max(_EVER.start_unix_nano, start - length), start)
+
+
 def _read(reader: TraceReader, query: LogQuery, time: TimeRange) -> _Side:
     found = reader.find_logs(replace(query, time=time, limit=MOST_RECORDS))
     lines = log_lines(found.logs)
     begin, end = time.start_unix_nano, time.end_unix_nano
     if lines and begin == _EVER.start_unix_nano:
         begin = min(line.time_unix_nano for line in lines)
-    if lines and end == _EVER.end_unix_nano:
-        end = max(line.time_unix_nano for line in lines) + 1
     spans = {service.name: service.span_count for service in reader.services(time)}
     notices = found.notices
     if found.is_truncated:

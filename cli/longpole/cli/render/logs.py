@@ -80,8 +80,11 @@ def _patterns(document: Mapping[str, Any]) -> Iterator[RenderableType]:
     head = f"{plural(len(patterns), 'pattern')} in {plural(window['records'], 'record')}"
     if document["baseline"]:
         head += f", {changed:,} changed" if changed else ", none changed"
+    if not window["records"]:
+        head = "No log record matches" + (", in the time before some did." if patterns else ".")
     yield Text(head, "bold")
-    for name in ("window", "baseline"):
+    # What was read of either side is of use only when one of them has something.
+    for name in ("window", "baseline") if patterns else ():
         if document[name]:
             yield Text(_side(name, document[name]), "dim")
     for one in patterns[:MOST_PATTERNS]:
