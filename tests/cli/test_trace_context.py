@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
+from rich.console import Console
 
+from longpole.cli.render.context import context_of_trace
 from longpole.formats.rows import telemetry_of_logs, telemetry_of_spans
 from longpole.model.log import LogRecord
-from longpole.model.span import Resource, Span, SpanKind
+from longpole.model.span import Resource, Span, SpanKind, StatusCode
 from tests.cli.command import documents, run
 from tests.cli.test_json_outputs import schema
 
@@ -165,7 +168,7 @@ def test_gaps_over_many_traces_tell_what_happened_in_them(tmp_path: Path) -> Non
     assert [one["name"] for one in first["metrics"]] == ["jvm.memory.used"]
     total = sum(gap["critical_ns"] for gap in document["gaps"])
     assert total == document["dark_ns"] <= document["duration_sum_ns"]
-    assert "jvm.memory.used: 980 MiB, usually 410" in run("gaps", *files).stdout
+    assert "jvm.memory.used: 980 MiB, usually 410 MiB" in run("gaps", *files).stdout
 
 
 def test_gaps_follow_the_filters(tmp_path: Path) -> None:
@@ -175,3 +178,56 @@ def test_gaps_follow_the_filters(tmp_path: Path) -> None:
     (one,) = documents("gaps", "--min-duration", "1s", *files)
     assert one["coverage"] == {"matched": 1, "used": 1}
     assert run("gaps", "--service", "nobody", *files).stdout.startswith("No trace matches.")
+
+
+def test_series_of_failures_are_not_told_of_a_trace_without_errors(tmp_path: Path) -> None:
+    made = ExportMetricsServiceRequest.FromString(metrics())
+    failures = made.resource_metrics[0].scope_metrics[0].metrics.add()
+    failures.CopyFrom(made.resource_metrics[0].scope_metrics[0].metrics[0])
+    failures.name = "calls.failed"
+    for point in failures.gauge.data_points:
+        label = point.attributes.add()
+        label.key, label.value.string_value = "rpc.response.status_code", "FAILED_PRECONDITION"
+    asked = write(tmp_path, records())
+    (tmp_path / "metrics.pb").write_bytes(made.SerializeToString())
+    assert [one["name"] for one in pay(documents(*asked)[0])["metrics"]] == ["jvm.memory.used"]
+    spans = [span for number in range(COUNT) for span in request(number)]
+    failed = [
+        replace(one, status_code=StatusCode.ERROR) if one.span_id == 4 else one for one in spans
+    ]
+    (tmp_path / "spans.pb").write_bytes(telemetry_of_spans(failed).body)
+    (report,) = documents(*asked)
+    assert {one["name"] for one in pay(report)["metrics"]} == {"jvm.memory.used", "calls.failed"}
+
+
+def test_several_nearby_records_are_told_by_their_template(tmp_path: Path) -> None:
+    burst = [
+        log(START + STRUCK * S + 300 * MS + n * MS, f"charged 2690 cents for order-{n}")
+        for n in range(15)
+    ]
+    text = run(*write(tmp_path, [*records(), *burst])).stdout
+    assert "charged <*> cents for <*>" in text
+    assert "cents for order-" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.9, 1.0, "among the slowest 10 % of 402 others"),
+        (0.0, 0.25, "among the fastest 25 % of 402 others"),
+        (0.4, 0.6, "slower than at least 40 %, at most 60 % of 402 others"),
+        (0.5, 0.5, "slower than 50 % of 402 others"),
+        (0.0, 1.0, "about as slow as 402 others"),
+    ],
+)
+def test_a_range_of_ranks_reads_as_one(low: float, high: float, words: str) -> None:
+    now = {"p50_ns": None, "rate_per_second": 1.0, "error_ratio": 0.0}
+    red = {"faster_share_low": low, "faster_share_high": high, "others": 402, "now": now,
+           "before": None}  # fmt: skip
+    place = {"service": "pay", "operation": "x", "red": red, "logs": {"worst": []}, "nearby": [],
+             "patterns": [], "metrics": []}  # fmt: skip
+    console = Console(width=200)
+    with console.capture() as shown:
+        for part in context_of_trace({"places": [place], "gaps": []}, 0):
+            console.print(part)
+    assert f"this one is {words}; 1 a second" in shown.get()

@@ -7,6 +7,7 @@ import re
 _SENTENCE_END = re.compile(r"\. ")
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _LONGEST_QUOTE = 100
+_ASPECTS = {"rate": " a second", "mean": " on average"}
 _LONGEST_NAME = 60
 
 
@@ -26,6 +27,21 @@ def share_text(share: float) -> str:
     """`74 %`; small shares keep a digit, so that nothing on the path reads as 0 %."""
     percent = share * 100
     return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %"
+
+
+def times_text(ratio: float) -> str:
+    """`4.2 times`; from ten on two digits are all that a reader keeps: `about 14,000 times`."""
+    if ratio < 9.95:
+        return f"{ratio:.1f} times"
+    return f"about {float(f'{ratio:.2g}'):,.0f} times"
+
+
+def metric_text(value: float, unit: str, aspect: str) -> str:
+    """`980 MiB`, `0.0428 s on average`, `12.5 a second`; four digits. What is counted a second is
+    not what the unit says (of a histogram), so a rate goes without; 1 and notes are no units."""
+    if aspect == "rate" or unit == "1" or unit.startswith("{"):
+        unit = ""
+    return f"{value:.4g}" + (f" {_cut(unit, 20)}" if unit else "") + _ASPECTS.get(aspect, "")
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

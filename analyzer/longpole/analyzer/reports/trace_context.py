@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longpole.analyzer.correlation.dark_time import Gap, gaps_of
+from longpole.analyzer.correlation.error_series import is_of_errors
 from longpole.analyzer.correlation.log_lines import (
     WARN,
     LogLine,
@@ -113,7 +114,10 @@ def _place(
 ) -> dict[str, Any]:  # fmt: skip
     instance = _instance(e, held[0])
     lines = [line for line in read.lines if is_same_instance(instance, line.instance)]
-    series = [one for one in read.series if is_same_instance(instance, one.instance)]
+    series = [
+        one for one in read.series
+        if is_same_instance(instance, one.instance) and (e.error_count or not is_of_errors(one))
+    ]  # fmt: skip
     intervals = _critical(e, held)
     around = _range(e, settings.around_ns, settings.around_ns)
     hull = TimeRange(intervals[0][0], intervals[-1][1]) if intervals else around

@@ -14,14 +14,13 @@ from longpole.analyzer.correlation.metric_moves import MetricMove, moves_of
 from longpole.analyzer.correlation.metric_series import Series
 from longpole.analyzer.root_cause.places import Evidence, EvidenceKind, Place
 from longpole.analyzer.root_cause.settings import RootCauseSettings
-from longpole.analyzer.wording import named
+from longpole.analyzer.wording import metric_text, named
 from longpole.model.timerange import TimeRange
 
 _OF_REQUESTS = re.compile(
     r"^(?:http|rpc)[._](?:server|client)[._]|^db[._]client[._]operation[._]|^messaging[._]"
     r"|^traces_|[._](?:requests?|calls)[._]duration"
 )
-_ASPECTS = {"rate": " a second", "mean": " on average"}
 
 
 def metric_evidence(
@@ -52,6 +51,6 @@ def _evidence(service: str, move: MetricMove) -> Evidence:
         amount=abs(move.z),
         before=move.usual,
         after=move.value,
-        words=f"{what} is {move.value:.4g} {named(one.unit)}{_ASPECTS.get(one.aspect, '')}, "
-        f"usually {move.usual:.4g}",
+        words=f"{what} is {metric_text(move.value, one.unit, one.aspect)}, "
+        f"usually {metric_text(move.usual, one.unit, one.aspect)}",
     )

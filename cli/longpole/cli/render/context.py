@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from longpole.analyzer.wording import metric_text
 from longpole.cli.render.text import inert, name_of, sentence_of, shortened
 from longpole.dashboards.figures import duration, moment, share
 
@@ -63,10 +64,7 @@ def _red(red: Mapping[str, Any]) -> str:
     low, high, now, before = (
         red[name] for name in ("faster_share_low", "faster_share_high", "now", "before")
     )
-    faster = share(low) if share(low) == share(high) else f"{share(low)} to {share(high)}"
-    words = f"this one is slower than {faster} of {red['others']:,} others"
-    if high - low > _VAGUE:
-        words = f"this one is about as slow as {red['others']:,} others"
+    words = f"this one is {_rank(low, high)} {red['others']:,} others"
     if now["p50_ns"] is not None:
         words += f"; median about {duration(now['p50_ns'])}"
         if before and before["p50_ns"] and not _alike(now["p50_ns"], before["p50_ns"]):
@@ -81,6 +79,19 @@ def _red(red: Mapping[str, Any]) -> str:
     return words
 
 
+def _rank(low: float, high: float) -> str:
+    """A histogram knows only between which shares of the others this one is."""
+    if high - low > _VAGUE:
+        return "about as slow as"
+    if share(low) == share(high):
+        return f"slower than {share(low)} of"
+    if high == 1:
+        return f"among the slowest {share(round(1 - low, 6))} of"
+    if low == 0:
+        return f"among the fastest {share(high)} of"
+    return f"slower than at least {share(low)}, at most {share(high)} of"
+
+
 def _alike(one: float, other: float) -> bool:
     low, high = sorted((one, other))
     return high <= low * _CLOSE
@@ -92,29 +103,31 @@ def _line(line: Mapping[str, Any]) -> str:
 
 
 def nearby_words(one: Mapping[str, Any]) -> str:
-    """A log pattern that keeps to some time, in a line."""
+    """A log pattern that keeps to some time, in a line. Of several records the template is shown:
+    any one of them would speak of another request."""
     expected = one["expected"]
     usual = f"{expected:.1g}" if expected < 10 else f"{expected:,.0f}"
     return (
         f"{one['inside']:,}× in just that time, where {usual} would be usual: "
-        f"{_body(one['example'])}"
+        f"{_body(one['example'] if one['inside'] == 1 else one['template'])}"
     )
 
 
 def _pattern(one: Mapping[str, Any]) -> str:
     state = "new around then" if one["state"] == "new" else "more often around then"
     level = f"{one['level'].upper()} " if one["level"] else ""
-    return f"{state}, {one['count']:,}×: {level}{_body(one['example'])}"
+    return f"{state}, {one['count']:,}×: {level}{_body(one['template'])}"
 
 
 def move_words(one: Mapping[str, Any]) -> str:
     """A metric that stands out, in a line."""
     name = name_of(one["name"])
-    aspect = {"rate": " a second", "mean": " on average"}.get(one["aspect"], "")
     labels = ", ".join(f"{name_of(v)}" for v in one["attributes"].values())
     where = f" ({shortened(labels, 60)})" if labels else ""
-    unit = f" {inert(one['unit'])[:20]}" if one["unit"] and one["aspect"] != "rate" else ""
-    return f"{name}{where}: {one['value']:.4g}{unit}{aspect}, usually {one['usual']:.4g}"
+    value, usual = (
+        metric_text(one[which], inert(one["unit"]), one["aspect"]) for which in ("value", "usual")
+    )
+    return f"{name}{where}: {value}, usually {usual}"
 
 
 def _gap(gap: Mapping[str, Any], start: int) -> _Block:

@@ -17,7 +17,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.window.span_columns import Ints, SpanColumns
 from longpole.analyzer.findings.window.statistics import rises, theil_sen
 from longpole.analyzer.findings.window.window import Window, WindowDetector, WindowFinding
-from longpole.analyzer.wording import counted, duration_text, named, quoted
+from longpole.analyzer.wording import counted, duration_text, named, quoted, times_text
 from longpole.model.finding import FindingSeverity
 from longpole.model.span import SpanKind
 
@@ -152,7 +152,7 @@ def _finding(window: Window, one: _Series) -> WindowFinding:
     else:
         how = (
             f"takes {duration_text(int(np.median(durations)))} (median of "
-            f"{counted(len(durations), 'run')}), {one.change:.1f} times as long as in the time "
+            f"{counted(len(durations), 'run')}), {times_text(one.change)} as long as in the time "
             f"before ({duration_text(one.was)})"
         )
     name = spans.name.of(int(one.rows[worst[0]]))
