@@ -140,6 +140,34 @@ def test_nothing_to_compare_is_not_a_pass(files: dict[str, Path]) -> None:
     assert shown.stdout.startswith("Nothing to compare: neither side has traces.")
 
 
+def test_a_check_of_nothing_does_not_contradict_itself(files: dict[str, Path]) -> None:
+    shown = run("diff", files["base"], files["head"], "--service", "nobody").stdout
+    assert shown.startswith("FAIL nothing to compare: neither side has traces.")
+    assert "slower" not in shown
+
+
+def test_too_few_traces_leave_a_check_open_unless_it_is_strict(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    pair: list[str | Path] = [files["base"], files["head"], "--sample", "3"]
+    plain = run("diff", *pair)
+    assert (plain.exit_code, plain.stdout.split()[0]) == (0, "unknown")
+    report = tmp_path / "report.xml"
+    gated = run("diff", *pair, *SLOWER, "--junit", report)
+    assert gated.exit_code == 0
+    assert gated.stdout.startswith("unknown mean path > +5%  ")
+    assert "cannot tell: 3 and 3 traces, at least 8 a side are needed" in " ".join(
+        gated.stdout.split()
+    )
+    assert gated.stderr.startswith("note: the check passes only because there are too few traces")
+    assert ElementTree.parse(report).getroot().get("skipped") == "1"
+    strict = run("diff", *pair, *SLOWER, "--strict")
+    assert (strict.exit_code, strict.stderr, strict.stdout[:4]) == (1, "", "FAIL")
+    (found,) = documents("diff", *pair, *SLOWER)
+    jsonschema.validate(found, schema("diff"))
+    assert [gate["outcome"] for gate in found["gates"]] == ["too_few"]
+
+
 def test_the_document_of_a_check_fits_its_schema(files: dict[str, Path]) -> None:
     (found,) = documents("diff", files["base"], files["again"], *SLOWER)
     jsonschema.validate(found, schema("diff"))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from longpole.cli.exit_codes import Failure, NoAnswer, NotFound, Refused
+from longpole.cli.parameter_flags import in_flags
 from longpole.cli.question import Asked, unknown
 from longpole.model.secret import Secret
 
@@ -128,7 +129,7 @@ class HttpSource:
             return Refused(f"{message}; --auth-token-file names the file that holds it")
         if response.status_code in (500, 503):
             return NoAnswer(message)
-        return Refused(message)
+        return Refused(in_flags(message) if code == "bad_question" else message)
 
 
 def _pairs(asked: Asked) -> list[tuple[str, str | int | float | bool | None]]:

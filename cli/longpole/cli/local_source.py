@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from longpole.cli.exit_codes import NotFound, Refused
+from longpole.cli.parameter_flags import in_flags
 from longpole.cli.question import Asked, unknown
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers
@@ -93,5 +94,7 @@ def _as_failures() -> Iterator[None]:
         yield
     except (errors.UnknownTrace, errors.UnknownService) as error:
         raise NotFound(unknown(str(error), error.reasons)) from None
+    except errors.BadQuestion as error:
+        raise Refused(in_flags(str(error))) from None
     except errors.ANSWERED as error:
         raise Refused(str(error)) from None

@@ -46,7 +46,7 @@ def queries(asked: Parameters, clock: Clock, is_apart: bool) -> tuple[TraceQuery
         if times is not None and has_time:
             raise BadQuestion(f"{side} has a time of its own, so at and window say nothing")
         common = parameters.query(shared, clock, default_limit=None)
-        more = parameters.query(own, clock, default_limit=None)
+        more = _query_of(side, own, clock)
         if root is not None:
             more = replace(more, conditions=(*more.conditions, root))
         time = times[place] if times else more.time if has_time else common.time
@@ -57,6 +57,17 @@ def queries(asked: Parameters, clock: Clock, is_apart: bool) -> tuple[TraceQuery
             "conditions (--base, --head, --by-attr) or files (--base-file, --head-file)"
         )
     return result[0], result[1]
+
+
+def _query_of(side: str, own: Parameters, clock: Clock) -> TraceQuery:
+    """Of one side's parameters; a refusal names them as they were given, with the side."""
+    try:
+        return parameters.query(own, clock, default_limit=None)
+    except BadQuestion as error:
+        name = str(error).partition(":")[0]
+        if name not in own:
+            raise
+        raise BadQuestion(f"{side}_{error}") from None
 
 
 def _windows(asked: Parameters, clock: Clock) -> tuple[TimeRange, TimeRange] | None:

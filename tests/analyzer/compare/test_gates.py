@@ -69,8 +69,15 @@ def test_a_condition_is_about_its_own_figure(text: str, outcome: Outcome) -> Non
 def test_a_figure_beyond_the_limit_that_chance_explains_is_noise() -> None:
     few = result("mean path > +1us", traces(12, 10, 1), traces(12, 10.4, 2))
     assert few.outcome is Outcome.NOISE
-    fewest = result("mean path > +1us", traces(3, 10, 1), traces(3, 14, 2))
-    assert (fewest.outcome, "too few" in fewest.reason) == (Outcome.NOISE, True)
+
+
+@pytest.mark.parametrize(("limit", "word"), [("+1us", "beyond"), ("+10s", "within")])
+def test_with_too_few_traces_nobody_can_tell(limit: str, word: str) -> None:
+    fewest = result(f"mean path > {limit}", traces(3, 10, 1), traces(40, 14, 2))
+    assert fewest.outcome is Outcome.TOO_FEW
+    assert fewest.reason == (
+        f"cannot tell: 3 and 40 traces, at least 8 a side are needed ({word} the limit as it is)"
+    )
 
 
 def test_errors_are_counted_in_points() -> None:

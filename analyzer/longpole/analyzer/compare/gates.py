@@ -20,7 +20,7 @@ import numpy as np
 
 from longpole.analyzer.compare.band import Statistic, percentile_ns
 from longpole.analyzer.compare.columns import Scope
-from longpole.analyzer.compare.noise import Change, Changes
+from longpole.analyzer.compare.noise import FEWEST_TRACES, Change, Changes
 from longpole.analyzer.compare.ranks import Floats
 from longpole.analyzer.compare.sample import Operation, Sample
 from longpole.model.problem import LongpoleError
@@ -66,6 +66,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # beyond the limit, and a test says that it got worse
     NOISE = "noise"  # beyond the limit, but that may be chance
     UNKNOWN = "unknown"  # there is nothing to measure it on
+    TOO_FEW = "too_few"  # there are figures, but of too few traces to tell anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,19 @@ def gate_result(
     change = after - before
     if gate.is_relative and gate.statistic is not None:
         change = change / before if before else math.inf if change > 0 else 0.0
+    if not found.is_enough:
+        beyond = "beyond" if change > gate.limit else "within"
+        reason = (
+            f"cannot tell: {len(base)} and {len(head)} traces, at least {FEWEST_TRACES} a side "
+            f"are needed ({beyond} the limit as it is)"
+        )
+        return GateResult(gate, before, after, change, Outcome.TOO_FEW, reason)
     if change <= gate.limit:
         return GateResult(gate, before, after, change, Outcome.PASSED, "within the limit")
     if _witness(gate, found) is not None:
         reason = "beyond the limit, and more than noise"
         return GateResult(gate, before, after, change, Outcome.FAILED, reason)
     reason = "beyond the limit, but not more than noise"
-    if not found.is_enough:
-        reason = "beyond the limit, but too few traces to tell it from noise"
     return GateResult(gate, before, after, change, Outcome.NOISE, reason)
 
 

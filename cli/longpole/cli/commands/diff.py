@@ -22,7 +22,11 @@ from longpole.cli.two_sides import asked_sides, compared, side_options
     help="'p95 path > +5%', 'mean path \"SELECT cart\" > +2ms', 'errors > +1%'; may be given "
     "several times",
 )
-@click.option("--strict", is_flag=True, help="a condition fails even if it may be noise")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="a condition fails even if it may be noise, or cannot be told with so few traces",
+)
 @click.option("--markdown", is_flag=True, help="print Markdown, for a comment on a change")
 @click.option("--junit", metavar="FILE", type=click.Path(), help="also write a JUnit report")
 @filter_flags
@@ -45,7 +49,8 @@ def command(
     BASE and HEAD are files; without them the flags say what to compare, as for
     `longpole compare`. With --fail-on, head is worse if a condition fails: its figure is beyond
     the limit, and a test says that this is more than noise. Without, it is worse if anything
-    is slower, or fails more often, beyond noise.
+    is slower, or fails more often, beyond noise. With too few traces to tell, neither is said
+    to be: the check passes with a note, and with --strict conditions fail.
 
     \b
     CONDITION  STATISTIC [path|duration] ["OPERATION"] > +NUMBER UNIT
@@ -62,11 +67,14 @@ def command(
     asked = {**asked_sides(given), "fail_on": list(fail_on)}
     sides = [[file] for file in base_and_head] or [[], []]
     document = compared(settings, asked, files, sides[0], sides[1])
-    from longpole.cli.gate_checks import checked
+    from longpole.cli.gate_checks import checked, note_on
 
     checks = checked(document, is_strict=strict)
     if not all(check.is_passed for check in checks):
         end_with_bad_news()
+    note = note_on(checks)
+    if note:
+        click.echo(note, err=True)
     if junit is not None:
         from longpole.cli.render.junit import junit_report
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longpole.cli.gate_checks import Check
+from longpole.cli.gate_checks import NOTHING_TO_COMPARE, Check
 from longpole.cli.render.text import inert, name_of, sentence_of, shortened
 from longpole.dashboards.figures import duration, plural
 
@@ -27,16 +27,23 @@ def compare_text(document: Mapping[str, Any]) -> RenderableType:
 def diff_text(document: Mapping[str, Any], checks: Sequence[Check]) -> RenderableType:
     """The checks, then the comparison."""
     parts: list[RenderableType] = []
+    width = max((len(_word(check).plain) for check in checks), default=0)
     for check in checks:
         grid = Table.grid(padding=(0, 1), expand=False)
-        grid.add_column(width=4, no_wrap=True)
+        grid.add_column(width=max(4, width), no_wrap=True)
         grid.add_column(overflow="fold")
-        word = Text("ok", "bold green") if check.is_passed else Text("FAIL", "bold red")
         words = Text(inert(check.name), "bold")
-        words.append(f"  {sentence_of(check.detail)}", "not bold")
-        grid.add_row(word, words)
+        colon = ":" if check.name == NOTHING_TO_COMPARE else " "
+        words.append(f"{colon} {sentence_of(check.detail)}", "not bold")
+        grid.add_row(_word(check), words)
         parts.append(grid)
     return Group(*parts, Text(), *_parts(document, with_verdict=bool(document["gates"])))
+
+
+def _word(check: Check) -> Text:
+    if check.is_open:
+        return Text("unknown", "bold yellow")
+    return Text("ok", "bold green") if check.is_passed else Text("FAIL", "bold red")
 
 
 def _parts(document: Mapping[str, Any], with_verdict: bool = True) -> Iterator[RenderableType]:

@@ -19,8 +19,7 @@ def diff_markdown(document: Mapping[str, Any], checks: Sequence[Check]) -> str:
     lines = [f"### Longpole: {_escaped(sentence_of(document['verdict_line']))}", ""]
     lines += ["| | check | |", "| --- | --- | --- |"]
     lines += [
-        f"| {'✅' if check.is_passed else '❌'} | {_escaped(check.name)} "
-        f"| {_escaped(sentence_of(check.detail))} |"
+        f"| {_mark(check)} | {_escaped(check.name)} | {_escaped(sentence_of(check.detail))} |"
         for check in checks
     ]
     base, head, compared = document["base"], document["head"], document["compared"]
@@ -51,6 +50,10 @@ def diff_markdown(document: Mapping[str, Any], checks: Sequence[Check]) -> str:
               f"{coverage[1]['matched']:,})."]  # fmt: skip
     lines += [f"Note: {_escaped(inert(notice))}" for notice in document["notices"]]
     return "\n".join(lines)
+
+
+def _mark(check: Check) -> str:
+    return "❔" if check.is_open else "✅" if check.is_passed else "❌"
 
 
 def _terms(document: Mapping[str, Any]) -> list[str]:

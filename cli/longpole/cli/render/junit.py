@@ -10,11 +10,13 @@ from longpole.cli.render.text import inert
 
 
 def junit_report(checks: Sequence[Check]) -> str:
-    """An XML document with one test case a check."""
+    """An XML document with one test case a check; what too few traces leave open is skipped."""
     failures = sum(not check.is_passed for check in checks)
+    skipped = sum(check.is_open for check in checks)
+    counts = {"tests": len(checks), "failures": failures, "skipped": skipped}
     suite = ElementTree.Element(
         "testsuite",
-        {"name": "longpole diff", "tests": str(len(checks)), "failures": str(failures)},
+        {"name": "longpole diff", **{name: str(count) for name, count in counts.items()}},
     )
     for check in checks:
         case = ElementTree.SubElement(
@@ -22,6 +24,8 @@ def junit_report(checks: Sequence[Check]) -> str:
         )
         if not check.is_passed:
             ElementTree.SubElement(case, "failure", {"message": _text(check.detail)})
+        elif check.is_open:
+            ElementTree.SubElement(case, "skipped", {"message": _text(check.detail)})
         else:
             ElementTree.SubElement(case, "system-out").text = _text(check.detail)
     ElementTree.indent(suite)
