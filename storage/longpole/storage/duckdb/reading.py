@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from longpole.storage.duckdb.read.reader import Reader
 
 
-class Reading:
+class Reading(ABC):
     """`TraceReader`, `Exporter` and `SqlReader`, for a store that has a reader: it is made at
     the first question, since a server accepts data before it has paid for DuckDB's import."""
 
     @property
+    @abstractmethod
     def _reader(self) -> Reader:
-        raise NotImplementedError
+        """Made when first asked for."""
 
     def trace(self, trace_id: int) -> Trace | None:
         """See `ports.TraceReader`."""
