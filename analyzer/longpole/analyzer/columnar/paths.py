@@ -62,7 +62,10 @@ def batch_paths(
     compile_all()
     chosen = options or PathOptions()
     if clocks is None:
-        clocks = [clocks_of_text(state.clocks) or NO_CLOCKS for state in whole.traces]
+        texts = [state.clocks for state in whole.traces]
+        clocks = [NO_CLOCKS] * len(texts)
+        if any(texts):  # hardly ever, and there may be a hundred thousand
+            clocks = [clocks_of_text(text) or NO_CLOCKS for text in texts]
     batch, applied = with_right_clocks(span_batch(whole), clocks)
     forest = build_forest(
         batch.offsets, batch.span_ids, batch.parent_ids, batch.starts, batch.ends, batch.kinds,

@@ -24,7 +24,8 @@ def with_right_clocks(
 
     `clocks` has an entry for each trace. Odd traces stay as they are; they get there one by one.
     """
-    if not any(clocks):
+    # The traces of one time share theirs, so few are asked.
+    if not any({id(own): own for own in clocks}.values()):
         return batch, (NO_CLOCKS,) * len(clocks)
     codes, hosts = clock_codes(batch.whole.spans)
     codes = codes[batch.rows]
