@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
 from loguru import logger
 from starlette.exceptions import HTTPException
 
@@ -16,11 +14,13 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers, Readable
 from longpole.dashboards.api import api_router, as_json
-from longpole.dashboards.pages import error_page, page_router
+from longpole.dashboards.assets import assets_router
+from longpole.dashboards.pages import page_router
+from longpole.dashboards.pages.rendering import error_page
 from longpole.model.clock import Clock
 
-# A fixed list: nothing of a request ever becomes a path on disk.
-STATIC = {"longpole.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml"}
+# What programs and scripts ask for; they get errors as JSON.
+NOT_PAGES = ("/api/", "/static/", "/metrics", "/tempo", "/jaeger", "/prometheus", "/loki")
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -54,15 +54,12 @@ def create_app(
     )
     app.include_router(api_router(answers))
     app.include_router(page_router(answers))
+    app.include_router(assets_router())
 
     @app.get("/metrics", include_in_schema=False)
     def own_metrics() -> Response:
         return Response(metrics(), media_type=METRICS_TYPE)
 
-    for name, media_type in STATIC.items():
-        app.add_api_route(
-            f"/static/{name}", _static(name, media_type), include_in_schema=False, methods=["GET"]
-        )
     for kind in errors.ANSWERED:
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -71,20 +68,11 @@ def create_app(
     return app
 
 
-def _static(name: str, media_type: str) -> Callable[[], Response]:
-    content = (Path(__file__).parent / "static" / name).read_bytes()
-
-    def serve() -> Response:
-        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=300"})
-
-    return serve
-
-
 def _answer(
     request: Request, status: int, code: str, message: str, reasons: tuple[str, ...] = ()
 ) -> Response:
     if _is_page(request):
-        return HTMLResponse(error_page(status, message, reasons), status_code=status)
+        return error_page(request, status, message, reasons)
     response = as_json(errors.document(code, message, reasons))
     response.status_code = status
     if status == 503:
@@ -93,8 +81,9 @@ def _answer(
 
 
 def _is_page(request: Request) -> bool:
+    """Whether a person asked: what programs and scripts ask for has a prefix."""
     path: str = request.scope["path"]
-    return path == "/" or path == "/traces" or path.startswith("/traces/")
+    return not path.startswith(NOT_PAGES)
 
 
 def _refused(request: Request, error: Exception) -> Response:

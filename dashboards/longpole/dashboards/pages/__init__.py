@@ -1,0 +1,19 @@
+"""The pages: HTML from the same documents that the API gives, one module for each page.
+
+Scripts make them quicker to work with; none is needed to read them.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.pages import search_page, trace_page
+
+
+def page_router(answers: Answers) -> APIRouter:
+    """Routes of all pages."""
+    router = APIRouter(include_in_schema=False)
+    for module in (search_page, trace_page):
+        router.include_router(module.routes(answers))
+    return router

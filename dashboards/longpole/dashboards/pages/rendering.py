@@ -1,0 +1,93 @@
+"""Templates to HTML: one environment, its filters, and what every page needs to know.
+
+Names and sentences come from telemetry. The filters `name`, `sentence` and `plain` make them
+inert and short; nothing else may put telemetry on a page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from longpole.dashboards import figures
+from longpole.dashboards.assets import assets
+from longpole.dashboards.inert_text import NAMELESS, inert
+from longpole.dashboards.pages.navigation import PLACES
+from longpole.dashboards.ribbon import colour_of
+
+# In characters. A name beyond that says nothing more to a reader; the JSON has all of it.
+LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
+THEME_COOKIE, KEYS_COOKIE = "longpole_theme", "longpole_keys"
+THEMES = ("light", "dark")
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(
+    request: Request, template: str, status: int = 200, *, place: str = "", **values: Any
+) -> HTMLResponse:
+    """A template as an answer; `place` is the entry of the header that it belongs to. Every
+    template may also use `theme` ("" for the system's), `with_keys` and `path_and_query`."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    text = _templates.get_template(template).render(
+        place=place,
+        theme=theme if theme in THEMES else "",
+        with_keys=request.cookies.get(KEYS_COOKIE, "on") != "off",
+        path_and_query=request.scope["path"] + (f"?{query}" if query else ""),
+        **values,
+    )
+    return HTMLResponse(text, status_code=status)
+
+
+def error_page(
+    request: Request, status: int, message: str, reasons: tuple[str, ...]
+) -> HTMLResponse:
+    """Why there is no page here."""
+    template = "trace_not_found.html" if reasons else "refused.html"
+    return page(request, template, status, code=status, message=message, reasons=reasons)
+
+
+def shown_name(text: str | None) -> Markup:
+    """The name of a service or an operation as an element: cut when it is so long that it
+    hides the rest, the whole of it as its tooltip then."""
+    return _element(text, LONGEST_NAME) if text else Markup("<i>{}</i>").format(NAMELESS)
+
+
+def shown_sentence(text: str) -> Markup:
+    """The same for a sentence that quotes telemetry."""
+    return _element(text, LONGEST_SENTENCE)
+
+
+def plain_name(text: str | None) -> str:
+    """The same where no element may stand: in titles."""
+    name = inert((text or "")[: LONGEST_NAME + 1])
+    return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
+
+
+def _element(text: str, longest: int) -> Markup:
+    # Isolation alone would let a mark in a quoted name turn the rest of its sentence around.
+    shown = inert(text[:LONGEST_TITLE])
+    if len(text) <= longest:
+        return Markup("<bdi>{}</bdi>").format(shown)
+    return Markup('<bdi title="{}">{}…</bdi>').format(shown, shown[:longest])
+
+
+_templates.filters.update(
+    duration=figures.duration, share=figures.share, moment=figures.moment, size=figures.size,
+    colour=colour_of, name=shown_name, plain=plain_name, sentence=shown_sentence,
+)  # fmt: skip
+_templates.globals.update(
+    plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES
+)
