@@ -6,6 +6,7 @@ inert and short; nothing else may put telemetry on a page.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ def page(
     return HTMLResponse(text, status_code=status)
 
 
+def macro(template: str, name: str) -> Callable[..., str]:
+    """A macro of a template, for fragments and tests."""
+    found: Callable[..., str] = getattr(_templates.get_template(template).module, name)
+    return found
+
+
 def error_page(
     request: Request, status: int, message: str, reasons: tuple[str, ...]
 ) -> HTMLResponse:
@@ -76,6 +83,12 @@ def plain_name(text: str | None) -> str:
     return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
 
 
+def plain_sentence(text: str) -> str:
+    """A sentence where no element may stand: in the titles of a drawing."""
+    shown = inert(text[: LONGEST_SENTENCE + 1])
+    return shown if len(shown) <= LONGEST_SENTENCE else shown[:LONGEST_SENTENCE] + "…"
+
+
 def _element(text: str, longest: int) -> Markup:
     # Isolation alone would let a mark in a quoted name turn the rest of its sentence around.
     shown = inert(text[:LONGEST_TITLE])
@@ -87,6 +100,7 @@ def _element(text: str, longest: int) -> Markup:
 _templates.filters.update(
     duration=figures.duration, share=figures.share, moment=figures.moment, size=figures.size,
     colour=colour_of, name=shown_name, plain=plain_name, sentence=shown_sentence,
+    plain_sentence=plain_sentence,
 )  # fmt: skip
 _templates.globals.update(
     plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES
