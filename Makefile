@@ -22,7 +22,7 @@ $(VENV)/.made: requirements.txt pyproject.toml sample-apps/pyproject.toml
 	touch $@
 
 # Debian packages by the program that shows whether they are there.
-PEERS := npm:nodejs,npm docker-compose:docker-compose nats-server:nats-server \
+PEERS := npm:nodejs,npm chromium:chromium,fonts-dejavu-core docker-compose:docker-compose nats-server:nats-server \
   /usr/lib/postgresql/15/bin/postgres:postgresql-15
 
 tools: ## install the peers that tests talk to (Debian packages as root, npm packages)
