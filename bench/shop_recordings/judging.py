@@ -2,9 +2,11 @@
 
 Right is: the first entry of `longpole findings` over the faulty window names the detector, the
 service and the operation of `faults.toml`. For faults that one trace shows, the first entry of the
-verdict of the slowest affected trace may say it instead. Which trace that is follows from the label
-alone: the longest one that began in the window, has the label's root operation and holds a span of
-its service and operation.
+verdict of the slowest affected trace may say it instead. Which traces are affected follows from the
+label alone: those that began in the window, have the label's root operation, hold a span of its
+service and operation, and are in its ledger, which has the traces in which the fault really acted.
+Recordings older than the ledger do without that last condition, and then the slowest of a fault
+that strikes one request in four may well be one that it spared.
 """
 
 from __future__ import annotations
@@ -49,9 +51,18 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Affected:
+    """A trace in which the fault acted."""
+
+    duration_ns: int
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """What was said of one recording. `by_verdict` is of the slowest affected trace, and only
-    for faults that one trace shows; `warnings` counts entries of level warning or above."""
+    """What was said of one recording. `by_verdict` is of the slowest affected trace, `by_median`
+    of the median one, `trace_id` and `median_trace_id` are theirs; only for faults that one trace
+    shows. `warnings` counts entries of level warning or above."""
 
     seed: int
     fault: str
@@ -61,6 +72,9 @@ class Judged:
     trace_id: str = ""
     warnings: int = 0
     visible: str = ""
+    by_median: Said = field(default_factory=Said)
+    median_trace_id: str = ""
+    affected: int = 0
 
     @property
     def is_right(self) -> bool:
@@ -98,23 +112,49 @@ def judged(folder: Path, fault: dict[str, Any] | None) -> Judged:
         if fault is None:
             return Judged(label["seed"], "healthy", ("", "", ""), first, warnings=warnings)
         expected = (fault["detector"], fault["service"], fault["operation"])
-        verdict, trace_id = Said(), ""
-        if fault["visible"] == "trace":
-            trace_id = _slowest_affected(store, fault, start, end)
-            if trace_id:
-                report = answers.trace(trace_id, {})
-                lines = report["verdict"]
-                verdict = _said(lines[0]) if lines else Said()
+        traces = affected(store, fault, label) if fault["visible"] == "trace" else []
+        slowest = traces[-1].trace_id if traces else ""
+        median = traces[len(traces) // 2].trace_id if traces else ""
         return Judged(
             label["seed"],
             fault["name"],
             expected,
             first,
-            verdict,
-            trace_id,
+            _first_of_verdict(answers, slowest),
+            slowest,
             warnings,
             fault["visible"],
+            _first_of_verdict(answers, median),
+            median,
+            len(traces),
         )
+
+
+def affected(store: MemoryStore, fault: dict[str, Any], label: dict[str, Any]) -> list[Affected]:
+    """The traces in which the fault acted by the words of its label, see the module, the shortest
+    first. `fault` is its row of `faults.toml`."""
+    start, end = label["faulty"]
+    ledger = set(label["affected"]) if "affected" in label else None
+    rows = store.find_traces(TraceQuery(time=TimeRange(start, end), limit=None)).traces
+    found = []
+    for row in rows.to_pylist():
+        trace_id = join_trace_id(row["trace_hi"], row["trace_lo"])
+        if row["root_operation"] != fault["root"] or not start <= row["start_unix_nano"] < end:
+            continue
+        if ledger is not None and trace_id_hex(trace_id) not in ledger:
+            continue
+        trace = store.trace(trace_id)
+        if trace is not None and any(
+            span.service_name == fault["service"] and span.name == fault["operation"]
+            for span in trace.spans
+        ):
+            found.append(Affected(row["duration_ns"], trace_id_hex(trace_id)))
+    return sorted(found, key=lambda one: (one.duration_ns, one.trace_id))
+
+
+def _first_of_verdict(answers: Answers, trace_id: str) -> Said:
+    lines = answers.trace(trace_id, {})["verdict"] if trace_id else []
+    return _said(lines[0]) if lines else Said()
 
 
 def _said(entry: dict[str, Any]) -> Said:
@@ -125,20 +165,3 @@ def _said(entry: dict[str, Any]) -> Said:
         entry.get("severity") or "",
         entry["reason"],
     )
-
-
-def _slowest_affected(store: MemoryStore, fault: dict[str, Any], start: int, end: int) -> str:
-    found = store.find_traces(TraceQuery(time=TimeRange(start, end), limit=None)).traces
-    longest, chosen = -1, ""
-    for row in found.to_pylist():
-        if row["root_operation"] != fault["root"] or not start <= row["start_unix_nano"] < end:
-            continue
-        trace = store.trace(join_trace_id(row["trace_hi"], row["trace_lo"]))
-        if trace is None or row["duration_ns"] <= longest:
-            continue
-        if any(
-            span.service_name == fault["service"] and span.name == fault["operation"]
-            for span in trace.spans
-        ):
-            longest, chosen = row["duration_ns"], trace_id_hex(trace.trace_id)
-    return chosen

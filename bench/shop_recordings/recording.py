@@ -5,6 +5,16 @@
         traces.pb.zst  logs.pb.zst  metrics.pb.zst     OTLP export requests, one after the other
         label.json                                     what was true, and when; written last
 
+What a label holds (times in Unix nanoseconds):
+
+    fault, seed, rate      its name; who the customers were and how many
+    healthy, faulty        [from, to) of the two windows; a healthy recording has the first only
+    label                  the shop's own label of the fault, see sample-apps/README.md
+    affected               the shop's ledger: the ids, 32 hexadecimal digits each, of all traces in
+                           which the fault really acted, in the order in which instances told. Empty
+                           for the two faults that no request can tell of (gateway-rate-limit,
+                           shipping-pause); not there in recordings older than the ledger.
+
 A folder with a label is whole, so a run that was cut off goes on where it stopped.
 """
 
@@ -74,6 +84,8 @@ def record_seed(folder: Path, seed: int, rate: float) -> None:
             else:
                 label = _fault(shop, name)
                 time.sleep(DRAIN_SECONDS)
+                # Now, because instances tell of what they did with their next heartbeat.
+                label["affected"] = _ledger(shop, name)
             _write(folder / name, shop.receiver.taken(), {**label, "seed": seed, "rate": rate})
             print(f"recorded seed {seed} {name}", file=sys.stderr, flush=True)
             if name != HEALTHY:
@@ -103,6 +115,13 @@ def _fault(shop: Shop, name: str) -> dict[str, Any]:
         "faulty": [label["start_unix_nano"], label["end_unix_nano"]],
         "label": label,
     }
+
+
+def _ledger(shop: Shop, name: str) -> list[str]:
+    answer = shop.registry.get(f"/v1/faults/{name}/ledger")
+    answer.raise_for_status()
+    trace_ids: list[str] = answer.json()["trace_ids"]
+    return trace_ids
 
 
 def _write(folder: Path, bodies: dict[str, bytes], label: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ TRACES = Path(__file__).parent.parent / "analyzer" / "findings" / "recordings"
 EVER = [0, 4_000_000_000_000_000_000]
 
 
-def recording(folder: Path, trace: str, fault: str) -> Path:
+def recording(folder: Path, trace: str, fault: str, **more: object) -> Path:
     """A folder as the recorder writes it, with one trace that really happened."""
     at = TRACES / f"{trace}.json"
     bodies = dict.fromkeys(SIGNALS, b"")
@@ -31,7 +31,7 @@ def recording(folder: Path, trace: str, fault: str) -> Path:
         bodies[telemetry.signal.value] += telemetry.body
     for signal, body in bodies.items():
         (folder / f"{signal}.pb.zst").write_bytes(zstandard.compress(body))
-    label = {"fault": fault, "seed": 1, "healthy": EVER, "faulty": EVER}
+    label = {"fault": fault, "seed": 1, "healthy": EVER, "faulty": EVER, **more}
     (folder / "label.json").write_text(json.dumps(label))
     return folder
 
@@ -41,6 +41,17 @@ def test_a_recording_of_a_fault_is_right_when_its_first_line_says_so(tmp_path: P
     result = judged(recording(tmp_path, name, name), faults()[name])
     assert result.trace_id
     assert result.is_right, result
+
+
+def test_of_the_traces_only_those_in_the_ledger_are_affected(tmp_path: Path) -> None:
+    name = "saga-missing-compensation"
+    trace_id = judged(recording(tmp_path, name, name), faults()[name]).trace_id
+    told = judged(recording(tmp_path, name, name, affected=[trace_id]), faults()[name])
+    assert (told.affected, told.trace_id, told.median_trace_id) == (1, trace_id, trace_id)
+    assert told.by_verdict.place == told.by_median.place == told.expected
+
+    spared = judged(recording(tmp_path, name, name, affected=["ab" * 16]), faults()[name])
+    assert (spared.affected, spared.trace_id, spared.by_verdict) == (0, "", Said())
 
 
 def test_the_same_recording_is_wrong_for_another_fault(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from shop.chassis.heartbeat import Held
 from shop.chassis.messaging import open_events
 from shop.chassis.ports import Caller, Database, Discovery, PolicySource
 from shop.chassis.settings import Settings
+from shop.chassis.skew import FAULT as CLOCK_SKEW
 from shop.chassis.skew import skew_of
 from shop.chassis.switches import HeldFaults, HeldFlags
 from shop.chassis.telemetry import Telemetry
@@ -28,7 +29,10 @@ def make_chassis(
         services = DnsDiscovery(settings.dns_domain, settings.dns_http_port, settings.dns_grpc_port)
     discovery = WithOutside(services, settings.outside_url)
     if telemetry is not None:
-        telemetry.skew.follow(skew_of(held.faults, settings.service_name, settings.instance_id))
+        telemetry.skew.follow(
+            skew_of(held.faults, settings.service_name, settings.instance_id),
+            lambda trace_id: held.faults.acted(CLOCK_SKEW, trace_id),
+        )
 
     def caller(dependency: str, policy: PolicySource) -> Caller:
         return HttpCaller(dependency, policy, discovery)

@@ -82,6 +82,7 @@ def chain_router(chassis: Chassis, wait: Callable[[float], None] = time.sleep) -
         """Add this service's part, then ask the services of `hops`, each through the one before."""
         parameters = chassis.faults.active(FAULT)
         if parameters is not None:
+            chassis.faults.acted(FAULT)
             wait(float(parameters["milliseconds_per_hop"]) / 1000)
         behind = chain.walk([hop for hop in hops.split(",") if hop])
         return Enrichment(services=[chassis.settings.service_name, *behind])

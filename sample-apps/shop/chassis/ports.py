@@ -47,6 +47,12 @@ class Faults(Protocol):
         may ask on every request. Raises KeyError for a name that `faults.toml` lacks."""
         ...
 
+    def acted(self, name: str, trace_id: int = 0) -> None:
+        """Called where the fault has just made a request other than it would have been: note its
+        trace, by default the one under way, for the registry's ledger. Nothing of it is in the
+        telemetry. Never blocks, never fails; without a trace nothing is noted."""
+        ...
+
 
 class Flags(Protocol):
     """Feature flags."""

@@ -24,10 +24,18 @@ class ClockSkew:
 
     def __init__(self) -> None:
         self._read: Callable[[], int] = lambda: 0
+        self._acted: Callable[[int], None] = lambda trace_id: None
 
-    def follow(self, read: Callable[[], int]) -> None:
-        """Ask `read` for the nanoseconds from now on."""
-        self._read = read
+    def follow(self, read: Callable[[], int], acted: Callable[[int], None]) -> None:
+        """From now on ask `read` for the nanoseconds, and tell `acted` the trace of each span that
+        was shifted."""
+        self._read, self._acted = read, acted
+
+    def has_shifted(self, span: ReadableSpan) -> None:
+        """This span bears wrong times now."""
+        context = span.get_span_context()
+        if context is not None:
+            self._acted(context.trace_id)
 
     def nanoseconds(self) -> int:
         """Nanoseconds ahead; 0 when the clock is right."""
@@ -63,6 +71,7 @@ class SkewedSpans(SpanProcessor):
         nanoseconds = self._skew.nanoseconds()
         if nanoseconds:
             span = copy_of(span, shift_nanoseconds=nanoseconds)
+            self._skew.has_shifted(span)
         self._inner.on_end(span)
 
     def shutdown(self) -> None:

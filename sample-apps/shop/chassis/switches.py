@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -12,6 +13,8 @@ from shop.chassis.ports import FaultParameters
 from shop.faults.catalogue import CATALOGUE
 
 PROVIDER = "shop-registry"
+MOST_NOTED = 10_000
+"""Traces of a fault that wait for the next heartbeat; while the registry is away, no more."""
 
 
 class HeldFaults:
@@ -19,6 +22,9 @@ class HeldFaults:
 
     def __init__(self) -> None:
         self._active: Mapping[str, FaultParameters] = {}
+        # By fault the traces it acted in, in their order, since they were last taken.
+        self._noted: dict[str, dict[str, None]] = {}
+        self._lock = threading.Lock()
 
     def hold(self, active: Mapping[str, FaultParameters]) -> None:
         """These are on from now on, all others off. Unknown names are kept: another version of
@@ -30,6 +36,25 @@ class HeldFaults:
         if name not in CATALOGUE:
             raise KeyError(name)
         return self._active.get(name)
+
+    def acted(self, name: str, trace_id: int = 0) -> None:
+        """As the port says."""
+        trace_id = trace_id or trace.get_current_span().get_span_context().trace_id
+        if trace_id:
+            self.note({name: [format(trace_id, "032x")]})
+
+    def note(self, acted: Mapping[str, Sequence[str]]) -> None:
+        """Traces by fault, as 32 hexadecimal digits, for the next `take_noted`."""
+        with self._lock:
+            for name, trace_ids in acted.items():
+                noted = self._noted.setdefault(name, {})
+                noted.update(dict.fromkeys(trace_ids[: MOST_NOTED - len(noted)]))
+
+    def take_noted(self) -> dict[str, list[str]]:
+        """What was noted since the last call, by fault."""
+        with self._lock:
+            taken, self._noted = self._noted, {}
+        return {name: list(noted) for name, noted in taken.items()}
 
 
 class HeldFlags:

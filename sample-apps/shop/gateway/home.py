@@ -110,8 +110,10 @@ class HomePage:
     def _run(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         if self._faults.active(FAULT_DEEP_CHAIN) is not None:
             # The page is handed from service to service before it is shown.
+            self._faults.acted(FAULT_DEEP_CHAIN)
             self._enrich(HOPS)
         if self._faults.active(FAULT_SEQUENTIAL) is not None:
+            self._faults.acted(FAULT_SEQUENTIAL)
             return [_outcome(call) for call in calls]
         return self._together(calls)
 

@@ -40,6 +40,9 @@ class LeakyListing:
                 yield transaction
             return
         self._leak_once(int(parameters["leaked_connections"]))
+        if self._late:
+            # Others keep what was left over: this one is going to wait.
+            self._faults.acted(FAULT)
         with ExitStack() as stack:
             yield stack.enter_context(self._database.transaction())
             self._give_back_later(stack.pop_all(), float(parameters["hold_milliseconds"]) / 1000)

@@ -43,6 +43,7 @@ class PaymentConsumer:
         that it is made once. Raises what a later delivery may mend."""
         parameters = self._faults.active(LAG)
         if parameters is not None:
+            self._faults.acted(LAG)
             # One event after the other: the next one waits as long again.
             self._sleep(float(parameters["seconds_per_event"]))
         data = delivery.event.data

@@ -87,6 +87,7 @@ class InventoryLogic:
                     quantity=line.quantity,
                 )
             if self._faults.active(RESERVE_FAILS) is not None:
+                self._faults.acted(RESERVE_FAILS)
                 # Inside the transaction: what was taken from the stock goes back with it.
                 refusal = DependencyError(
                     "inventory database",

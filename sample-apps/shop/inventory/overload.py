@@ -25,6 +25,7 @@ class Admission:
         """Raises `DependencyUnavailable` (503, worth trying again) for a call that is refused."""
         parameters = self._faults.active(FAULT)
         if parameters is not None and self._draw() < float(parameters["failure_share"]):
+            self._faults.acted(FAULT)
             raise DependencyUnavailable(
                 "inventory-service", "too many reservations at once; try again later"
             )

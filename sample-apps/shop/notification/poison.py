@@ -34,6 +34,7 @@ def refuse_poisoned(event: Event, faults: Faults) -> None:
     parameters = faults.active(FAULT)
     if parameters is None or share_of(event.event_id) >= float(parameters["share"]):
         return
+    faults.acted(FAULT)
     _read_as_next_version(event.data)
 
 

@@ -163,7 +163,10 @@ class OrderLogic:
         is_naive = self._faults.active(N_PLUS_ONE) is not None
         complete = order_store.with_lines_one_by_one if is_naive else order_store.with_lines
         with self._database.transaction() as transaction:
-            return complete(transaction, order_store.newest(transaction, user_id, limit))
+            rows = order_store.newest(transaction, user_id, limit)
+            if is_naive and len(rows) > 1:
+                self._faults.acted(N_PLUS_ONE)
+            return complete(transaction, rows)
 
     def hear_paid(self, data: Mapping[str, Any]) -> None:
         """PaymentCompleted: half of what a quick order waits for."""

@@ -66,7 +66,10 @@ class HistoryImport:
 
     def disk_seconds(self) -> float:
         """How long a scan waits for the rows that were imported."""
-        return self.rows * ROW_BYTES / self._disk_bytes_per_second
+        seconds = self.rows * ROW_BYTES / self._disk_bytes_per_second
+        if seconds:
+            self._faults.acted(FAULT)
+        return seconds
 
     def step(self) -> None:
         """Begin, go on or end, as the fault says: one batch at most."""

@@ -29,7 +29,10 @@ def build(chassis: Chassis) -> Parts:
 
     def slow_query_seconds() -> float:
         parameters = faults.active(SLOW_QUERY)
-        return 0.0 if parameters is None else float(parameters["seconds"])
+        if parameters is None:
+            return 0.0
+        faults.acted(SLOW_QUERY)
+        return float(parameters["seconds"])
 
     database.delay_statements("SELECT card_history", slow_query_seconds)
     network = CardNetworkClient(chassis.caller("card-network", POLICY))

@@ -68,6 +68,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     def _answer(self, work: Callable[[], contract.Charge], context: Any) -> ChargeReply:
         try:
             if self._faults.active(DOWN) is not None:
+                self._faults.acted(DOWN)
                 raise DependencyUnavailable(SERVICE, "payment-service takes no calls")
             return ChargeReply(**work().model_dump())
         except ShopError as error:
@@ -84,6 +85,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         time, and no other service or database has a part in it."""
         parameters = self._faults.active(SLOW)
         if parameters is not None:
+            self._faults.acted(SLOW)
             self._sleep(float(parameters["seconds"]))
 
     def _unseal(self, card_token: str) -> None:
@@ -95,4 +97,5 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         # The same cards at every attempt. Not all of them, or the breaker of order-service would
         # open, and that would be another story.
         if zlib.crc32(card_token.encode()) % 1000 < float(parameters["share"]) * 1000:
+            self._faults.acted(CHARGE_FAILS)
             raise KeyLost("no key opens the token of this card")

@@ -86,6 +86,7 @@ class RecommendationLogic:
         parameters = self._faults.active(FAULT_BAD_CANARY)
         if parameters is None or self._version != CANARY_VERSION:
             return
+        self._faults.acted(FAULT_BAD_CANARY)
         self._wait(float(parameters["milliseconds"]) / 1000)
         with self._chance_lock:
             fails = self._chance() < float(parameters["failure_share"])

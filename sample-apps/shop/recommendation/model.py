@@ -115,6 +115,9 @@ class HeldModel:
         with _tracer.start_as_current_span("load model") as span, self._loading:
             model = self._model
             span.set_attribute("shop.model.waited_for_another", model is not None)
+            if self._load_seconds:
+                # Who finds it loaded by another has waited for that one.
+                self._faults.acted(FAULT_COLD_START)
             if model is None:
                 # The artefact comes from a store far away, which is what takes the time in life.
                 self._wait(self._load_seconds)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from shop.chassis.ports import Instance
 from shop.chassis.problem import install_problem_handlers
+from shop.chassis.switches import MOST_NOTED
 from shop.faults.catalogue import CATALOGUE
 from shop.identifiers import HostPort, Identifier, Text
 from shop.registry.registry import Registry
+from shop.registry.switchboard import fault_named
+
+TraceId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 
 
 class Beat(BaseModel):
-    """What an instance says of itself; `revision` is the last that it applied."""
+    """What an instance says of itself; `revision` is the last that it applied, `acted` are the
+    traces in which faults acted on it since the beat before."""
 
     service: Identifier
     version: Text
@@ -25,6 +30,7 @@ class Beat(BaseModel):
     grpc: HostPort | Literal[""] = ""
     weight: int = Field(default=100, ge=0, le=10_000)
     revision: int = Field(default=0, ge=0, lt=2**63)
+    acted: dict[Identifier, Annotated[list[TraceId], Field(max_length=MOST_NOTED)]] = {}
 
 
 class FaultSwitch(BaseModel, extra="forbid"):
@@ -50,8 +56,9 @@ def registry_app(registry: Registry) -> FastAPI:
 
     @app.put("/v1/instances/{instance_id}")
     def beat(instance_id: Identifier, told: Beat) -> dict[str, Any]:
-        instance = Instance(instance_id=instance_id, **told.model_dump(exclude={"revision"}))
-        answer = registry.beat(instance, told.revision)
+        given = told.model_dump(exclude={"revision", "acted"})
+        answer = registry.beat(Instance(instance_id=instance_id, **given), told.revision)
+        registry.ledger.note(told.acted)
         return {**answer, "instances": [asdict(each) for each in answer["instances"]]}
 
     @app.delete("/v1/instances/{instance_id}", status_code=204)
@@ -75,6 +82,12 @@ def registry_app(registry: Registry) -> FastAPI:
             "active": {name: dict(each.parameters) for name, each in on.items()},
             "since_unix_nano": {name: each.start_unix_nano for name, each in on.items()},
         }
+
+    @app.get("/v1/faults/{name}/ledger")
+    def ledger(name: str) -> dict[str, Any]:
+        """The traces in which the fault acted since it was last switched on. Instances tell with
+        their next heartbeat, so ask a second after it was switched off."""
+        return {"fault": fault_named(name).name, "trace_ids": registry.ledger.traces_of(name)}
 
     @app.put("/v1/faults/{name}")
     def switch_on(name: str, told: FaultSwitch | None = None) -> dict[str, Any]:

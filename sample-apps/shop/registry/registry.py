@@ -10,6 +10,7 @@ from typing import Any
 from shop.chassis.errors import NotFound
 from shop.chassis.ports import Instance
 from shop.faults.labels import Label, LabelsFile, label_of
+from shop.registry.ledger import Ledger
 from shop.registry.switchboard import Switchboard, fault_named
 
 TTL_SECONDS = 3.0
@@ -48,6 +49,7 @@ class Registry:
         self._switchboard, self._labels = switchboard, labels
         self._now, self._wall = now, wall
         self._ttl_seconds = ttl_seconds
+        self.ledger = Ledger()
         self._beats: dict[str, _Beat] = {}
         self._heard = threading.Condition()
 
@@ -100,6 +102,7 @@ class Registry:
         with self._heard:
             fault.parameters_with(given)
             self._finish(name)
+            self.ledger.begin(name)
             revision = self._switchboard.switch_on(fault, given)
             missing = self._wait_applied(revision)
             start = self._wall()

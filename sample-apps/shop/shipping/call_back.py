@@ -43,6 +43,7 @@ class CallBack:
         parameters = self._faults.active(FAULT)
         if parameters is None:
             return
+        self._faults.acted(FAULT)
         try:
             if self._order(order_id).status != "confirmed":
                 self._sleep(float(parameters["milliseconds"]) / 1000)

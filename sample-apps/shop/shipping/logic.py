@@ -103,7 +103,10 @@ class ShippingLogic:
     def _book(
         self, order_id: str, address: Address, lines: Sequence[Line], idempotency_key: str
     ) -> Parcel:
-        if any(self._faults.active(fault) is not None for fault in REFUSAL_FAULTS):
+        refusing = [fault for fault in REFUSAL_FAULTS if self._faults.active(fault) is not None]
+        for fault in refusing:
+            self._faults.acted(fault)
+        if refusing:
             refusal = DependencyError(
                 "carrier", "the carrier takes no parcels of this shop: the contract has ended"
             )

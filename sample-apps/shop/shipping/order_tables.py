@@ -57,6 +57,7 @@ class OrderTables:
         if database is None:
             _log.warning("SHOP_ORDER_DATABASE_URL is not set: %s does nothing", FAULT)
             return
+        self._faults.acted(FAULT)
         with database.transaction() as transaction:
             transaction.execute(
                 "UPDATE orders SET tracking_code = :tracking_code WHERE order_id = :order_id",

@@ -63,6 +63,7 @@ class UserLogic:
         parameters = self._faults.active(FAULT_LOG_ERRORS)
         if parameters is None:
             return
+        self._faults.acted(FAULT_LOG_ERRORS)
         for attempt in range(1, int(parameters["logs_per_request"]) + 1):
             _log.error(
                 "profile cache refused a user at attempt %d: connection reset by peer",

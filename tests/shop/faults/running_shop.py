@@ -48,6 +48,13 @@ class RunningShop:
         label: dict[str, Any] = answer.json()
         return label
 
+    def ledger(self, fault: str) -> list[str]:
+        """The traces in which the fault acted, as far as instances have told."""
+        answer = httpx.get(f"{self.registry}/v1/faults/{fault}/ledger", timeout=30)
+        assert answer.status_code == 200, answer.text
+        trace_ids: list[str] = answer.json()["trace_ids"]
+        return trace_ids
+
     def labels(self) -> list[dict[str, Any]]:
         """The lines of the labels file."""
         text = self.labels_file.read_text() if self.labels_file.exists() else ""

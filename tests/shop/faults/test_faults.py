@@ -21,6 +21,8 @@ FAULTS: dict[str, dict[str, Any]] = {
 # One of each way in which a fault can show; `make test-all` has them all.
 SHORT = ("order-n-plus-one", "saga-ship-fails", "user-log-errors", "inventory-clock-skew")
 HEALTHY_SECONDS = 8.0
+# The customers make the one, and a thread that stops all others the other: no request knows.
+WITHOUT_LEDGER = ("gateway-rate-limit", "shipping-pause")
 
 pytestmark = [pytest.mark.timeout(240)]
 
@@ -43,6 +45,15 @@ def number(shop: RunningShop, name: str, start: int, end: int) -> float:
     """What the evidence of a fault says of a window."""
     rows = shop.sql(EVIDENCE[name].sql.format(start=start, end=end))
     return float(rows[0][0])
+
+
+def traces_of(shop: RunningShop, fault: dict[str, Any]) -> set[str]:
+    """Traces that hold a span of the guilty service and operation."""
+    rows = shop.sql(
+        f"SELECT DISTINCT trace_id FROM spans WHERE service_name = '{fault['service']}'"
+        f" AND name = '{fault['operation']}'"
+    )
+    return {str(row[0]) for row in rows}
 
 
 def show(shop: RunningShop, name: str) -> None:
@@ -70,6 +81,9 @@ def show(shop: RunningShop, name: str) -> None:
     assert written == label
     for key in ("service", "operation", "detector", "visible", "root"):
         assert label[key] == fault[key]
+    if name not in WITHOUT_LEDGER:
+        eventually(lambda: len(shop.ledger(name)) > 0, 10)
+        eventually(lambda: not set(shop.ledger(name)).isdisjoint(traces_of(shop, fault)), 10)
     print(f"{name}: {healthy:g} before, {seen:g} while it was on")
     # The next fault begins in a shop that is well again.
     eventually(lambda: httpx.get(f"{shop.gateway}/readyz").status_code == 200, 20)

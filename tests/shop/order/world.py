@@ -43,6 +43,9 @@ class Switches:
     def active(self, name: str) -> FaultParameters | None:
         return self.on.get(name)
 
+    def acted(self, name: str, trace_id: int = 0) -> None:
+        assert name in self.on
+
 
 class World:
     """Everybody order-service deals with. `calls` has the name of every call that came, in order.

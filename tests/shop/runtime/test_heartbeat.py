@@ -55,11 +55,13 @@ class Oracle:
 
     def __init__(self, answers: list[bytes]) -> None:
         self._answers = answers
+        self.beats: list[dict[str, Any]] = []
         self.is_done = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await Request(scope, receive).body()
+            told = await Request(scope, receive).body()
+            self.beats += [json.loads(told)] if told else []
             if not self._answers:
                 self.is_done.set()
             body = self._answers.pop(0) if self._answers else b"{}"
@@ -97,3 +99,19 @@ def test_it_is_logged_again_after_a_good_answer(caplog: pytest.LogCaptureFixture
 
     told = [each.getMessage() for each in caplog.records if "no sense" in each.getMessage()]
     assert len(told) == 3  # the one after the last answer of the list, too
+
+
+def test_what_faults_did_is_told_with_the_next_beat_and_again_when_nobody_heard() -> None:
+    held = Held(RegistryDiscovery(), HeldFaults(), HeldFlags())
+    heartbeat = Heartbeat("http://127.0.0.1:9", ME, held, seconds=60)
+    held.faults.acted("payment-slow", 7)
+    heartbeat.start()  # Nobody listens there.
+    heartbeat.stop()
+
+    oracle = Oracle([json.dumps(GOOD).encode()])
+    with served(oracle) as url:
+        again = Heartbeat(url, ME, held, seconds=60)
+        again.start()
+        again.stop()
+    assert oracle.beats[0]["acted"] == {"payment-slow": [f"{7:032x}"]}
+    assert held.faults.take_noted() == {}

@@ -280,3 +280,29 @@ def test_the_first_rollout_shows_both_variants_to_the_users_of_the_shop() -> Non
     variants = [variant_of(ROLLOUTS[FLAG_RANKING], FLAG_RANKING, f"user-{n}") for n in range(1, 51)]
     assert 5 <= variants.count("personal") <= 25
     assert variants.count("personal") + variants.count("popular") == 50
+
+
+def test_the_ledger_has_the_traces_that_instances_tell_since_the_fault_began(
+    bench: Bench,
+) -> None:
+    one, two, three = (format(number, "032x") for number in (1, 2, 3))
+    beat = {"service": "s", "version": "1", "host_name": "h", "http": "127.0.0.1:1"}
+    with client_of(registry_app(bench.registry)) as client:
+
+        def tell(acted: dict[str, list[str]]) -> int:
+            return client.put("/v1/instances/s-1", json={**beat, "acted": acted}).status_code
+
+        def ledger() -> Any:
+            return client.get("/v1/faults/payment-slow/ledger").json()
+
+        assert ledger() == {"fault": "payment-slow", "trace_ids": []}
+        assert tell({"payment-slow": [two, one], "from-another-version": [one]}) == 200
+        assert tell({"payment-slow": [one, three]}) == 200
+        assert ledger()["trace_ids"] == [two, one, three]
+        for odd in ({"payment-slow": ["x" * 32]}, {"payment-slow": [one[1:]]}, {"": [one]}):
+            assert tell(odd) == 422
+        assert client.get("/v1/faults/nothing/ledger").status_code == 404
+
+        client.delete("/v1/instances/s-1")
+        client.put("/v1/faults/payment-slow")
+        assert ledger()["trace_ids"] == []

@@ -83,7 +83,7 @@ def test_grpc_spans_have_the_current_names() -> None:
 
 def test_a_wrong_clock_moves_the_span_and_its_events_together() -> None:
     bench = Bench()
-    bench.skew.follow(lambda: HALF_A_SECOND)
+    bench.skew.follow(lambda: HALF_A_SECOND, lambda trace_id: None)
     span = bench.tracer.start_span("x", start_time=1_000)
     span.add_event("e", timestamp=1_500)
     span.end(2_000)
@@ -114,7 +114,7 @@ def test_a_wrong_clock_moves_logs() -> None:
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     logger = provider.get_logger("test")
     logger.emit(timestamp=1_000, observed_timestamp=2_000, body="right")
-    skew.follow(lambda: HALF_A_SECOND)
+    skew.follow(lambda: HALF_A_SECOND, lambda trace_id: None)
     logger.emit(timestamp=1_000, observed_timestamp=2_000, body="wrong")
 
     right, wrong = (each.log_record for each in exporter.get_finished_logs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from shop.chassis.switches import HeldFaults, HeldFlags, variant_of
+from shop.chassis.switches import MOST_NOTED, HeldFaults, HeldFlags, variant_of
 from shop.faults.catalogue import CATALOGUE
 
 USERS = [f"user-{number}" for number in range(1000)]
@@ -26,6 +26,30 @@ def test_a_fault_is_off_until_it_is_heard_of_and_after_it_is_gone() -> None:
 def test_a_misspelt_fault_is_a_mistake_in_the_code() -> None:
     with pytest.raises(KeyError):
         HeldFaults().active("payment-slo")
+
+
+def test_the_traces_in_which_a_fault_acted_are_taken_once() -> None:
+    faults = HeldFaults()
+    tracer = TracerProvider().get_tracer("test")
+    faults.acted("payment-slow")  # In no trace.
+    with tracer.start_as_current_span("request") as span:
+        faults.acted("payment-slow")
+        faults.acted("payment-slow")
+    faults.acted("inventory-clock-skew", 10)
+    own = format(span.get_span_context().trace_id, "032x")
+
+    taken = faults.take_noted()
+    assert taken == {"payment-slow": [own], "inventory-clock-skew": [f"{10:032x}"]}
+    assert faults.take_noted() == {}
+    assert span.attributes == {}  # type: ignore[attr-defined]
+
+
+def test_traces_that_nobody_takes_stay_few() -> None:
+    faults = HeldFaults()
+    for trace_id in range(1, MOST_NOTED + 50):
+        faults.acted("payment-slow", trace_id)
+    faults.note({"payment-slow": ["ab" * 16] * 5})
+    assert len(faults.take_noted()["payment-slow"]) == MOST_NOTED
 
 
 def test_a_user_keeps_the_variant_while_the_rollout_stays() -> None:
