@@ -19,6 +19,11 @@ export const MAP_HEIGHT = 40;
  * @property {Uint32Array} memberAt first member of each group in `members`, G + 1 values
  * @property {Uint32Array} members rows in groups, by group, in row order
  * @property {Uint8Array} isGroup 1 for groups whose rows are as the header says
+ * @property {Float64Array} groupSelf ticks of self time of each group
+ * @property {Float64Array} groupCritical ticks on the path of each group
+ * @property {Float64Array} groupFrom start of the first span of each group
+ * @property {Float64Array} groupTo end of the last
+ * @property {Uint32Array} groupErrors errors in and below the spans of each group
  * @property {Uint32Array} pathAt first path segment of each row in `pathOrder`, N + 1 values
  * @property {Uint32Array} pathOrder indexes of segments by row
  * @property {Uint32Array} markAt first marker of each row in `markOrder`, N + 1 values
@@ -52,13 +57,17 @@ export function derive(columns) {
   const [markAt, markOrder] = byRow(mark_row, count);
   return {
     opService, errorsBefore, errorRows, memberAt, members, isGroup: soundGroups(columns, memberAt, members),
+    ...sumsOfGroups(columns, memberAt, members, errorsBefore),
     pathAt, pathOrder, markAt, markOrder, serviceSpans, serviceCritical, ...smallMap(columns, opService),
   };
 }
 
 /** The buffers of a derived set, to be moved between threads. @param {Derived} derived */
 export function buffersOf(derived) {
-  return Object.values(derived).filter(ArrayBuffer.isView).map((array) => /** @type {ArrayBuffer} */ (array.buffer));
+  /** @type {ArrayBuffer[]} */
+  const buffers = [];
+  for (const value of Object.values(derived)) if (typeof value !== "number") buffers.push(/** @type {ArrayBuffer} */ (value.buffer));
+  return buffers;
 }
 
 /**
@@ -104,6 +113,31 @@ function soundGroups({ header, parent, subtree }, memberAt, members) {
     sound[group] = isSound ? 1 : 0;
   }
   return sound;
+}
+
+/**
+ * @param {Columns} columns @param {Uint32Array} memberAt @param {Uint32Array} members @param {Uint32Array} errorsBefore
+ */
+function sumsOfGroups({ header, self, critical, start, dur, subtree }, memberAt, members, errorsBefore) {
+  const count = header.groups.length;
+  const groupSelf = new Float64Array(count);
+  const groupCritical = new Float64Array(count);
+  const groupFrom = new Float64Array(count).fill(Infinity);
+  const groupTo = new Float64Array(count);
+  const groupErrors = new Uint32Array(count);
+  for (let group = 0; group < count; group++) {
+    // The spans of a chain lie in each other, so the first has all errors.
+    const isChain = header.groups[group].kind === "chain";
+    for (let i = memberAt[group]; i < memberAt[group + 1]; i++) {
+      const row = members[i];
+      groupSelf[group] += self[row];
+      groupCritical[group] += critical[row];
+      groupFrom[group] = Math.min(groupFrom[group], start[row]);
+      groupTo[group] = Math.max(groupTo[group], start[row] + dur[row]);
+      if (!isChain || i === memberAt[group]) groupErrors[group] += errorsBefore[row + subtree[row]] - errorsBefore[row];
+    }
+  }
+  return { groupSelf, groupCritical, groupFrom, groupTo, groupErrors };
 }
 
 /**

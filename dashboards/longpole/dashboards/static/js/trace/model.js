@@ -4,19 +4,16 @@
 // Every change is a method; it says so by one of the events "rows", "select", "window", "find" and "look"
 // (which also means hidden services). Views listen and draw; none of them changes the columns.
 
-import { FLAG, KIND_MASK, NO_GROUP } from "./columns.js";
+import { KIND_MASK, NO_GROUP } from "./columns.js";
+import { bottlenecksOf, nextOf, openAbove, openAtFirst } from "./first_view.js";
 import { gapsByParent, room, standIn, visibleRows } from "./rows.js";
 
 /** @typedef {import("./columns.js").Columns} Columns */
 /** @typedef {import("./derive.js").Derived} Derived */
 
 const NARROWEST_TICKS = 8;
-/** A first view shows a group's spans one by one only where these are few. */
-const MOST_OPENED_AT_FIRST = 100;
 /** A trace much longer than its root (work that goes on afterwards) begins zoomed to the root. */
 const TAIL = 4;
-const MOST_BOTTLENECKS = 20;
-const LEAST_SHARE = 0.02;
 
 export class TraceModel extends EventTarget {
   /** @param {Columns} columns @param {Derived} derived */
@@ -48,9 +45,9 @@ export class TraceModel extends EventTarget {
     if (rootEnd > rootStart && this.extent > TAIL * (rootEnd - rootStart)) [this.from, this.to] = [rootStart, rootEnd];
     /** Code of the selected row, -1 for none. */
     this.selected = -1;
-    this.bottlenecks = this._bottlenecks();
+    this.bottlenecks = bottlenecksOf(this);
     this._room = room(columns);
-    this._openAtFirst();
+    openAtFirst(this);
     this.rows = this._walk();
   }
 
@@ -122,11 +119,7 @@ export class TraceModel extends EventTarget {
     const { subtree } = this.columns;
     if (this.isSpan(code)) return errorsBefore[code + subtree[code]] - errorsBefore[code];
     if (!this.isGroup(code)) return 0;
-    const members = this.membersOf(code - this.count);
-    if (this.groupOf(code).kind === "chain") return errorsBefore[members[0] + subtree[members[0]]] - errorsBefore[members[0]];
-    let errors = 0;
-    for (const row of members) errors += errorsBefore[row + subtree[row]] - errorsBefore[row];
-    return errors;
+    return this.derived.groupErrors[code - this.count];
   }
 
   /** Start and end of a row in ticks. @param {number} code @returns {[number, number]} */
@@ -134,13 +127,31 @@ export class TraceModel extends EventTarget {
     const { start, dur } = this.columns;
     if (this.isSpan(code)) return [start[code], start[code] + dur[code]];
     if (this.isGap(code)) return [this.gapOf(code).start, this.gapOf(code).end];
-    let [from, to] = [Infinity, 0];
-    for (const row of this.membersOf(code - this.count)) {
-      from = Math.min(from, start[row]);
-      to = Math.max(to, start[row] + dur[row]);
-    }
-    return [from, to];
+    return [this.derived.groupFrom[code - this.count], this.derived.groupTo[code - this.count]];
   }
+
+  /** Self time of a row in ticks; of a group the sum. @param {number} code */
+  selfOf(code) {
+    if (this.isSpan(code)) return this.columns.self[code];
+    return this.isGroup(code) ? this.derived.groupSelf[code - this.count] : 0;
+  }
+
+  /** Time of a row on the path in ticks; of a group the sum. @param {number} code */
+  criticalOf(code) {
+    if (this.isSpan(code)) return this.columns.critical[code];
+    if (this.isGroup(code)) return this.derived.groupCritical[code - this.count];
+    return this.gapOf(code).end - this.gapOf(code).start;
+  }
+
+  /** Duration of a row in nanoseconds; of siblings the sum, as the server says it. @param {number} code */
+  totalNs(code) {
+    if (this.isGroup(code) && this.groupOf(code).kind === "siblings") return Number(this.groupOf(code).total_ns);
+    const [from, to] = this.extentOf(code);
+    return this.ns(to - from);
+  }
+
+  /** Length of the primary root in ticks: what shares are of. */
+  get rootTicks() { return Math.max(1, this.header.root_end_ticks - this.header.root_start_ticks); }
 
   // ---- folding ----
 
@@ -186,7 +197,7 @@ export class TraceModel extends EventTarget {
     const span = this.spanOf(this.selected);
     this.fold.grouped = isGrouped;
     if (!isGrouped && this.isGroup(this.selected)) this.selected = span;
-    if (this.isSpan(this.selected)) this._open(this.selected);
+    if (this.isSpan(this.selected)) openAbove(this, this.selected);
     this._changed("rows");
     this._say("select");
   }
@@ -243,7 +254,7 @@ export class TraceModel extends EventTarget {
     if (fold.keep && !fold.keep[span]) [fold.keep, this.matchesOnly] = [null, false];
     const group = this.columns.group[span];
     const asGroup = grouped && fold.grouped && !fold.keep && group !== NO_GROUP && this.derived.isGroup[group] && !fold.ungrouped[group];
-    this._open(span, Boolean(asGroup));
+    openAbove(this, span, Boolean(asGroup));
     this.selected = asGroup ? this.count + group : span;
     this._changed("rows");
     this._say("select");
@@ -273,17 +284,8 @@ export class TraceModel extends EventTarget {
    * @param {ArrayLike<number>} spans ascending @param {1 | -1} step
    */
   nextOf(spans, step) {
-    if (!spans.length) return -1;
     const here = this.isGroup(this.selected) ? this.membersOf(this.selected - this.count)[0] - 1 : this.spanOf(this.selected);
-    let [low, high] = [0, spans.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (spans[middle] <= here) low = middle + 1;
-      else high = middle;
-    }
-    if (step > 0) return spans[low % spans.length];
-    const before = low - (low > 0 && spans[low - 1] === here ? 2 : 1);
-    return spans[(before + spans.length) % spans.length];
+    return nextOf(spans, here, step);
   }
 
   // ---- time ----
@@ -358,51 +360,4 @@ export class TraceModel extends EventTarget {
 
   /** @param {number} span @param {number} top */
   _isBelow(span, top) { return span >= top && span < top + this.columns.subtree[top]; }
-
-  /** Opens what is above a span. @param {number} span @param {boolean} [asGroup] leave its own group closed */
-  _open(span, asGroup = false) {
-    const { parent, group, subtree } = this.columns;
-    const { open, ungrouped } = this.fold;
-    for (let row = span; row >= 0; row = parent[row]) {
-      if (row !== span) open[row] = 1;
-      const mine = group[row];
-      if (mine === NO_GROUP || !this.derived.isGroup[mine] || (asGroup && mine === group[span])) continue;
-      const members = this.membersOf(mine);
-      if (this.header.groups[mine].kind === "siblings") open[this.count + mine] = 1;
-      else if (row !== span && row === members[members.length - 1]) open[this.count + mine] = 1;
-      else if (row === span) {
-        ungrouped[mine] = 1;
-        for (const member of members) open[member] = subtree[member] > 1 ? 1 : 0;
-      }
-    }
-  }
-
-  _openAtFirst() {
-    const { open } = this.fold;
-    const { group } = this.columns;
-    for (const row of this.header.open) {
-      open[row] = 1;
-      if (group[row] === NO_GROUP || !this.derived.isGroup[group[row]]) continue;
-      const { kind, count } = this.header.groups[group[row]];
-      if (kind === "chain" || count <= MOST_OPENED_AT_FIRST) open[this.count + group[row]] = 1;
-    }
-    if (this.header.selected < 0) return;
-    const mine = group[this.header.selected];
-    const asGroup = mine !== NO_GROUP && this.derived.isGroup[mine] === 1;
-    this._open(this.header.selected, asGroup);
-    this.selected = asGroup ? this.count + mine : this.header.selected;
-  }
-
-  /** The server's, or the spans with the most time on the path. */
-  _bottlenecks() {
-    if (this.header.bottlenecks.length) return this.header.bottlenecks.map(({ row }) => row);
-    const { critical } = this.columns;
-    const total = Math.max(1, this.header.root_end_ticks - this.header.root_start_ticks);
-    /** @type {number[]} */
-    const rows = [];
-    for (let row = 0; row < this.count; row++) if (critical[row] / total >= LEAST_SHARE) rows.push(row);
-    return rows.sort((a, b) => critical[b] - critical[a]).slice(0, MOST_BOTTLENECKS);
-  }
 }
-
-export { FLAG };

@@ -1,0 +1,31 @@
+// @ts-check
+// The entry of the trace page: fetches the columns, mounts the viewer, keeps its state in the URL.
+// Until it has started, and if it cannot, the table of the server is what the reader has.
+
+import { load } from "./load.js";
+import { element } from "./dom.js";
+import { startViewer } from "./viewer.js";
+
+const host = /** @type {HTMLElement | null} */ (document.getElementById("viewer"));
+
+/** Times of the steps, in milliseconds since the page was asked for. */
+function times() {
+  return Object.fromEntries(performance.getEntriesByType("mark").filter(({ name }) => name.startsWith("lp:"))
+    .map(({ name, startTime }) => [name.slice(3), startTime]));
+}
+Object.defineProperty(window, "__lp_perf", { get: times, configurable: true });
+
+if (host?.dataset.columns) {
+  performance.mark("lp:script");
+  try {
+    const model = await load(host.dataset.columns);
+    startViewer(host, model);
+    for (const twin of document.querySelectorAll("[data-without-script]")) /** @type {HTMLElement} */ (twin).hidden = true;
+    performance.mark("lp:started");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    host.hidden = false;
+    host.replaceChildren(element("p", { class: "warn", role: "status", text: `The viewer could not start: ${why}. The table below has the spans.` }));
+    console.error(error);
+  }
+}
