@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 from tests.browser.shop_stories import Told
 
+# Routes that answer with a piece of a page, a file or a redirect, by their pattern.
+NO_PAGES = frozenset({"/"})
+
 
 @dataclass(frozen=True, slots=True)
 class PageCase:
-    """One page. `reads_without_scripts`: its content is in the HTML."""
+    """One page. `reads_without_scripts`: its content is in the HTML, and `says` is in there."""
 
     name: str
     path: str
     reads_without_scripts: bool = True
+    says: tuple[str, ...] = ()
 
 
 def page_cases(story: Told) -> tuple[PageCase, ...]:
-    """The table, for a site that has this trace; services and operations are its own."""
+    """The table for a site that has this trace; services and operations are those it names."""
+    name = (story.service,) if story.service.isprintable() and "<" not in story.service else ()
     return (
-        PageCase("search", "/traces"),
-        PageCase("trace", f"/traces/{story.hex}"),
+        PageCase("search", "/traces", says=name),
+        PageCase("trace", f"/traces/{story.hex}", says=name),
     )
