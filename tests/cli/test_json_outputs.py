@@ -57,6 +57,8 @@ def test_every_command_that_answers_has_json() -> None:
         ("what-if", ["what-if", "--service", "nobody"]),
         ("services", ["services"]),
         ("gaps", ["gaps"]),
+        ("map", ["map"]),
+        ("map", ["map", "--focus", "cart-svc"]),
         ("logs", ["logs"]),
         ("log-patterns", ["logs", "--patterns"]),
         ("service", ["services", "cart-svc"]),

@@ -18,6 +18,7 @@ REPORTS = {
     "critical-path-service": ["critical-path", "--group-by", "service"],
     "findings": ["findings"],
     "gaps": ["gaps"],
+    "map": ["map"],
     "services": ["services"],
     "service": ["services", "cart-svc"],
     "service-usual": ["services", "auth-svc"],

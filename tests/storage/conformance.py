@@ -509,6 +509,31 @@ class StoreConformance(PathTimeConformance, RecordConformance):
         assert found(store, Condition(Field.NAME, Comparison.EQ, "op1"), limit=2) == [399, 398]
         assert len(found(store, limit=None)) == 399
 
+    def test_a_sample_is_drawn_by_the_low_half_of_the_id_and_counts_all(
+        self, store: Store, disturb: Disturb
+    ) -> None:
+        ids = [7 << 64 | 3, 2, 9 << 64 | 1, 5 << 64 | 2, 4]
+        submit_spans(store, *(replace(span(1, 1), trace_id=trace_id) for trace_id in ids))
+        store = disturb()
+        sample = store.sample_traces(TraceQuery(limit=1), 3)
+        assert sample.trace_ids == (9 << 64 | 1, 2, 5 << 64 | 2)
+        assert sample.matched == 5
+        assert store.sample_traces(TraceQuery(), 99).matched == 5
+        assert store.sample_traces(TraceQuery(), 0).trace_ids == ()
+
+    def test_a_sample_follows_the_query(self, searchable: Store) -> None:
+        for condition, wanted in CONDITIONS:
+            sample = searchable.sample_traces(TraceQuery((condition,)), 99)
+            assert [i & 0xFFFF for i in sample.trace_ids] == sorted(wanted), condition
+        start = NOON - SECOND
+        late = TimeRange(NOON + 2 * SECOND)
+        sample = searchable.sample_traces(TraceQuery(time=late), 99)
+        assert [i & 0xFFFF for i in sample.trace_ids] == sorted(found(searchable, time=late))
+        with pytest.raises(QueryRefused):
+            searchable.sample_traces(
+                TraceQuery((Condition(Field.NAME, Comparison.MATCH, "a("),), TimeRange(start)), 1
+            )
+
     def test_an_unknown_key_gives_a_notice(self, searchable: Store) -> None:
         condition = Condition(Field.SPAN_ATTRIBUTE, Comparison.EQ, "x", "no.such.key")
         answer = searchable.find_traces(TraceQuery((condition,)))

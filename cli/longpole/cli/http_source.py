@@ -63,6 +63,9 @@ class HttpSource:
     def compare(self, asked: Asked) -> dict[str, Any]:
         return self._get("compare", asked)
 
+    def service_map(self, asked: Asked) -> dict[str, Any]:
+        return self._get("map", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 

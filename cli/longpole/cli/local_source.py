@@ -64,6 +64,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.compare(asked, head._answers.store)
 
+    def service_map(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.service_map(asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         with _as_failures():
             return self._answers.services(asked)

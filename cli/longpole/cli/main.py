@@ -27,6 +27,7 @@ COMMANDS = {
     "logs": ("logs", "log records, and the patterns that they come from"),
     "compare": ("compare", "what changed between two times, versions, filters or files, and why"),
     "diff": ("diff", "compare as a check for CI: --fail-on 'p95 path > +5%'"),
+    "map": ("service_map", "who calls whom, what fails, and where the time goes"),
     "services": ("services", "services and their operations"),
     "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
     "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),

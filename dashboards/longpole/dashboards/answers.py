@@ -26,6 +26,7 @@ from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.path_times_report import Explain
 from longpole.analyzer.reports.root_cause_report import root_cause_report
+from longpole.analyzer.reports.service_map_report import service_map_report
 from longpole.analyzer.reports.service_verdict import service_verdict
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
@@ -202,6 +203,13 @@ class Answers:
             most=two_sides.sample(asked),
             options=parameters.path_options(asked),
         )
+
+    def service_map(self, asked: Parameters) -> dict[str, Any]:
+        """Who calls whom in the matching traces; `focus` keeps what is near one node."""
+        parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, frozenset({"focus"}))
+        query = parameters.query(asked, self.clock, default_limit=None)
+        focus = parameters.first(asked, "focus")
+        return service_map_report(self.store, query, focus, parameters.path_options(asked))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

@@ -93,6 +93,10 @@ def api_router(answers: Answers) -> APIRouter:
     def compare(request: Request) -> Response:
         return as_json(answers.compare(asked(request)))
 
+    @router.get("/map", summary="Who calls whom, what fails, and where the time goes")
+    def service_map(request: Request) -> Response:
+        return as_json(answers.service_map(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))

@@ -13,6 +13,7 @@ import pyarrow as pa
 from longpole.formats.rows import logs_of, spans_of, telemetry_of_logs, telemetry_of_spans
 from longpole.model import columns
 from longpole.model.clock import Clock
+from longpole.model.ids import split_trace_id
 from longpole.model.log import LogRecord
 from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
@@ -44,6 +45,7 @@ from longpole.storage.ports import (
     StorageError,
     StorageUnavailable,
     StoreStatus,
+    TraceSample,
     TraceState,
     Unsupported,
     WholeTraces,
@@ -216,6 +218,13 @@ class MemoryStore:
         )
         kept = rows if query.limit is None else rows[: query.limit]
         return FoundTraces(plain.found_table(kept), len(kept) < len(rows), notices)
+
+    def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
+        notices = self.find_traces(query).notices
+        with self._lock:
+            ids = [row.trace_id for row in self._matching(query)]
+        ids.sort(key=lambda trace_id: split_trace_id(trace_id)[::-1])
+        return TraceSample(tuple(ids[:most]), len(ids), notices)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         rows, segments = self._derived(query, "path_segments")

@@ -171,6 +171,15 @@ class FoundTraces:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceSample:
+    """Some of the traces that match, and how many match in all. `notices` as in `FoundTraces`."""
+
+    trace_ids: tuple[int, ...]
+    matched: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FoundFindings:
     """What the detectors found in many traces, from derived rows only.
 
@@ -214,6 +223,13 @@ class TraceReader(Protocol):
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         """Traces that match, settled or not. Regexes that do not compile raise
         `QueryRefused`; a key that no span ever had matches nothing and gives a notice."""
+        ...
+
+    def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
+        """The ids of at most `most` matching traces, those with the lowest low halves (then the
+        lowest high halves), in that order: W3C wants that half random, so this is a fair draw,
+        and the same one for the same data. `query.limit` does not apply. Raises as
+        `find_traces` does."""
         ...
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:

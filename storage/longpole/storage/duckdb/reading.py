@@ -23,6 +23,7 @@ from longpole.storage.ports import (
     PathTotals,
     ServiceInfo,
     SqlAnswer,
+    TraceSample,
     WholeTraces,
 )
 
@@ -50,6 +51,10 @@ class Reading(ABC):
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         """See `ports.TraceReader`."""
         return self._reader.find_traces(query)
+
+    def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
+        """See `ports.TraceReader`."""
+        return self._reader.sample_traces(query, most)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """See `ports.TraceReader`."""

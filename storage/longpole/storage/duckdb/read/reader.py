@@ -22,6 +22,7 @@ from longpole.storage.duckdb.read.metric_points import read_metric_points
 from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
+from longpole.storage.duckdb.read.sample import read_sample
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.sql_reader import run_sql
@@ -38,6 +39,7 @@ from longpole.storage.ports import (
     PathTotals,
     ServiceInfo,
     SqlAnswer,
+    TraceSample,
     WholeTraces,
 )
 
@@ -77,6 +79,10 @@ class Reader:
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         with self._session() as (connection, snapshot):
             return find(connection, snapshot, query)
+
+    def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
+        with self._session() as (connection, snapshot):
+            return read_sample(connection, snapshot, query, most)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):

@@ -80,6 +80,28 @@ def all_matches(
     return matches_of(connection, snapshot, unlimited, ids, names)
 
 
+def matching_ids(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+) -> pa.Table:
+    """trace_hi and trace_lo of every matching trace, each once, in no order. Without conditions
+    on whole traces it makes no difference which of them are settled, so that is not looked at."""
+    if not query.trace_conditions:
+        unlimited = TraceQuery(query.conditions, query.time, None)
+        *_, (ids, _) = _ids_by_part(connection, snapshot, unlimited)
+        if ids is not None:
+            return ids
+        parts = parts_of(snapshot, "spans")
+        return _distinct(
+            [
+                _IDS.empty_table(),
+                *(_matching_ids(connection, p, snapshot, query, None) for p in parts),
+            ]
+        )
+    matches = all_matches(connection, snapshot, query, _IDS.names)
+    rows = plain_rows(connection, snapshot, query, matches.unsettled)
+    return pa.concat_tables([matches.settled.cast(_IDS), rows.select(_IDS.names).cast(_IDS)])
+
+
 def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:
     """What the person who asked should know."""
     keys = snapshot.attribute_types
