@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longpole.dashboards.ribbon import MAX_PIECES, WIDTH, colour_of, ribbon
+from longpole.dashboards.ribbon import MAX_PIECES, WIDTH, ribbon
 
 
 def segments(*lengths: tuple[str, int], start: int = 1_700_000_000_000_000_000) -> list[Any]:
@@ -45,8 +45,3 @@ def test_pieces_cover_the_whole_width(lengths: list[tuple[str, int]]) -> None:
         at = piece.x + piece.width
     assert abs(at - WIDTH) < 1e-6
     assert sum(piece.duration_ns for piece in pieces) == sum(length for _, length in lengths)
-
-
-def test_a_service_keeps_its_colour() -> None:
-    assert colour_of("cart") == colour_of("cart")
-    assert 0 <= colour_of("\ud800") < 16

@@ -52,6 +52,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
+    app.state.service_colours = store.service_colours
     app.include_router(api_router(answers))
     app.include_router(page_router(answers))
     app.include_router(assets_router())

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 WIDTH = 1000
-COLOURS = 16
 MAX_PIECES = 400
 
 
@@ -26,16 +24,6 @@ class Piece:
     width: float
     duration_ns: int
     share: float
-
-    @property
-    def colour(self) -> int:
-        """0 to 15, the same for a service on every page."""
-        return colour_of(self.service)
-
-
-def colour_of(service: str) -> int:
-    """Index into the palette, from the name alone, so that every viewer sees the same."""
-    return zlib.crc32(service.encode("utf-8", "replace")) % COLOURS
 
 
 def ribbon(segments: Sequence[Mapping[str, Any]]) -> list[Piece]:

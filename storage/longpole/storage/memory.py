@@ -76,6 +76,7 @@ class MemoryStore:
         self._metrics: list[Telemetry] = []
         self._requests: dict[bytes, tuple[int, int]] = {}  # hash: when, sequence number
         self._next_sequence = 1
+        self._colours: dict[str, int] = {}
         self._counts: Counter[Signal] = Counter()
         self._repeated = 0
         self._closed = False
@@ -119,6 +120,7 @@ class MemoryStore:
         for local, span in zip(row_ids, spans_of(telemetry.tables), strict=True):
             trace = self._traces.setdefault(span.trace_id, KeptTrace())
             trace.arrivals.append((base + local, now))
+            self._colours.setdefault(span.service_name, len(self._colours))
             content = span_content(span)
             if content in trace.spans:
                 trace.duplicates += 1
@@ -301,6 +303,10 @@ class MemoryStore:
             )
             for name, spans in sorted(by_name.items())
         )
+
+    def service_colours(self) -> Mapping[str, int]:
+        with self._lock:
+            return dict(self._colours)
 
     def attribute_keys(self) -> Mapping[str, str]:
         types: dict[str, str] = {}

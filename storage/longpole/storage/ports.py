@@ -271,6 +271,12 @@ class TraceReader(Protocol):
         """Services whose spans start in that range, by name, with their operations."""
         ...
 
+    def service_colours(self) -> Mapping[str, int]:
+        """A number for each service that ever sent spans: 0 for the first one, 1 for the next,
+        given once, so the same after a restart and for every reader. Cheap enough for every
+        page view."""
+        ...
+
     def attribute_keys(self) -> Mapping[str, str]:
         """Every span and resource attribute key with its SQL type, from a catalog."""
         ...

@@ -1,12 +1,17 @@
 """Templates to HTML: one environment, its filters, and what every page needs to know.
 
+`x | colour` is the colour of a service in this store (`service_colours`), for a class:
+`class="key c{{ x | colour }}"`.
+
 Names and sentences come from telemetry. The filters `name`, `sentence` and `plain` make them
 inert and short; nothing else may put telemetry on a page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +24,16 @@ from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
 from longpole.dashboards.pages.navigation import PLACES
-from longpole.dashboards.ribbon import colour_of
+from longpole.dashboards.service_colours import colour_class
+from longpole.dashboards.sparkline import spark_area, spark_line
 
 # In characters. A name beyond that says nothing more to a reader; the JSON has all of it.
 LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
 THEME_COOKIE, KEYS_COOKIE = "longpole_theme", "longpole_keys"
 THEMES = ("light", "dark")
+
+# The numbers of services in the store whose page is being made.
+_numbers: ContextVar[Callable[[], Mapping[str, int]]] = ContextVar("numbers", default=dict)
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
@@ -42,13 +51,18 @@ def page(
     template may also use `theme` ("" for the system's), `with_keys` and `path_and_query`."""
     theme = request.cookies.get(THEME_COOKIE, "")
     query = request.scope.get("query_string", b"").decode("latin-1")
-    text = _templates.get_template(template).render(
-        place=place,
-        theme=theme if theme in THEMES else "",
-        with_keys=request.cookies.get(KEYS_COOKIE, "on") != "off",
-        path_and_query=request.scope["path"] + (f"?{query}" if query else ""),
-        **values,
-    )
+    # Asked for only where a page has colours, and then once.
+    token = _numbers.set(cache(getattr(request.app.state, "service_colours", dict)))
+    try:
+        text = _templates.get_template(template).render(
+            place=place,
+            theme=theme if theme in THEMES else "",
+            with_keys=request.cookies.get(KEYS_COOKIE, "on") != "off",
+            path_and_query=request.scope["path"] + (f"?{query}" if query else ""),
+            **values,
+        )
+    finally:
+        _numbers.reset(token)
     return HTMLResponse(text, status_code=status)
 
 
@@ -77,6 +91,11 @@ def shown_sentence(text: str) -> Markup:
     return _element(text, LONGEST_SENTENCE)
 
 
+def shown_colour(service: str) -> str:
+    """What follows the `c` in the class of whatever has the colour of a service."""
+    return colour_class(service, _numbers.get()())
+
+
 def plain_name(text: str | None) -> str:
     """The same where no element may stand: in titles."""
     name = inert((text or "")[: LONGEST_NAME + 1])
@@ -99,8 +118,8 @@ def _element(text: str, longest: int) -> Markup:
 
 _templates.filters.update(
     duration=figures.duration, share=figures.share, moment=figures.moment, size=figures.size,
-    colour=colour_of, name=shown_name, plain=plain_name, sentence=shown_sentence,
-    plain_sentence=plain_sentence,
+    colour=shown_colour, spark_line=spark_line, spark_area=spark_area,
+    name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
 )  # fmt: skip
 _templates.globals.update(
     plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES

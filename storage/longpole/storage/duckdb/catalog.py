@@ -44,6 +44,7 @@ class Catalog:
         self.changed_services: set[str] = set()
         self._known = {(scope, key, kind) for (scope, key), kind in self.keys.items()}
         self._frozen_keys: dict[tuple[str, str], str] | None = None
+        self._frozen_colours: dict[str, int] | None = None
 
     def note(self, table_name: str, table: pa.Table) -> None:
         """Learn the keys and types of a batch of `spans`, `resources` or `logs`."""
@@ -79,6 +80,12 @@ class Catalog:
             self._frozen_keys = dict(self.keys)
         return self._frozen_keys
 
+    def service_colours(self) -> Mapping[str, int]:
+        """The number of every service; the same object while there is no new one."""
+        if self._frozen_colours is None:
+            self._frozen_colours = {e.name: e.colour_index for e in self.services.values()}
+        return self._frozen_colours
+
     def changes(self) -> tuple[dict[tuple[str, str], str], tuple[ServiceEntry, ...]]:
         """What to write to the manifest; `saved` then forgets exactly that."""
         return dict(self.changed_keys), tuple(self.services[n] for n in self.changed_services)
@@ -104,6 +111,7 @@ class Catalog:
         """Learn that a service had spans starting between these times."""
         held = self.services.get(name)
         if held is None:
+            self._frozen_colours = None
             entry = ServiceEntry(name, len(self.services), first_unix_nano, last_unix_nano)
         elif first_unix_nano < held.first_seen_unix_nano or (
             last_unix_nano > held.last_seen_unix_nano

@@ -88,6 +88,10 @@ class Reading(ABC):
         """See `ports.TraceReader`."""
         return self._reader.services(time)
 
+    def service_colours(self) -> Mapping[str, int]:
+        """See `ports.TraceReader`."""
+        return self._reader.service_colours()
+
     def attribute_keys(self) -> Mapping[str, str]:
         """See `ports.TraceReader`."""
         return self._reader.attribute_keys()

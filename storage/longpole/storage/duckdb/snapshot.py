@@ -59,7 +59,8 @@ class Snapshot:
     (`span` | `resource` | `log`, key) to the key's one SQL type: BIGINT, DOUBLE, VARCHAR or
     BOOLEAN. `pending` are the trace ids that hold spans no derived row accounts for. `losses`
     are sentences about data that was once accepted and is missing here (a lost segment, a
-    damaged journal), for whoever reads an answer.
+    damaged journal), for whoever reads an answer. `service_colours` are the numbers that services
+    got when they first appeared.
     """
 
     segments: tuple[Segment, ...]
@@ -69,6 +70,7 @@ class Snapshot:
     pending: frozenset[int] = field(default_factory=frozenset)
     is_replayed: bool = True
     losses: tuple[str, ...] = ()
+    service_colours: Mapping[str, int] = field(default_factory=dict)
 
     def segments_of(self, kind: str) -> tuple[Segment, ...]:
         """The segments of one kind, newest records first."""

@@ -271,6 +271,7 @@ class EngineState:
                 pending=self.queue.trace_ids(),
                 is_replayed=self.is_replayed,
                 losses=self.losses,
+                service_colours=self.catalog.service_colours(),
             )
 
 

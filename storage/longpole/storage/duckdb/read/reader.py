@@ -116,6 +116,10 @@ class Reader:
         with self._session() as (connection, snapshot):
             return read_services(connection, snapshot, time)
 
+    def service_colours(self) -> Mapping[str, int]:
+        with self._source.lease() as lease:
+            return lease.snapshot.service_colours
+
     def attribute_keys(self) -> Mapping[str, str]:
         with self._source.lease() as lease:
             types = lease.snapshot.attribute_types

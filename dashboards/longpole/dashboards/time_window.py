@@ -1,0 +1,179 @@
+"""The window that a page looks at, its steps, and the control that chooses it.
+
+`since=1h` stays relative, `from` and `to` are fixed; without any of them it is the last hour. A
+window begins and ends where a step does, so that every step is whole but the one that is now:
+
+    |--step--|--step--|--step--|--step|now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from longpole.dashboards.errors import BadQuestion
+from longpole.dashboards.parameters import Parameters, duration_ns, first, moment
+from longpole.model.clock import Clock
+from longpole.model.columns import RED_STEP_NS
+from longpole.model.timerange import TimeRange
+
+TIME_PARAMETERS = frozenset({"since", "from", "to"})
+DEFAULT_SINCE = "1h"
+CHOICES = (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"), ("7d", "7 d"))
+MOST_STEPS = 120
+_S = 10**9
+# Multiples of the step in which RED is kept, each of which divides a day.
+STEPS_NS = tuple(
+    s * _S for s in (10, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+)
+_LONGEST_NS = MOST_STEPS * STEPS_NS[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`time` is made of whole steps of `step_ns`, at most `MOST_STEPS`, and a little more than
+    was asked for. `since` is the text of a relative window, else empty."""
+
+    time: TimeRange
+    step_ns: int
+    since: str
+    now_unix_nano: int
+
+    @property
+    def length_ns(self) -> int:
+        """From the first step to the end of the last one."""
+        return self.time.end_unix_nano - self.time.start_unix_nano
+
+    @property
+    def steps(self) -> range:
+        """Where each step begins."""
+        return range(self.time.start_unix_nano, self.time.end_unix_nano, self.step_ns)
+
+    @property
+    def seconds(self) -> float:
+        """How much of it is over, in seconds; at least one step of RED."""
+        until = min(self.time.end_unix_nano, self.now_unix_nano)
+        return max(until - self.time.start_unix_nano, RED_STEP_NS) / 1e9
+
+    @property
+    def before(self) -> TimeRange:
+        """As much time right before."""
+        return TimeRange(self.time.start_unix_nano - self.length_ns, self.time.start_unix_nano)
+
+    @property
+    def words(self) -> str:
+        """`the last 1 h`, or both ends."""
+        if self.since:
+            names = dict(CHOICES)
+            return f"the last {names.get(self.since, self.since)}"
+        return f"{_shown(self.time.start_unix_nano)} to {_shown(self.time.end_unix_nano)} UTC"
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The same window as parameters, relative when it was."""
+        return {"since": [self.since]} if self.since else self.fixed
+
+    @property
+    def fixed(self) -> dict[str, list[str]]:
+        """The same window as two moments."""
+        return {
+            "from": [_text(self.time.start_unix_nano)],
+            "to": [_text(self.time.end_unix_nano)],
+        }
+
+
+def window_of(asked: Parameters, clock: Clock) -> Window:
+    """The window that `since`, or `from` and `to`, ask for. Raises `BadQuestion`."""
+    since, begin, end = (first(asked, name) for name in ("since", "from", "to"))
+    if since and (begin or end):
+        raise BadQuestion("since and from both say where to begin; give one of them")
+    now = clock.now_unix_nano()
+    stop = moment(end, "to") if end else now
+    default = duration_ns(DEFAULT_SINCE, "since")
+    if begin:
+        start = moment(begin, "from")
+    else:
+        start = stop - (duration_ns(since, "since") if since else default)
+    if start >= stop:
+        raise BadQuestion("the time range is empty: it ends before it begins")
+    if stop - start > _LONGEST_NS:
+        raise BadQuestion(f"the time range is longer than {_LONGEST_NS // STEPS_NS[-1]} days")
+    is_relative = not begin and not end
+    step = step_of(stop - start)
+    last = -(-stop // step) * step
+    # A relative window keeps its length: steps are counted back from the one that is now.
+    start = last - -(-(stop - start) // step) * step if is_relative else start // step * step
+    text = (since or DEFAULT_SINCE) if is_relative else ""
+    return Window(TimeRange(start, last), step, text, now)
+
+
+def step_of(length_ns: int) -> int:
+    """The shortest step of which fewer than `MOST_STEPS` make up that length."""
+    return next((s for s in STEPS_NS if length_ns < s * MOST_STEPS), STEPS_NS[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A link of the control."""
+
+    label: str
+    address: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimeControl:
+    """What `parts/time_range.html` shows. `kept` are the other parameters of the page, for the
+    form; `begin` and `end` its values."""
+
+    choices: tuple[Choice, ...]
+    earlier: Choice
+    later: Choice | None
+    pin: Choice | None
+    words: str
+    begin: str
+    end: str
+    kept: tuple[tuple[str, str], ...]
+
+
+def time_control(window: Window, asked: Mapping[str, Sequence[str]]) -> TimeControl:
+    """The control of a page that was asked for with these parameters."""
+    kept = tuple(
+        (name, value)
+        for name, values in asked.items()
+        if name not in TIME_PARAMETERS
+        for value in values
+    )
+
+    def to(**time: str) -> str:
+        return "?" + urlencode(
+            [*kept, *((name.rstrip("_"), value) for name, value in time.items())]
+        )
+
+    def fixed(start: int, stop: int) -> str:
+        return to(from_=_text(start), to=_text(stop))
+
+    start, end, half = window.time.start_unix_nano, window.time.end_unix_nano, window.length_ns // 2
+    is_past = end + half <= window.now_unix_nano + window.step_ns
+    return TimeControl(
+        choices=tuple(
+            Choice(label, to(since=since), since == window.since) for since, label in CHOICES
+        ),
+        earlier=Choice("earlier", fixed(start - half, end - half)),
+        later=Choice("later", fixed(start + half, end + half)) if is_past else None,
+        pin=Choice("pin", fixed(start, end)) if window.since else None,
+        words=window.words,
+        begin=_text(start).rstrip("Z"),
+        end=_text(end).rstrip("Z"),
+        kept=kept,
+    )
+
+
+def _text(unix_nano: int) -> str:
+    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _shown(unix_nano: int) -> str:
+    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%d %H:%M:%S}"
