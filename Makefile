@@ -33,6 +33,7 @@ tools: ## install the peers that tests talk to (Debian packages as root, npm pac
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 	cd tests/node && npm ci --no-audit --no-fund --ignore-scripts
+	tests/fetch_prometheus.sh
 
 test: setup ## what a change must never break; under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile

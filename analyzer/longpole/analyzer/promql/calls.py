@@ -1,0 +1,199 @@
+"""Calls of functions: arguments to values, then to the function that works on whole columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from longpole.analyzer.promql import aggregations, functions, over_time
+from longpole.analyzer.promql.expressions import (
+    Call,
+    Expression,
+    MatchOp,
+    MatrixSelector,
+    VectorSelector,
+    unwrapped,
+)
+from longpole.analyzer.promql.refusals import EvaluationError
+from longpole.analyzer.promql.selectors import NAME
+from longpole.analyzer.promql.series import Booleans, Floats, Integers, labels_of, without_name
+from longpole.analyzer.promql.vectors import SAME_LABELS, Value, Vector, nameless
+from longpole.analyzer.promql.windows import Windows
+
+
+class Asking(Protocol):
+    """What gives arguments their values, at the steps asked for."""
+
+    def value(self, node: Expression, times: Integers) -> Value: ...
+
+    def vector(self, node: Expression, times: Integers) -> Vector: ...
+
+    def number(self, node: Expression, times: Integers) -> Floats: ...
+
+    def windows(self, node: Expression, times: Integers) -> Windows: ...
+
+    def selected(self, node: VectorSelector, times: Integers) -> tuple[Vector, Floats]: ...
+
+
+def called(query: Asking, node: Call, times: Integers) -> Value:
+    """The value of a call at each step."""
+    name, arguments = node.name, node.arguments
+    if name in over_time.OF_RANGE:
+        found = over_time.OF_RANGE[name](query.windows(arguments[0], times))
+        return found if name == "last_over_time" else _of_range(found)
+    if name in functions.EACH:
+        return functions.each(name, query.vector(arguments[0], times))
+    if name in functions.OF_DATE:
+        given = query.vector(arguments[0], times) if arguments else _one(times / 1000)
+        return functions.date_part(name, given)
+    if name in functions.OF_NATIVE_HISTOGRAMS:
+        query.vector(arguments[0], times)
+        return Vector.empty(times.size)
+    return _CALLS[name](query, arguments, times)
+
+
+def _of_range(vector: Vector) -> Vector:
+    # Names that fall away may leave equal label sets, which is refused even at different steps.
+    shown = vector.shown()
+    if len({without_name(labels) for labels in shown.labels}) < len(shown.labels):
+        raise EvaluationError(SAME_LABELS)
+    return nameless(shown)
+
+
+def _one(values: Floats) -> Vector:
+    return Vector(((),), values[None, :], np.ones((1, values.size), bool))
+
+
+_Arguments: TypeAlias = tuple[Expression, ...]
+
+
+def _absent(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    return _missing(query.vector(arguments[0], times).present, arguments[0], times)
+
+
+def _absent_over_time(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    return _missing(query.windows(arguments[0], times).counts > 0, arguments[0], times)
+
+
+def _missing(present: Booleans, node: Expression, times: Integers) -> Vector:
+    """1 where nothing is; with the labels that a selector asks for by `=`, each once."""
+    node = unwrapped(node)
+    selector = node.selector if isinstance(node, MatrixSelector) else node
+    labels: dict[str, str] = {}
+    doubled: set[str] = set()
+    for matcher in selector.matchers if isinstance(selector, VectorSelector) else ():
+        if matcher.label == NAME:
+            continue
+        if matcher.op is not MatchOp.EQUAL or matcher.label in labels:
+            doubled.add(matcher.label)
+        labels[matcher.label] = matcher.value
+    kept = labels_of({name: value for name, value in labels.items() if name not in doubled})
+    nothing = ~np.atleast_2d(present.any(axis=0))
+    return Vector((kept,), np.ones((1, times.size)), nothing)
+
+
+def _scalar(query: Asking, arguments: _Arguments, times: Integers) -> Floats:
+    vector = query.vector(arguments[0], times)
+    total = np.where(vector.present, vector.values, 0.0).sum(axis=0)
+    return np.where(vector.present.sum(axis=0) == 1, total, np.nan)
+
+
+def _timestamp(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    node = unwrapped(arguments[0])
+    if isinstance(node, VectorSelector):
+        vector, taken = query.selected(node, times)
+        return nameless(vector.with_values(taken))
+    vector = query.vector(node, times)
+    return nameless(vector.with_values(np.broadcast_to(times / 1000, vector.values.shape)))
+
+
+def _sorted(is_descending: bool) -> Callable[[Asking, _Arguments, Integers], Vector]:
+    def run(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+        vector = query.vector(arguments[0], times).shown()
+        if times.size > 1:
+            return vector
+        return aggregations.sorted_rows(vector, is_descending=is_descending)
+
+    return run
+
+
+def _text(query: Asking, node: Expression, times: Integers) -> str:
+    found = query.value(node, times)
+    assert isinstance(found, str)
+    return found
+
+
+def _label_replace(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    to, template, source, regex = (_text(query, node, times) for node in arguments[1:])
+    vector = query.vector(arguments[0], times).shown()
+    return functions.label_replaced(vector, to, template, source, regex)
+
+
+def _label_join(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    to, separator, *sources = (_text(query, node, times) for node in arguments[1:])
+    return functions.label_joined(query.vector(arguments[0], times).shown(), to, separator, sources)
+
+
+def _clamp(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    low, high = (query.number(node, times) for node in arguments[1:])
+    return functions.clamped(query.vector(arguments[0], times), low, high)
+
+
+def _clamp_one(bound: float, is_low: bool) -> Callable[[Asking, _Arguments, Integers], Vector]:
+    def run(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+        given, other = query.number(arguments[1], times), np.full(times.size, bound)
+        low, high = (given, other) if is_low else (other, given)
+        return functions.clamped(query.vector(arguments[0], times), low, high)
+
+    return run
+
+
+def _round(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    nearest = query.number(arguments[1], times) if len(arguments) > 1 else np.ones(times.size)
+    return functions.rounded(query.vector(arguments[0], times), nearest)
+
+
+def _quantile_over_time(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    q = query.number(arguments[0], times)
+    return _of_range(over_time.quantile(query.windows(arguments[1], times), q))
+
+
+def _predict_linear(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    seconds = query.number(arguments[1], times)
+    windows = query.windows(arguments[0], times)
+    return _of_range(over_time.predicted(windows, seconds))
+
+
+def _histogram_quantile(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    q = query.number(arguments[0], times)
+    return functions.histogram_quantile(query.vector(arguments[1], times).shown(), q)
+
+
+def _histogram_fraction(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
+    low, high = (query.number(node, times) for node in arguments[:2])
+    return functions.histogram_fraction(query.vector(arguments[2], times).shown(), low, high)
+
+
+_CALLS: dict[str, Callable[[Asking, _Arguments, Integers], Value]] = {
+    "absent": _absent,
+    "absent_over_time": _absent_over_time,
+    "clamp": _clamp,
+    "clamp_max": _clamp_one(-np.inf, is_low=False),
+    "clamp_min": _clamp_one(np.inf, is_low=True),
+    "histogram_fraction": _histogram_fraction,
+    "histogram_quantile": _histogram_quantile,
+    "label_join": _label_join,
+    "label_replace": _label_replace,
+    "pi": lambda query, arguments, times: np.full(times.size, np.pi),
+    "predict_linear": _predict_linear,
+    "quantile_over_time": _quantile_over_time,
+    "round": _round,
+    "scalar": _scalar,
+    "sort": _sorted(is_descending=False),
+    "sort_desc": _sorted(is_descending=True),
+    "time": lambda query, arguments, times: times / 1000,
+    "timestamp": _timestamp,
+    "vector": lambda query, arguments, times: _one(query.number(arguments[0], times)),
+}

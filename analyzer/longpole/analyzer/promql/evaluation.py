@@ -1,0 +1,278 @@
+"""The value of an expression at every step of a query.
+
+Each selector reads its series once, for all steps; then whole columns are worked on. What a query
+may read and make is bounded, and it stops when its time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from longpole.analyzer.promql import aggregations, operators
+from longpole.analyzer.promql.calls import called
+from longpole.analyzer.promql.expressions import (
+    SETS,
+    Aggregation,
+    Binary,
+    Call,
+    Expression,
+    MatrixSelector,
+    Number,
+    Paren,
+    Shift,
+    Subquery,
+    Text,
+    Unary,
+    VectorSelector,
+    unwrapped,
+)
+from longpole.analyzer.promql.refusals import EvaluationError, TooMuch
+from longpole.analyzer.promql.series import (
+    Floats,
+    Integers,
+    Series,
+    SeriesSource,
+    is_stale,
+)
+from longpole.analyzer.promql.vectors import Value, Vector, nameless
+from longpole.analyzer.promql.windows import Windows, windows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may cost. `cells` are values at steps, held at once by one node."""
+
+    samples: int = 50_000_000
+    cells: int = 50_000_000
+    steps: int = 11_000
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Every `step_ms` from `start_ms` through `end_ms`; one step for an instant query."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int = 1
+
+    @property
+    def times_ms(self) -> Integers:
+        """The steps themselves."""
+        return np.arange(self.start_ms, self.end_ms + 1, self.step_ms, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How long a sample is valid, and how often a subquery asks that does not say."""
+
+    lookback_ms: int = 300_000
+    subquery_step_ms: int = 60_000
+    limits: Limits = Limits()
+
+
+def evaluate(
+    expression: Expression,
+    source: SeriesSource,
+    steps: Steps,
+    settings: Settings,
+    elapsed_seconds: Callable[[], float],
+) -> Value:
+    """The value at each step: a vector, one number a step, or a text. `elapsed_seconds` tells
+    how long the query runs. Raises `EvaluationError`, `TooMuch` among them."""
+    count = (steps.end_ms - steps.start_ms) // steps.step_ms + 1
+    if count > settings.limits.steps:
+        raise TooMuch(
+            f"exceeded maximum resolution of {settings.limits.steps:,} points per timeseries."
+            " Try decreasing the query resolution (?step=XX)"
+        )
+    query = Query(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms))
+    found = query.value(expression, steps.times_ms)
+    return found.shown() if isinstance(found, Vector) else found
+
+
+def range_samples(
+    expression: MatrixSelector | Subquery,
+    source: SeriesSource,
+    at_ms: int,
+    settings: Settings,
+    elapsed_seconds: Callable[[], float],
+) -> list[Series]:
+    """The samples of a range vector at one time, as an instant query answers them."""
+    query = Query(source, settings, elapsed_seconds, (at_ms, at_ms))
+    windows = query.windows(expression, np.array([at_ms], np.int64))
+    found = []
+    for row, labels in enumerate(windows.labels):
+        held = slice(int(windows.lo[row, 0]), int(windows.hi[row, 0]))
+        if held.stop > held.start:
+            found.append(Series(labels, windows.times_ms[held], windows.values[held]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query while it is evaluated; `bounds_ms` are its first and last step."""
+
+    source: SeriesSource
+    settings: Settings
+    elapsed_seconds: Callable[[], float]
+    bounds_ms: tuple[int, int]
+
+    def value(self, node: Expression, times: Integers) -> Value:
+        """The value of one node at the steps `times`."""
+        if self.elapsed_seconds() > self.settings.limits.seconds:
+            raise TooMuch(f"query timed out: it ran longer than {self.settings.limits.seconds:g} s")
+        match node:
+            case Number():
+                return np.full(times.size, node.value)
+            case Text():
+                return node.value
+            case Paren():
+                return self.value(node.inner, times)
+            case VectorSelector():
+                return self.selected(node, times)[0]
+            case Unary():
+                return self._unary(node, times)
+            case Binary():
+                return self._binary(node, times)
+            case Aggregation():
+                return self._aggregation(node, times)
+            case Call():
+                return called(self, node, times)
+        raise EvaluationError("a range vector has no value of its own; use it in a function")
+
+    def vector(self, node: Expression, times: Integers) -> Vector:
+        found = self.value(node, times)
+        assert isinstance(found, Vector)
+        return found
+
+    def number(self, node: Expression, times: Integers) -> Floats:
+        found = self.value(node, times)
+        assert isinstance(found, np.ndarray)
+        return found
+
+    def _ends(self, shift: Shift, times: Integers) -> Integers:
+        """The times that a selector looks at instead of the steps; one when they are all equal."""
+        if not shift.is_fixed:
+            return times - shift.offset_ms
+        fixed_ms = shift.fixed_ms
+        if fixed_ms is None:
+            fixed_ms = self.bounds_ms[0 if shift.anchor == "start" else 1]
+        return np.array([fixed_ms - shift.offset_ms], np.int64)
+
+    def _series(self, node: VectorSelector, after_ms: int, through_ms: int) -> list[Series]:
+        return list(
+            self.source.select(node.matchers, after_ms, through_ms, self.settings.limits.samples)
+        )
+
+    def _bounded(self, rows: int, columns: int) -> None:
+        if rows * columns > self.settings.limits.cells:
+            raise TooMuch(
+                f"query processing would hold {rows * columns:,} values at once"
+                f" ({rows:,} series at {columns:,} steps); {self.settings.limits.cells:,} are"
+                " allowed. Ask for fewer series or a larger step"
+            )
+
+    def selected(self, node: VectorSelector, times: Integers) -> tuple[Vector, Floats]:
+        """The latest sample of each series at each step, and when it was taken (seconds)."""
+        ends = self._ends(node.shift, times)
+        lookback = self.settings.lookback_ms
+        series = self._series(node, int(ends[0]) - lookback, int(ends[-1]))
+        self._bounded(len(series), times.size)
+        values = np.zeros((len(series), ends.size))
+        taken = np.zeros(values.shape)
+        present = np.zeros(values.shape, bool)
+        for row, one in enumerate(series):
+            place = np.searchsorted(one.times_ms, ends, "right") - 1
+            held = np.maximum(place, 0)
+            values[row] = one.values[held]
+            taken[row] = one.times_ms[held] / 1000
+            is_fresh = (place >= 0) & (one.times_ms[held] > ends - lookback)
+            present[row] = is_fresh & ~is_stale(values[row])
+        if ends.size != times.size:
+            values, taken, present = (
+                np.repeat(part, times.size, axis=1) for part in (values, taken, present)
+            )
+        return Vector(tuple(one.labels for one in series), values, present), taken
+
+    def windows(self, node: Expression, times: Integers) -> Windows:
+        """The windows of a range vector at each step."""
+        node = unwrapped(node)
+        if isinstance(node, MatrixSelector):
+            ends = self._ends(node.selector.shift, times)
+            series = self._series(node.selector, int(ends[0]) - node.range_ms, int(ends[-1]))
+        else:
+            assert isinstance(node, Subquery)
+            ends = self._ends(node.shift, times)
+            series = self._asked_again(node, ends)
+        self._bounded(len(series), times.size)
+        windows = windows_of(series, ends, times, node.range_ms)
+        if ends.size == times.size:
+            return windows
+        shape = (len(series), times.size)
+        return replace(
+            windows,
+            lo=np.broadcast_to(windows.lo, shape),
+            hi=np.broadcast_to(windows.hi, shape),
+            ends_ms=np.broadcast_to(ends, times.shape),
+        )
+
+    def _asked_again(self, node: Subquery, ends: Integers) -> list[Series]:
+        step = node.step_ms or self.settings.subquery_step_ms
+        after = int(ends[0]) - node.range_ms
+        # Steps of a subquery are multiples of its step, whatever the query asks for.
+        first = (after // step + 1) * step
+        inner_times = np.arange(first, int(ends[-1]) + 1, step, dtype=np.int64)
+        if not inner_times.size:
+            return []
+        self._bounded(1, inner_times.size)
+        found = self.value(node.inner, inner_times)
+        assert isinstance(found, Vector)
+        return [
+            Series(labels, inner_times[here], found.values[row][here])
+            for row, labels in enumerate(found.labels)
+            if (here := found.present[row]).any()
+        ]
+
+    def _unary(self, node: Unary, times: Integers) -> Value:
+        found = self.value(node.inner, times)
+        if node.op == "+":
+            return found
+        if isinstance(found, Vector):
+            return nameless(found.with_values(-found.values))
+        assert isinstance(found, np.ndarray)
+        return -found
+
+    def _binary(self, node: Binary, times: Integers) -> Value:
+        left, right = self.value(node.left, times), self.value(node.right, times)
+        if isinstance(left, Vector) and isinstance(right, Vector):
+            left, right = left.shown(), right.shown()
+            if node.op in SETS:
+                return operators.set_operation(node.op, left, right, node.matching)
+            return operators.between_vectors(node.op, left, right, node.is_bool, node.matching)
+        if isinstance(left, Vector):
+            assert isinstance(right, np.ndarray)
+            return operators.with_number(node.op, left, right, node.is_bool, is_left=False)
+        assert isinstance(left, np.ndarray)
+        if isinstance(right, Vector):
+            return operators.with_number(node.op, right, left, node.is_bool, is_left=True)
+        assert isinstance(right, np.ndarray)
+        return operators.between_numbers(node.op, left, right)
+
+    def _aggregation(self, node: Aggregation, times: Integers) -> Vector:
+        key = aggregations.grouping(node.is_without, node.labels)
+        inner = self.vector(node.inner, times).shown()
+        if node.op == "count_values":
+            label = self.value(node.parameter, times) if node.parameter else ""
+            assert isinstance(label, str)
+            return aggregations.counted_values(inner, key, label)
+        parameter = None if node.parameter is None else self.number(node.parameter, times)
+        found = aggregations.aggregated(node.op, inner, key, parameter)
+        if node.op in ("topk", "bottomk") and times.size == 1:
+            return aggregations.sorted_groups(
+                found, map(key, inner.labels), key, is_descending=node.op == "topk"
+            )
+        return found

@@ -1,0 +1,192 @@
+"""Functions of range vectors, each over all windows at once.
+
+Rules are Prometheus' (promql/functions.go, 3.5): windows are left-open, NaN is a value, rates are
+extrapolated to the borders of the window unless the next sample would have been far away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from longpole.analyzer.promql.quantiles import between
+from longpole.analyzer.promql.series import Booleans, Floats
+from longpole.analyzer.promql.vectors import Vector
+from longpole.analyzer.promql.windows import Elements, Windows
+
+# A border further away than this many typical distances belongs to no sample of the series.
+_FAR = 1.1
+
+
+def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
+    """`rate`, `increase` and `delta`: growth between first and last sample, as if it went on to
+    the borders of the window; a counter that falls was reset."""
+    count = w.counts
+    first, last = w.at(w.lo, w.values), w.at(w.hi - 1, w.values)
+    first_ms = w.at(w.lo, w.times_ms.astype(np.float64))
+    last_ms = w.at(w.hi - 1, w.times_ms.astype(np.float64))
+    with np.errstate(all="ignore"):
+        grown = last - first
+        if is_counter:
+            grown = grown + _lost_in_resets(w)
+        to_start = (first_ms - (w.ends_ms - w.range_ms)) / 1000
+        to_end = (w.ends_ms - last_ms) / 1000
+        sampled = (last_ms - first_ms) / 1000
+        typical = sampled / (count - 1)
+        to_start = np.where(to_start >= typical * _FAR, typical / 2, to_start)
+        if is_counter:
+            # A counter is never below zero, so it cannot have begun before it was zero.
+            to_zero = np.where((grown > 0) & (first >= 0), sampled * (first / grown), to_start)
+            to_start = np.minimum(to_start, to_zero)
+        to_end = np.where(to_end >= typical * _FAR, typical / 2, to_end)
+        factor = (sampled + to_start + to_end) / sampled
+        if is_rate:
+            factor = factor / (w.range_ms / 1000)
+        return w.vector(grown * factor, least=2)
+
+
+def _lost_in_resets(w: Windows) -> Floats | float:
+    """The sum of the values from which a counter fell, within each window."""
+    fell = _falls(w)
+    if not fell.any():
+        return 0.0
+    lost = np.where(fell, np.concatenate(([0.0], w.values[:-1])), 0.0)
+    inner = Windows(w.labels, w.times_ms, lost, np.minimum(w.lo + 1, w.hi), w.hi, w.ends_ms,
+                    w.steps_ms, w.range_ms)  # fmt: skip
+    return np.where(inner.counts > 0, inner.reduced(np.add), 0.0)
+
+
+def _falls(w: Windows) -> Booleans:
+    """Which sample is below the one before it; across series it does not matter."""
+    fell = np.zeros(w.values.size, bool)
+    with np.errstate(invalid="ignore"):
+        fell[1:] = w.values[1:] < w.values[:-1]
+    return fell
+
+
+def _moves(w: Windows, flags: Booleans) -> Vector:
+    """How many flagged steps from one sample to the next each window holds."""
+    running = np.concatenate((np.cumsum(flags), [0]))
+    high, low = np.maximum(w.hi - 1, 0), np.minimum(w.lo, running.size - 1)
+    return w.vector((running[high] - running[low]).astype(np.float64))
+
+
+def changes(w: Windows) -> Vector:
+    """How often the value changed; from NaN to NaN is no change."""
+    flags = np.zeros(w.values.size, bool)
+    before, after = w.values[:-1], w.values[1:]
+    flags[1:] = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    return _moves(w, flags)
+
+
+def resets(w: Windows) -> Vector:
+    """How often a counter fell."""
+    return _moves(w, _falls(w))
+
+
+def instant_change(w: Windows, *, is_rate: bool) -> Vector:
+    """`irate` and `idelta`: from the last sample but one to the last."""
+    last, before = w.at(w.hi - 1, w.values), w.at(w.hi - 2, w.values)
+    times = w.times_ms.astype(np.float64)
+    passed_ms = w.at(w.hi - 1, times) - w.at(w.hi - 2, times)
+    with np.errstate(all="ignore"):
+        change = last - before
+        if is_rate:
+            change = np.where(last < before, last, change) / (passed_ms / 1000)
+    return w.vector(change, least=2)
+
+
+def mean(w: Windows) -> Vector:
+    """`avg_over_time`."""
+    with np.errstate(all="ignore"):
+        direct = w.reduced(np.add) / w.counts
+        too_large = np.isinf(direct)
+        if too_large.any():
+            # The sum may overflow where the mean does not.
+            parts = w.by_element(lambda e: e.total(e.values / e.spread(e.sizes)))
+            direct = np.where(too_large, parts, direct)
+        return w.vector(direct)
+
+
+def variance(w: Windows) -> Vector:
+    """`stdvar_over_time`, of the samples as the whole population."""
+
+    def of(e: Elements) -> Floats:
+        with np.errstate(all="ignore"):
+            away = e.values - e.spread(e.total(e.values) / e.sizes)
+            return np.asarray(e.total(away * away) / e.sizes)
+
+    return w.vector(w.by_element(of))
+
+
+def _line(e: Elements, origin_ms: Floats) -> tuple[Floats, Floats]:
+    """Slope per second and value at the origin of the line of least squares."""
+    with np.errstate(all="ignore"):
+        x = (e.times_ms - e.spread(origin_ms)) / 1000
+        n, sum_x, sum_y = e.sizes, e.total(x), e.total(e.values)
+        covariance = e.total(x * e.values) - sum_x * sum_y / n
+        spread = e.total(x * x) - sum_x * sum_x / n
+        slope = covariance / spread
+        at_origin = sum_y / n - slope * sum_x / n
+        first = e.values[e.starts]
+        is_flat = np.logical_and.reduceat(e.values == e.spread(first), e.starts)
+        odd = np.where(np.isinf(first), np.nan, first)
+        slope = np.where(is_flat, odd * 0, slope)
+        return slope, np.where(is_flat, odd, at_origin)
+
+
+def derivative(w: Windows) -> Vector:
+    """`deriv`: the slope per second."""
+
+    def of(e: Elements) -> Floats:
+        return _line(e, e.times_ms[e.starts].astype(np.float64))[0]
+
+    return w.vector(w.by_element(of, least=2), least=2)
+
+
+def predicted(w: Windows, seconds: Floats) -> Vector:
+    """`predict_linear`: where the line will be that many seconds after each step."""
+    slopes = w.by_element(lambda e: _line(e, e.steps_ms.astype(np.float64))[0], least=2)
+    values = w.by_element(lambda e: _line(e, e.steps_ms.astype(np.float64))[1], least=2)
+    with np.errstate(all="ignore"):
+        return w.vector(slopes * seconds + values, least=2)
+
+
+def quantile(w: Windows, q: Floats) -> Vector:
+    """`quantile_over_time`, linear between neighbours; NaN is below everything."""
+    step_of = {int(at): step for step, at in enumerate(w.steps_ms)}
+
+    def of(e: Elements) -> Floats:
+        window = e.spread(np.arange(e.sizes.size)).astype(np.int64)
+        order = np.lexsort((e.values, ~np.isnan(e.values), window))
+        wanted = q[[step_of[int(at)] for at in e.steps_ms]]
+        return between(e.values[order], e.starts, e.sizes, wanted)
+
+    return w.vector(w.by_element(of))
+
+
+# Those that take nothing but the range.
+OF_RANGE: dict[str, Callable[[Windows], Vector]] = {
+    "avg_over_time": mean,
+    "changes": changes,
+    "count_over_time": lambda w: w.vector(w.counts.astype(np.float64)),
+    "delta": lambda w: extrapolated(w, is_counter=False, is_rate=False),
+    "deriv": derivative,
+    "idelta": lambda w: instant_change(w, is_rate=False),
+    "increase": lambda w: extrapolated(w, is_counter=True, is_rate=False),
+    "irate": lambda w: instant_change(w, is_rate=True),
+    "last_over_time": lambda w: w.vector(w.at(w.hi - 1, w.values)),
+    "max_over_time": lambda w: w.vector(w.reduced(np.fmax)),
+    "min_over_time": lambda w: w.vector(w.reduced(np.fmin)),
+    "present_over_time": lambda w: w.vector(np.ones(w.lo.shape)),
+    "rate": lambda w: extrapolated(w, is_counter=True, is_rate=True),
+    "resets": resets,
+    "stddev_over_time": lambda w: _root(variance(w)),
+    "stdvar_over_time": variance,
+    "sum_over_time": lambda w: w.vector(w.reduced(np.add)),
+}
+
+
+def _root(vector: Vector) -> Vector:
+    return vector.with_values(np.sqrt(vector.values))

@@ -1,0 +1,58 @@
+"""What PromQL is asked of: series of samples, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.selectors import NAME
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+Booleans: TypeAlias = NDArray[np.bool_]
+# Sorted by name, no empty values: equal label sets are equal tuples.
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+
+# The one NaN that ends a series (Prometheus, model/value).
+STALE_BITS = 0x7FF0000000000002
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Samples of one label set, `times_ms` rising strictly."""
+
+    labels: Labels
+    times_ms: Integers
+    values: Floats
+
+
+class SeriesSource(Protocol):
+    """Finds series."""
+
+    def select(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
+    ) -> Sequence[Series]:
+        """Series that meet every matcher with their samples in (after_ms, through_ms], sorted by
+        labels; none without a sample. Raises `TooMuch` rather than read more than
+        `most_samples`."""
+        ...
+
+
+def labels_of(values: Mapping[str, str]) -> Labels:
+    """A label set from its names and values."""
+    return tuple(sorted((name, value) for name, value in values.items() if value))
+
+
+def without_name(labels: Labels) -> Labels:
+    """The same label set without the name of the metric."""
+    return tuple(pair for pair in labels if pair[0] != NAME)
+
+
+def is_stale(values: Floats) -> Booleans:
+    """Which values are staleness markers; other NaNs are values."""
+    return np.asarray(values.view(np.uint64) == STALE_BITS)

@@ -1,0 +1,107 @@
+"""A real Prometheus, started for a test: remote write in, its HTTP API out."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from longpole.analyzer.promql.series import Series
+from tests.flow.server_process import eventually
+
+READY_SECONDS = 30.0
+PROGRAM = Path(__file__).parents[3] / ".tools/prometheus/usr/bin/prometheus"
+
+
+class Prometheus:
+    """One running server."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def is_ready(self) -> bool:
+        try:
+            return self._client.get("/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def write(self, series: Sequence[Series]) -> None:
+        """Store series; their times have to be near to now."""
+        body = _snappy(b"".join(_field(1, _time_series(one)) for one in series))
+        answer = self._client.post("/api/v1/write", content=body, headers={
+            "Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
+            "X-Prometheus-Remote-Write-Version": "0.1.0",
+        })  # fmt: skip
+        assert answer.status_code in (200, 204), answer.text
+
+    def ask(self, path: str, **parameters: Any) -> dict[str, Any]:
+        """The document of an API endpoint, errors too."""
+        answer = self._client.post(f"/api/v1/{path}", data=parameters)
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def running(program: Path, folder: Path) -> Iterator[Prometheus]:
+    """A server with an empty database."""
+    settings = folder / "prometheus.yml"
+    settings.write_text("global: {scrape_interval: 1h}\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, f"--config.file={settings}", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"],
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    server = Prometheus(f"http://127.0.0.1:{port}")
+    try:
+        eventually(server.is_ready, READY_SECONDS)
+        yield server
+    finally:
+        server.close()
+        process.terminate()
+        process.wait(20)
+
+
+def _time_series(series: Series) -> bytes:
+    labels = b"".join(
+        _field(1, _field(1, name.encode()) + _field(2, value.encode()))
+        for name, value in series.labels
+    )
+    samples = b"".join(
+        _field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(int(at)))
+        for at, value in zip(series.times_ms, series.values, strict=True)
+    )
+    return labels + samples
+
+
+def _field(number: int, body: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(body)) + body
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _snappy(body: bytes) -> bytes:
+    """Snappy's format with literals only: valid, and nothing to install."""
+    pieces = [_varint(len(body))]
+    for at in range(0, len(body), 65_536):
+        piece = body[at : at + 65_536]
+        pieces.append(b"\xf4" + struct.pack("<H", len(piece) - 1) + piece)
+    return b"".join(pieces)
