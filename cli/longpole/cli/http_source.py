@@ -66,6 +66,9 @@ class HttpSource:
     def service_map(self, asked: Asked) -> dict[str, Any]:
         return self._get("map", asked)
 
+    def compare_traces(self, asked: Asked) -> dict[str, Any]:
+        return self._get("compare/traces", asked)
+
     def services(self, asked: Asked) -> dict[str, Any]:
         return self._get("services", asked)
 
@@ -126,7 +129,7 @@ class HttpSource:
             code = str(error["code"])
         except (ValueError, KeyError, TypeError, AttributeError):
             return NoAnswer(f"{self._url} answers {response.status_code}, not as Longpole does")
-        if code in ("unknown_trace", "unknown_service"):
+        if code in ("unknown_trace", "unknown_service", "nothing_typical"):
             return NotFound(unknown(message, reasons))
         if response.status_code == 401:
             return Refused(f"{message}; --auth-token-file names the file that holds it")

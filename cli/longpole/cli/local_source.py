@@ -59,6 +59,10 @@ class LocalSource:
         with _as_failures():
             return self._answers.compare(asked)
 
+    def compare_traces(self, asked: Asked) -> dict[str, Any]:
+        with _as_failures():
+            return self._answers.compare_traces(asked)
+
     def compare_with(self, head: LocalSource, asked: Asked) -> dict[str, Any]:
         """This one as base against another as head."""
         with _as_failures():
@@ -96,6 +100,8 @@ class LocalSource:
 def _as_failures() -> Iterator[None]:
     try:
         yield
+    except errors.NothingTypical as error:
+        raise NotFound(str(error)) from None
     except (errors.UnknownTrace, errors.UnknownService) as error:
         raise NotFound(unknown(str(error), error.reasons)) from None
     except errors.BadQuestion as error:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from longpole.analyzer.causal_path import causal_path
+from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_groups import GROUP_NAMES
@@ -19,6 +20,7 @@ from longpole.analyzer.reports.causal_report import causal_report
 from longpole.analyzer.reports.clocks_nearby import clocks_nearby
 from longpole.analyzer.reports.compare_report import compare_report
 from longpole.analyzer.reports.compare_sides import Side
+from longpole.analyzer.reports.compare_traces_report import compare_traces_report
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.gaps_report import gaps_report
@@ -34,7 +36,7 @@ from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
 from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
 from longpole.analyzer.what_if.changes import parse_changes
-from longpole.dashboards import exports, parameters, two_sides
+from longpole.dashboards import exports, parameters, two_sides, two_traces
 from longpole.dashboards.errors import BadQuestion, UnknownService, UnknownTrace
 from longpole.dashboards.log_parameters import LOG_FILTERS, baseline_ns, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
@@ -210,6 +212,20 @@ class Answers:
         query = parameters.query(asked, self.clock, default_limit=None)
         focus = parameters.first(asked, "focus")
         return service_map_report(self.store, query, focus, parameters.path_options(asked))
+
+    def compare_traces(self, asked: Parameters) -> dict[str, Any]:
+        """How trace `b` differs from trace `a`; one of them may be `typical`, what other traces
+        of the same root are."""
+        parameters.only(asked, two_traces.SIDES, PATH_OPTIONS)
+        options = parameters.path_options(asked)
+        base, head = two_traces.sides(asked, self.store, self._explained, options)
+        return compare_traces_report(base, head, self.thresholds)
+
+    def _explained(self, trace_id: int, options: PathOptions) -> Explanation:
+        trace = self.store.trace(trace_id)
+        if trace is None:
+            raise UnknownTrace(trace_id_hex(trace_id), self._why_unknown())
+        return explain(trace, options, clocks_nearby(self.store, trace))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
         """Services whose spans start in the range asked for."""

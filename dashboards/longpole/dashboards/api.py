@@ -97,6 +97,10 @@ def api_router(answers: Answers) -> APIRouter:
     def service_map(request: Request) -> Response:
         return as_json(answers.service_map(asked(request)))
 
+    @router.get("/compare/traces", summary="How one trace differs from another, or from typical")
+    def compare_traces(request: Request) -> Response:
+        return as_json(answers.compare_traces(asked(request)))
+
     @router.get("/services", summary="Services and their operations")
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))

@@ -36,6 +36,10 @@ class UnknownService(LongpoleError):
         self.reasons = reasons
 
 
+class NothingTypical(LongpoleError):
+    """A trace has no other to be compared with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """How an exception is answered."""
@@ -48,6 +52,7 @@ class Refusal:
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
     (UnknownService, Refusal(404, "unknown_service")),
+    (NothingTypical, Refusal(404, "nothing_typical")),
     (InvalidId, Refusal(400, "invalid_id")),
     (QuerySyntaxError, Refusal(400, "query_syntax")),
     (BadQuestion, Refusal(400, "bad_question")),

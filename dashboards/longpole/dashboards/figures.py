@@ -24,6 +24,17 @@ def duration(nanoseconds: int) -> str:
     return f"{nanoseconds} ns"
 
 
+def signed_duration(nanoseconds: int) -> str:
+    """`+1.2 ms`, `−3 µs`, `0 ns`."""
+    sign = "+" if nanoseconds > 0 else "−" if nanoseconds < 0 else ""
+    return sign + duration(abs(nanoseconds))
+
+
+def count(value: float) -> str:
+    """`48`, or `1.3` for a mean of several traces."""
+    return f"{value:,.0f}" if value == int(value) or value >= 10 else f"{value:.2g}"
+
+
 def share(part: float) -> str:
     """A share from 0 to 1 as a percentage; small ones do not become 0 %."""
     percent = part * 100

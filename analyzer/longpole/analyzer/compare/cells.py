@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from longpole.analyzer.compare.sample import Cell, Operation, Part, TraceCells
 from longpole.analyzer.explain import Explanation
+from longpole.analyzer.intervals import alone_ns
 from longpole.analyzer.labels import Label
 from longpole.model.span import SpanKind
 
@@ -41,7 +42,8 @@ def trace_cells(e: Explanation) -> TraceCells:
             cell.own[Part.CALL] += end - start
         else:
             part = Part.NETWORK if _is_remote_call(e, index, children) else Part.BETWEEN
-            cell.own[part] += _alone_ns(e, children, start, end)
+            between = ((spans.starts[child], spans.ends[child]) for child in children)
+            cell.own[part] += alone_ns(between, start, end)
     for segment in e.segments:
         cell = cells[operations[segment.span]]
         held = segment.end_unix_nano - segment.start_unix_nano
@@ -75,15 +77,3 @@ def _is_remote_call(e: Explanation, index: int, children: Sequence[int]) -> bool
     return kinds[index] in (SpanKind.CLIENT, SpanKind.PRODUCER) and any(
         services[child] != services[index] for child in children
     )
-
-
-def _alone_ns(e: Explanation, children: Sequence[int], start: int, end: int) -> int:
-    """How long none of these children ran between `start` and `end`."""
-    starts, ends = e.spans.starts, e.spans.ends
-    covered, reached = 0, start
-    for child in sorted(children, key=lambda c: starts[c]):
-        lo, hi = max(starts[child], reached), min(ends[child], end)
-        if hi > lo:
-            covered += hi - lo
-            reached = hi
-    return max(0, end - start - covered)

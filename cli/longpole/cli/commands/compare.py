@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from longpole.cli.exit_codes import Refused
 from longpole.cli.filters import filter_options, from_option, json_option
 from longpole.cli.options import client_options, resolved
+from longpole.cli.settings import Settings
 from longpole.cli.two_sides import asked_sides, compared, side_options
 
 
@@ -21,6 +25,8 @@ from longpole.cli.two_sides import asked_sides, compared, side_options
     show_default=True,
     help="compare the mean of all traces, or of those around a percentile",
 )
+@click.option("--traces", "pair", nargs=2, type=str, default=None, metavar="ID ID",
+              help="two traces, or one and `typical`: others of the same request")  # fmt: skip
 @click.option("--base-file", "base_files", multiple=True, metavar="FILE", type=click.Path(),
               help="base is what this file holds")  # fmt: skip
 @click.option("--head-file", "head_files", multiple=True, metavar="FILE", type=click.Path(),
@@ -34,6 +40,7 @@ def command(
     files: tuple[str, ...],
     base_files: tuple[str, ...],
     head_files: tuple[str, ...],
+    pair: tuple[str, str] | None,
     **given: Any,
 ) -> None:
     """What changed from base to head: terms that add up exactly, and what explains them.
@@ -47,10 +54,17 @@ def command(
       --base '{ … }' --head '{ … }'               two queries
       --by-attr service.version=1.4.0,1.5.0       two versions
       --base-file FILE --head-file FILE           two files
+      --traces ID ID                              two traces
+      --traces ID typical                         one trace, and others of its request
 
     What moves by chance is said to be noise.
     """
     settings = resolved(given)
+    if pair is not None:
+        if base_files or head_files or statistic != "mean" or asked_sides(given):
+            raise Refused("--traces names both sides; leave out what else tells them apart")
+        _compare_traces(settings, pair, files, as_json)
+        return
     asked = {**asked_sides(given), "statistic": [statistic]}
     document = compared(settings, asked, files, base_files, head_files)
     from longpole.cli.output import print_document, print_text
@@ -61,3 +75,19 @@ def command(
     from longpole.cli.render.compare import compare_text
 
     print_text(compare_text(document))
+
+
+def _compare_traces(
+    settings: Settings, pair: tuple[str, str], files: Sequence[str], as_json: bool
+) -> None:
+    from longpole.cli.output import print_document, print_text
+    from longpole.cli.source import opened
+
+    with opened(settings, [Path(file) for file in files], is_single_traces=True) as source:
+        document = source.compare_traces({"a": [pair[0]], "b": [pair[1]]})
+    if as_json:
+        print_document(document)
+        return
+    from longpole.cli.render.compare_traces import compare_traces_text
+
+    print_text(compare_traces_text(document))

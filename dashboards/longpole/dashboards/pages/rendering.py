@@ -120,6 +120,7 @@ _templates.filters.update(
     duration=figures.duration, share=figures.share, moment=figures.moment, size=figures.size,
     colour=shown_colour, spark_line=spark_line, spark_area=spark_area,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
+    signed=figures.signed_duration, count_text=figures.count,
 )  # fmt: skip
 _templates.globals.update(
     plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES
