@@ -35,6 +35,7 @@ from longpole.storage.ports import (
 from tests.storage.path_time_conformance import PathTimeConformance
 from tests.storage.record_conformance import RecordConformance
 from tests.storage.red_conformance import RedConformance
+from tests.storage.search_conformance import SearchConformance
 from tests.storage.span_examples import (
     HIGH,
     NOON,
@@ -101,7 +102,7 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 ]
 
 
-class StoreConformance(PathTimeConformance, RecordConformance, RedConformance):
+class StoreConformance(PathTimeConformance, RecordConformance, RedConformance, SearchConformance):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""
 

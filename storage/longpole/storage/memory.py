@@ -27,6 +27,7 @@ from longpole.storage.memory_findings import findings
 from longpole.storage.memory_logs import find_logs
 from longpole.storage.memory_metrics import metric_points
 from longpole.storage.memory_red import red_rows
+from longpole.storage.memory_search import MemorySearch
 from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
@@ -55,7 +56,7 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 _CHUNK_SPANS = 10_000
 
 
-class MemoryStore:
+class MemoryStore(MemorySearch):
     """Every port of `Store` except SQL, without any file."""
 
     def __init__(
@@ -257,14 +258,18 @@ class MemoryStore:
     def _matching(self, query: TraceQuery) -> list[plain.TraceRow]:
         """Every matching trace, newest first."""
         rows = [
-            self._row(trace_id, trace)
+            self.row_of(trace_id, trace)
             for trace_id, trace in self._traces.items()
             if any(plain.span_matches(span, query) for _, span in trace.spans.values())
         ]
         matching = (row for row in rows if plain.trace_matches(row, query))
         return sorted(matching, key=lambda row: row.newest_first)
 
-    def _row(self, trace_id: int, trace: KeptTrace) -> plain.TraceRow:
+    def kept(self) -> Mapping[int, KeptTrace]:
+        with self._lock:
+            return dict(self._traces)
+
+    def row_of(self, trace_id: int, trace: KeptTrace) -> plain.TraceRow:
         derived = trace.derived.get("traces", [])
         if derived and not trace.unexplained:
             return plain.TraceRow(trace_id, {**derived[0], "is_settled": True})

@@ -31,6 +31,7 @@ from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError
 from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
+from longpole.storage.search_ports import TraceSearcher as TraceSearcher
 
 
 class QueryRefused(StorageError):
@@ -208,7 +209,7 @@ class ServiceInfo:
     operations: tuple[str, ...] = ()
 
 
-class TraceReader(Protocol):
+class TraceReader(TraceSearcher, Protocol):
     """Finds traces and reads them back as they were sent."""
 
     def trace(self, trace_id: int) -> Trace | None:

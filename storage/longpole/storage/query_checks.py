@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from longpole.model.query import Comparison, Field, TraceQuery
 from longpole.storage.ports import PATH_GROUP_COLUMNS, QueryRefused
+from longpole.storage.search_ports import VALUE_FIELDS, SpanKey
 
 ATTRIBUTE_FIELDS = (Field.SPAN_ATTRIBUTE, Field.RESOURCE_ATTRIBUTE, Field.ANY_ATTRIBUTE)
 
@@ -59,3 +60,11 @@ def check_group_by(group_by: Sequence[str]) -> None:
         if name not in PATH_GROUP_COLUMNS:
             allowed = ", ".join(PATH_GROUP_COLUMNS)
             raise ValueError(f"cannot group by {name!r}: choose from {allowed}")
+
+
+def check_value_fields(keys: Sequence[SpanKey]) -> None:
+    """Raises ValueError for a field whose values are not counted."""
+    for key in keys:
+        if key.field not in VALUE_FIELDS:
+            allowed = ", ".join(VALUE_FIELDS)
+            raise ValueError(f"cannot count the values of {key.field!r}: choose from {allowed}")

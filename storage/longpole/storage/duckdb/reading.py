@@ -26,6 +26,7 @@ from longpole.storage.ports import (
     TraceSample,
     WholeTraces,
 )
+from longpole.storage.search_ports import SearchedTraces, SpanKey, SpanValues, TraceOrder
 
 if TYPE_CHECKING:
     from longpole.storage.duckdb.read.reader import Reader
@@ -55,6 +56,27 @@ class Reading(ABC):
     def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
         """See `ports.TraceReader`."""
         return self._reader.sample_traces(query, most)
+
+    def search_traces(
+        self,
+        query: TraceQuery,
+        order: TraceOrder,
+        roots: TimeRange,
+        most: int = 20_000,
+        enough: int = 500,
+    ) -> SearchedTraces:
+        """See `search_ports.TraceSearcher`."""
+        return self._reader.search_traces(query, order, roots, most, enough)
+
+    def span_values(
+        self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int
+    ) -> SpanValues:
+        """See `search_ports.TraceSearcher`."""
+        return self._reader.span_values(query, trace_ids, keys, most)
+
+    def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:
+        """See `search_ports.TraceSearcher`."""
+        return self._reader.path_segments(trace_ids, most)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """See `ports.TraceReader`."""

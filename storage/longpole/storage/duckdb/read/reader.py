@@ -19,12 +19,15 @@ from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.found_logs import read_found_logs
 from longpole.storage.duckdb.read.metric_points import read_metric_points
+from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import register_hot
+from longpole.storage.duckdb.read.path_segments import read_path_segments
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.sample import read_sample
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
+from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
@@ -42,6 +45,7 @@ from longpole.storage.ports import (
     TraceSample,
     WholeTraces,
 )
+from longpole.storage.search_ports import SearchedTraces, SpanKey, SpanValues, TraceOrder
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,6 +87,22 @@ class Reader:
     def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
         with self._session() as (connection, snapshot):
             return read_sample(connection, snapshot, query, most)
+
+    def search_traces(
+        self, query: TraceQuery, order: TraceOrder, roots: TimeRange, most: int, enough: int
+    ) -> SearchedTraces:
+        with self._session() as (connection, snapshot):
+            return search(connection, snapshot, query, order, roots, most, enough)
+
+    def span_values(
+        self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int
+    ) -> SpanValues:
+        with self._session() as (connection, snapshot):
+            return read_span_values(connection, snapshot, query, trace_ids, keys, most)
+
+    def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_path_segments(connection, snapshot, trace_ids, most)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):

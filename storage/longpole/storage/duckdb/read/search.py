@@ -25,8 +25,8 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 if TYPE_CHECKING:
     import duckdb
 
-_PENDING = "longpole_pending"
-_IDS = pa.schema([columns.TRACES.field("trace_hi"), columns.TRACES.field("trace_lo")])
+PENDING = "longpole_pending"
+IDS = pa.schema([columns.TRACES.field("trace_hi"), columns.TRACES.field("trace_lo")])
 _NEWEST_FIRST = [
     ("start_unix_nano", "descending"),
     ("trace_hi", "ascending"),
@@ -58,7 +58,7 @@ def find(
     """
     refuse_bad_regexes(query)
     rows = FOUND_TRACES.empty_table()
-    for ids, rest_before in _ids_by_part(connection, snapshot, query):
+    for ids, rest_before in ids_by_part(connection, snapshot, query):
         rows = found_rows(connection, snapshot, query, matches_of(connection, snapshot, query, ids))
         if query.limit is not None and rest_before is not None:
             starts = rows.column("start_unix_nano").to_numpy()
@@ -76,7 +76,7 @@ def all_matches(
 ) -> Matches:
     """Every matching trace, whatever the limit; `names` are the columns of the settled ones."""
     unlimited = TraceQuery(query.conditions, query.time, None)
-    *_, (ids, _) = _ids_by_part(connection, snapshot, unlimited)
+    *_, (ids, _) = ids_by_part(connection, snapshot, unlimited)
     return matches_of(connection, snapshot, unlimited, ids, names)
 
 
@@ -122,7 +122,7 @@ def state_notices(snapshot: Snapshot) -> tuple[str, ...]:
     return (replay, *snapshot.losses)
 
 
-def _ids_by_part(
+def ids_by_part(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
 ) -> Iterator[tuple[pa.Table | None, int | None]]:
     """Ids of traces with a matching span, growing part by part, each time with the newest
@@ -135,9 +135,9 @@ def _ids_by_part(
     parts = [
         part
         for part in parts_of(snapshot, "spans")
-        if _overlaps(part, query) and (pinned is None or part.may_hold(hi, lo))
+        if overlaps(part, query) and (pinned is None or part.may_hold(hi, lo))
     ]
-    found = [_IDS.empty_table()]
+    found = [IDS.empty_table()]
     for position, part in enumerate(parts):
         found.append(_matching_ids(connection, part, snapshot, query, pinned))
         rest = [p.segment.max_unix_nano for p in parts[position + 1 :] if p.segment]
@@ -158,7 +158,7 @@ def _pinned(query: TraceQuery) -> frozenset[int] | None:
     return None
 
 
-def _overlaps(part: Part, query: TraceQuery) -> bool:
+def overlaps(part: Part, query: TraceQuery) -> bool:
     segment = part.segment
     return segment is None or (
         segment.max_unix_nano >= query.time.start_unix_nano
@@ -180,11 +180,11 @@ def _matching_ids(
         condition += " AND s.trace_hi = ? AND s.trace_lo = ?" if pinned else " AND false"
         parameters += [int(hi[0]), int(lo[0])] if pinned else []
     sql = f"SELECT DISTINCT s.trace_hi, s.trace_lo FROM {part.relation('spans')} s"
-    return arrow(connection, f"{sql} WHERE {condition}", parameters).cast(_IDS)
+    return arrow(connection, f"{sql} WHERE {condition}", parameters).cast(IDS)
 
 
 def _distinct(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).group_by(["trace_hi", "trace_lo"]).aggregate([]).cast(_IDS)
+    return pa.concat_tables(tables).group_by(["trace_hi", "trace_lo"]).aggregate([]).cast(IDS)
 
 
 def matches_of(
@@ -197,8 +197,8 @@ def matches_of(
     """Derived rows of the settled ones among `ids` (None: of all) that meet the trace
     conditions, their columns `shown`, and which of them are not settled."""
     pending_hi, pending_lo = halves(snapshot.pending)
-    pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(_IDS)
-    connection.register(_PENDING, pending)
+    pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(IDS)
+    connection.register(PENDING, pending)
     parameters: list[object] = []
     condition = trace_filter(query.trace_conditions, parameters)
     names = ", ".join(f"s.{name}" for name in columns.TRACES.names)
@@ -209,7 +209,7 @@ def matches_of(
     checks = [latest_only("s")] if snapshot.superseded.num_rows else []
     if pending.num_rows:
         checks.append(
-            f"NOT EXISTS (SELECT 1 FROM {_PENDING} p"
+            f"NOT EXISTS (SELECT 1 FROM {PENDING} p"
             " WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
         )
     selects = [
@@ -231,7 +231,7 @@ def matches_of(
     settled = arrow(connection, union).cast(columns.TRACES)
     connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
     sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
-    unsettled = arrow(connection, sql).cast(_IDS)
+    unsettled = arrow(connection, sql).cast(IDS)
     if query.trace_conditions:
         connection.register("longpole_rows", settled)
         sql = f"SELECT * FROM longpole_rows WHERE {condition}"
@@ -250,7 +250,7 @@ def found_rows(
         FOUND_TRACES.field("is_settled"), pa.array(np.ones(matches.settled.num_rows, np.bool_))
     )
     rows = settled.cast(FOUND_TRACES).sort_by(_NEWEST_FIRST)
-    for ids, newest in _unsettled_batches(connection, snapshot, query, matches.unsettled):
+    for ids, newest in unsettled_batches(connection, snapshot, query, matches.unsettled):
         is_full = query.limit is not None and rows.num_rows > query.limit
         if is_full and newest is not None:
             # No root starts after the newest span of its trace: the rest cannot come in.
@@ -262,7 +262,7 @@ def found_rows(
     return rows
 
 
-def _unsettled_batches(
+def unsettled_batches(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery, ids: pa.Table
 ) -> Iterator[tuple[pa.Table, int | None]]:
     """The ids as they are when they are few or all are wanted; else in batches, those with the
