@@ -143,13 +143,14 @@ def test_an_unknown_trace_is_a_page_with_reasons() -> None:
 def test_an_id_may_be_pasted_in_any_case_and_length() -> None:
     web = Web([span(1, trace_id=0xABCDEF0123456789)])
     assert web.get("/traces/ABCDEF0123456789").status_code == 200
-    assert "op 1" in web.get("/traces", params={"q": "ABCDEF0123456789"}).text
+    pasted = web.get("/traces", params={"q": " ABCDEF0123456789 "})
+    assert pasted.headers["location"] == "/traces/abcdef0123456789"
 
 
 def test_the_start_page_leads_to_the_traces() -> None:
     page = Web().get("/")
     assert (page.status_code, page.headers["location"]) == (302, "/traces")
-    assert "No trace matches" in Web().get("/traces").text
+    assert "No traces have arrived" in Web().get("/traces").text
 
 
 def test_a_question_that_does_not_parse_keeps_the_form() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from longpole.analyzer.settle import settle_once
+from longpole.dashboards.answers import Answers
 from longpole.dashboards.app import WebSettings, create_app
 from longpole.dashboards.security import WebGuard
 from longpole.formats.rows import telemetry_of_spans
@@ -42,6 +43,7 @@ class Web:
             self.store.submit(telemetry_of_spans(spans), self.clock.now_unix_nano()).result()
         while settled and settle_once(self.store, self.clock).traces:
             pass
+        self.answers = Answers(self.store, self.clock)
         app = create_app(
             self.store, self.clock, WebSettings("1.2.3", {"web": "127.0.0.1:4319"}),
             metrics=lambda: b"m 1\n",

@@ -24,7 +24,7 @@ def searched(
     """Numbers of the traces in that order."""
     query = TraceQuery(conditions, limit=asked.pop("limit", None))
     answer = store.search_traces(query, TraceOrder(order), EVER, **asked)
-    return answer.traces["trace_lo"].to_pylist()
+    return [int(one) for one in answer.traces["trace_lo"].to_pylist()]
 
 
 class SearchConformance:

@@ -107,16 +107,24 @@ def format_query(query: TraceQuery) -> str:
     return "{ " + " && ".join(_condition_text(c) for c in query.conditions) + " }"
 
 
+def field_text(field: Field, key: str = "") -> str:
+    """How a query names a field or an attribute."""
+    if field not in _SCOPES:
+        return next(name for name, known in FIELDS.items() if known is field)
+    text = field.value + _key_text(key)
+    if field is Field.RESOURCE_ATTRIBUTE and text in FIELDS:
+        return f"{field.value}{_string_text(key)}"
+    return text
+
+
+def value_text(field: Field, value: Value) -> str:
+    """How a query writes a value that a field is compared with."""
+    return _value_text(value) if field in _SCOPES else _field_value_text(field, value)
+
+
 def _condition_text(condition: Condition) -> str:
-    chosen = condition.field
-    if chosen in _SCOPES:
-        left = chosen.value + _key_text(condition.key)
-        right = _value_text(condition.value)
-        if chosen is Field.RESOURCE_ATTRIBUTE and left in FIELDS:
-            left = f"{chosen.value}{_string_text(condition.key)}"
-    else:
-        left = next(name for name, field in FIELDS.items() if field is chosen)
-        right = _field_value_text(chosen, condition.value)
+    left = field_text(condition.field, condition.key)
+    right = value_text(condition.field, condition.value)
     return f"{left} {condition.comparison.value} {right}"
 
 

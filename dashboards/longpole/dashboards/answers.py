@@ -28,6 +28,7 @@ from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.path_times_report import Explain
 from longpole.analyzer.reports.root_cause_report import root_cause_report
+from longpole.analyzer.reports.search_report import search_report
 from longpole.analyzer.reports.service_map_report import service_map_report
 from longpole.analyzer.reports.service_verdict import service_verdict
 from longpole.analyzer.reports.services_report import services_report
@@ -35,11 +36,13 @@ from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
 from longpole.analyzer.reports.what_if_report import DEFAULT_TRACES, what_if_report
+from longpole.analyzer.search.completion import completion_report
 from longpole.analyzer.what_if.changes import parse_changes
 from longpole.dashboards import exports, parameters, two_sides, two_traces
 from longpole.dashboards.errors import BadQuestion, UnknownService, UnknownTrace
 from longpole.dashboards.log_parameters import LOG_FILTERS, baseline_ns, log_query
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
+from longpole.dashboards.search_parameters import OWN, SEARCH, parts_of, search_of
 from longpole.dashboards.sql_rows import sql_document
 from longpole.model.clock import Clock
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
@@ -78,6 +81,21 @@ class Answers:
         return traces_report(
             self.store, parameters.query(asked, self.clock), thresholds=self.thresholds
         )
+
+    def search(self, asked: Parameters) -> dict[str, Any]:
+        """The first matching traces of an order: a page of rows, facets, groups by cause and a
+        picture, whichever `with` asks for."""
+        parameters.only(asked, SEARCH, OWN)
+        search = search_of(asked, self.clock)
+        return search_report(self.store, search, parts_of(asked), self.thresholds)
+
+    def completion(self, asked: Parameters) -> dict[str, Any]:
+        """What may stand after the first `at` characters of the query `q`."""
+        parameters.only(asked, frozenset({"q", "at", "since", "from", "to"}))
+        text, at = parameters.first(asked, "q") or "", parameters.first(asked, "at")
+        cursor = len(text) if at is None else parameters.whole(at, "at", 0, parameters.MAX_TEXT)
+        time = parameters.time_range(asked, self.clock)
+        return completion_report(self.store, text, cursor, time)
 
     def trace(self, trace_id: str, asked: Parameters) -> dict[str, Any]:
         """The report of one trace; `spans=1` adds every span in tree order, `spans=tree` the

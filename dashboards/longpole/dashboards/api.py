@@ -53,6 +53,14 @@ def api_router(answers: Answers) -> APIRouter:
     def traces(request: Request) -> Response:
         return as_json(answers.traces(asked(request)))
 
+    @router.get("/search", summary="Traces in an order, with facets, groups and a picture")
+    def search(request: Request) -> Response:
+        return as_json(answers.search(asked(request)))
+
+    @router.get("/completion", summary="What may stand at a place of a query")
+    def completion(request: Request) -> Response:
+        return as_json(answers.completion(asked(request)))
+
     @router.get("/traces/{trace_id}", summary="The report of one trace")
     def trace(trace_id: str, request: Request) -> Response:
         return as_json(answers.trace(trace_id, asked(request)))

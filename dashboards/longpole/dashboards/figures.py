@@ -67,3 +67,17 @@ def moment(unix_nano: int) -> str:
 def plural(count: int, noun: str, many: str = "") -> str:
     """`1 span`, `2 spans`, `1,000 traces`."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def ago(nanoseconds: int) -> str:
+    """How long something has been over: `12 s ago`, `3 min ago`; `now` within a second, and for
+    what a wrong clock puts into the future `in 3 min`."""
+    seconds = abs(nanoseconds) // _S
+    if seconds < 1:
+        return "now"
+    for least, unit in ((172_800, "d"), (7200, "h"), (120, "min"), (1, "s")):
+        if seconds >= least:
+            scale = {"d": 86_400, "h": 3600, "min": 60, "s": 1}[unit]
+            shown = f"{seconds // scale} {unit}"
+            break
+    return f"{shown} ago" if nanoseconds > 0 else f"in {shown}"

@@ -153,15 +153,22 @@ def _meant(text: str) -> str:
     """What somebody most likely wants who gives an id, a name or bare conditions; may be empty."""
     if _TRACE_ID.fullmatch(text):
         return f"To look at one trace: longpole trace {text}"
+    meant = meant_query(text)
+    return f"Did you mean {meant} ?" if meant else ""
+
+
+def meant_query(text: str) -> str:
+    """The query that somebody most likely means who gives a name or bare conditions, which do not
+    parse; may be empty."""
     if _NAME.fullmatch(text):
         meant = TraceQuery((Condition(Field.SERVICE, Comparison.EQ, text),))
-        return f"Did you mean {traceql.format_query(meant)} ?"
+        return traceql.format_query(meant)
     braced = "{ " + text + " }"
     try:
         traceql.parse_query(braced)
     except traceql.QuerySyntaxError:
         return ""
-    return f"Did you mean {braced} ?"
+    return braced
 
 
 def time_range(parameters: Parameters, clock: Clock) -> TimeRange:

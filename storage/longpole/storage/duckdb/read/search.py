@@ -87,19 +87,19 @@ def matching_ids(
     on whole traces it makes no difference which of them are settled, so that is not looked at."""
     if not query.trace_conditions:
         unlimited = TraceQuery(query.conditions, query.time, None)
-        *_, (ids, _) = _ids_by_part(connection, snapshot, unlimited)
+        *_, (ids, _) = ids_by_part(connection, snapshot, unlimited)
         if ids is not None:
             return ids
         parts = parts_of(snapshot, "spans")
         return _distinct(
             [
-                _IDS.empty_table(),
+                IDS.empty_table(),
                 *(_matching_ids(connection, p, snapshot, query, None) for p in parts),
             ]
         )
-    matches = all_matches(connection, snapshot, query, _IDS.names)
+    matches = all_matches(connection, snapshot, query, IDS.names)
     rows = plain_rows(connection, snapshot, query, matches.unsettled)
-    return pa.concat_tables([matches.settled.cast(_IDS), rows.select(_IDS.names).cast(_IDS)])
+    return pa.concat_tables([matches.settled.cast(IDS), rows.select(IDS.names).cast(IDS)])
 
 
 def notices_of(snapshot: Snapshot, query: TraceQuery) -> tuple[str, ...]:

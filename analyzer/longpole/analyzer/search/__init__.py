@@ -1,0 +1,1 @@
+"""Searching: a sample of matching traces, and what a page says about it."""
