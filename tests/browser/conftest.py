@@ -14,7 +14,7 @@ from tests.browser.site import Site, serving
 from tests.browser.watch import Watch
 from tests.flow.tools import requires
 
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
     "--force-color-profile=srgb", "--font-render-hinting=none",
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
     requires("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(_ARGUMENTS)
+            executable_path=shutil.which("chromium"), args=list(ARGUMENTS)
         )
         yield browser
         browser.close()

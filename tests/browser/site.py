@@ -34,10 +34,20 @@ def serving(spans: Sequence[Span], logs: Sequence[LogRecord], now_unix_nano: int
     """A site over these spans and logs, all settled, at a time that stands still."""
     clock = ManualClock(now_unix_nano)
     store = MemoryStore(clock, 0.0, 0.0)
-    for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs)):
-        store.submit(telemetry, now_unix_nano).result()
-    while settle_once(store, clock).traces:
-        pass
+    try:
+        for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs)):
+            store.submit(telemetry, now_unix_nano).result()
+        while settle_once(store, clock).traces:
+            pass
+        with site_of(store, clock) as site:
+            yield site
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def site_of(store: MemoryStore, clock: ManualClock) -> Iterator[Site]:
+    """A site over this store, which stays open at the end."""
     settings = WebSettings("1.2.3", {"grpc": "127.0.0.1:4317", "web": "127.0.0.1:4319"})
     app = WebGuard(create_app(store, clock, settings), "127.0.0.1")
     server = uvicorn.Server(
@@ -52,7 +62,6 @@ def serving(spans: Sequence[Span], logs: Sequence[LogRecord], now_unix_nano: int
     finally:
         server.should_exit = True
         thread.join(20)
-        store.close()
 
 
 def _port_of(server: uvicorn.Server, thread: threading.Thread) -> int:
