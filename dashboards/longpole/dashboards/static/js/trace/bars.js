@@ -21,6 +21,7 @@ import { placeLabel } from "./geometry.js";
  * @property {number} height px of the canvas
  * @property {Scale} scale
  * @property {number} pointer x of the pointer, -1 for none
+ * @property {boolean} hasGrid
  */
 
 const BAR_PX = 11;
@@ -38,7 +39,8 @@ const ERROR = 17;
  */
 export function paint(context, model, shared, frame) {
   const colours = shared.colours();
-  grid(context, model, colours, frame);
+  // On a phone the bars lie below names: lines would cross the text.
+  if (frame.hasGrid) grid(context, model, colours, frame);
   context.font = `11px ${colours.sans}`;
   context.textBaseline = "middle";
   context.save();
@@ -96,6 +98,7 @@ function rowBar(context, model, shared, colours, { scale }, code, y) {
     context.globalAlpha = alpha * (model.has(span, FLAG.ASYNC) ? ASYNC : 1);
     context.fillStyle = fill;
     block(context, a, y, b - a, BAR_PX);
+    if (model.header.services[service].hatched) hatch(context, a, b, y, colours.ground);
     if (colours.isForced) outline(context, a, y, b - a, colours.text, 1);
     context.globalAlpha = alpha;
   }
@@ -309,6 +312,24 @@ function outline(context, x, y, width, colour, line) {
   context.strokeRect(x - 1, y - 1, width + 2, BAR_PX + 2);
 }
 
+/** Oblique lines in a box. @param {CanvasRenderingContext2D} context @param {number} x0 @param {number} x1 @param {number} y @param {string} colour */
+function hatch(context, x0, x1, y, colour) {
+  context.save();
+  context.beginPath();
+  context.rect(x0, y, x1 - x0, BAR_PX);
+  context.clip();
+  context.globalAlpha *= 0.5;
+  context.strokeStyle = colour;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let x = Math.floor(x0 / 6) * 6 - BAR_PX; x < x1; x += 6) {
+    context.moveTo(x, y + BAR_PX);
+    context.lineTo(x + BAR_PX, y);
+  }
+  context.stroke();
+  context.restore();
+}
+
 /** Time that no span explains. @param {CanvasRenderingContext2D} context @param {TraceModel} model @param {Colours} colours @param {Frame} frame @param {number} code @param {number} y */
 function gapBar(context, model, colours, { scale }, code, y) {
   const gap = model.gapOf(code);
@@ -320,18 +341,7 @@ function gapBar(context, model, colours, { scale }, code, y) {
   context.setLineDash([3, 2]);
   context.strokeRect(x0 + 0.5, y + 0.5, Math.max(1, x1 - x0 - 1), BAR_PX - 1);
   context.setLineDash([]);
-  context.save();
-  context.beginPath();
-  context.rect(x0, y, x1 - x0, BAR_PX);
-  context.clip();
-  context.globalAlpha = 0.5;
-  context.beginPath();
-  for (let x = Math.floor(x0 / 6) * 6 - BAR_PX; x < x1; x += 6) {
-    context.moveTo(x, y + BAR_PX);
-    context.lineTo(x + BAR_PX, y);
-  }
-  context.stroke();
-  context.restore();
+  hatch(context, x0, x1, y, colours.muted);
   context.fillStyle = colours.text;
   context.fillRect(x0, y + BAR_PX + 1, x1 - x0, INK_PX);
   const text = duration(Number(gap.ns));

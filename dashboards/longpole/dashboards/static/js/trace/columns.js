@@ -46,7 +46,7 @@ export const KIND_MASK = 7;
  * @property {number} extent_ticks
  * @property {number} root_start_ticks
  * @property {number} root_end_ticks
- * @property {{name: string, colour: number}[]} services
+ * @property {{name: string, colour: number, hatched?: boolean}[]} services hatched: its colour is also another's
  * @property {{name: string, service: number}[]} operations
  * @property {string[]} kinds
  * @property {Group[]} groups

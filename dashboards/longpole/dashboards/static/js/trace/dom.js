@@ -28,3 +28,15 @@ export function button(text, says, run, attributes = {}) {
   made.addEventListener("click", run);
   return made;
 }
+
+const PALETTE = 16;
+
+/** Class of the dot of a service: `c5`, or `c5 hatch`. @param {{colour: number, hatched?: boolean}} service */
+export function colourClass({ colour, hatched }) {
+  return `c${paletteIndex(colour)}${hatched ? " hatch" : ""}`;
+}
+
+/** A colour of the palette, whatever the number. @param {number} colour */
+export function paletteIndex(colour) {
+  return (((colour | 0) % PALETTE) + PALETTE) % PALETTE;
+}

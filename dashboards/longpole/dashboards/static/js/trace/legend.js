@@ -1,7 +1,7 @@
 // @ts-check
 // Services by their time on the critical path. A click leaves one out, Alt + click all others.
 
-import { element } from "./dom.js";
+import { colourClass, element } from "./dom.js";
 import { percent } from "./duration.js";
 import { inert } from "./inert.js";
 
@@ -17,12 +17,12 @@ export function legend(host, model) {
   /** @type {[number, HTMLButtonElement][]} */
   const buttons = [];
   order.forEach((service, i) => {
-    const { name, colour } = model.header.services[service];
+    const { name } = model.header.services[service];
     const share = serviceCritical[service] / total;
     const spans = serviceSpans[service].toLocaleString("en");
     const made = element("button", { type: "button", "aria-pressed": "true", class: "quiet service",
       title: `${inert(name)}: ${spans} spans, ${percent(share)} of the critical path. Click hides it, Alt + click shows only it` },
-      element("span", { class: `key c${(((colour | 0) % 16) + 16) % 16}` }), element("bdi", { text: inert(name, 60) }),
+      element("span", { class: `key ${colourClass(model.header.services[service])}` }), element("bdi", { text: inert(name, 60) }),
       element("span", { class: "muted", text: share > 0 ? percent(share) : "" }));
     made.addEventListener("click", (event) => {
       if (event.altKey) model.setOnly(model.fold.hidden && !model.isHidden(service) ? -1 : service);

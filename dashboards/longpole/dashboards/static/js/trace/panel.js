@@ -3,7 +3,7 @@
 // the server, asked for by row. A newer selection calls off what was asked for an older one.
 
 import { FLAG } from "./columns.js";
-import { button, element } from "./dom.js";
+import { button, colourClass, element } from "./dom.js";
 import { duration, percent } from "./duration.js";
 import { inert } from "./inert.js";
 
@@ -58,8 +58,7 @@ export function panel(viewer, host, resizer, model, shared, from) {
   function summary(code) {
     const span = model.spanOf(code);
     const group = model.isGroup(code) ? model.groupOf(code) : null;
-    const colour = model.header.services[model.serviceOf(span)].colour;
-    title.replaceChildren(element("span", { class: `key c${(((colour | 0) % 16) + 16) % 16}` }), element("bdi", { class: "muted", text: inert(model.service(span)) }),
+    title.replaceChildren(element("span", { class: `key ${colourClass(model.header.services[model.serviceOf(span)])}` }), element("bdi", { class: "muted", text: inert(model.service(span)) }),
       " › ", element("bdi", { text: inert(group?.label || model.operation(span), 500) }));
     const [start, end] = model.extentOf(code);
     const critical = model.criticalOf(code);

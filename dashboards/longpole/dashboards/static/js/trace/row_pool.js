@@ -3,17 +3,21 @@
 // They carry all text, the focus and the structure for screen readers; time is on the canvas.
 
 import { FLAG } from "./columns.js";
-import { element } from "./dom.js";
+import { colourClass, element } from "./dom.js";
 import { duration, percent } from "./duration.js";
 import { INDENT_PX } from "./geometry.js";
 import { inert } from "./inert.js";
 
 /** @typedef {import("./model.js").TraceModel} TraceModel */
+
+const RANKS = 3;
+const CIRCLED = "①②③";
 /**
  * @typedef {object} Row
  * @property {HTMLElement} box
  * @property {HTMLElement} indent
  * @property {HTMLElement} caret
+ * @property {HTMLElement} rank
  * @property {HTMLElement} badge
  * @property {HTMLElement} dot
  * @property {HTMLElement} cross
@@ -31,23 +35,30 @@ import { inert } from "./inert.js";
 function makeRow() {
   const indent = element("span", { class: "indent", "aria-hidden": "true" });
   const caret = element("span", { class: "caret", "aria-hidden": "true" });
-  const badge = element("span", { class: "times" });
+  const rank = element("span", { class: "rank" });
+  const badge = element("span", { class: "repeat" });
   const dot = element("span", { class: "key", "aria-hidden": "true" });
   const cross = element("span", { class: "cross" });
   const service = element("bdi", { class: "service" });
   const operation = element("bdi", { class: "operation" });
   const more = element("span", { class: "more" });
-  const name = element("div", { role: "gridcell", class: "name" }, indent, caret, dot, cross, badge, service, operation, more);
+  const name = element("div", { role: "gridcell", class: "name" }, indent, caret, dot, rank, cross, badge, service, operation, more);
   const self = element("div", { role: "gridcell", class: "self" });
   const total = element("div", { role: "gridcell", class: "total" });
   const box = element("div", { role: "row", class: "row", tabindex: "-1" }, name, self, total);
-  return { box, indent, caret, badge, dot, cross, service, operation, more, self, total, colour: "", place: -1, stamp: -1 };
+  return { box, indent, caret, rank, badge, dot, cross, service, operation, more, self, total, colour: "", place: -1, stamp: -1 };
 }
 
 /** @param {HTMLElement} host @param {TraceModel} model */
 export function rowPool(host, model) {
   /** @type {Row[]} */
   const pool = [];
+  /** Places in the verdict of the spans and groups in it. @type {Map<number, number>} */
+  const ranks = new Map();
+  model.bottlenecks.slice(0, RANKS).forEach((span, i) => {
+    const group = model.columns.group[span];
+    for (const code of group < 0 ? [span] : [span, model.count + group]) if (!ranks.has(code)) ranks.set(code, i);
+  });
 
   /**
    * Shows rows `first` to `last`. `stamp` changes whenever rows mean something else than before.
@@ -99,8 +110,9 @@ export function rowPool(host, model) {
 
   /** @param {Row} row @param {number} code */
   function fillGap(row, code) {
-    row.dot.hidden = row.cross.hidden = row.badge.hidden = row.more.hidden = true;
+    row.dot.hidden = row.rank.hidden = row.cross.hidden = row.badge.hidden = row.more.hidden = true;
     row.service.textContent = "no spans";
+    row.service.hidden = false;
     const { where } = /** @type {{where?: string}} */ (model.gapOf(code));
     row.operation.textContent = where ? inert(where) : "";
     row.self.textContent = "";
@@ -112,17 +124,20 @@ export function rowPool(host, model) {
   function fillSpan(row, code, isOpen) {
     const isGroup = model.isGroup(code);
     const span = isGroup ? model.membersOf(code - model.count)[0] : code;
-    const { name, colour } = model.header.services[model.serviceOf(span)];
-    const wanted = `c${(((colour | 0) % 16) + 16) % 16}`;
-    if (row.colour !== wanted) {
-      if (row.colour) row.dot.classList.remove(row.colour);
-      row.dot.classList.add(row.colour = wanted);
-    }
+    const service = model.header.services[model.serviceOf(span)];
+    const { name } = service;
+    const wanted = colourClass(service);
+    if (row.colour !== wanted) row.dot.className = `key ${(row.colour = wanted)}`;
     row.dot.hidden = false;
     const group = isGroup ? model.groupOf(code) : null;
     row.badge.hidden = !group;
     if (group) row.badge.textContent = `×${group.count}`;
     row.service.textContent = inert(name);
+    // A service is written where it changes from row to row above; the dot has its colour in any case.
+    row.service.hidden = isSameAbove(code, span);
+    const rank = ranks.get(code);
+    row.rank.hidden = rank === undefined;
+    if (rank !== undefined) row.rank.textContent = CIRCLED[rank];
     row.operation.textContent = inert(group ? group.label || model.operation(span) : model.operation(span));
     const isError = !isGroup && model.has(code, FLAG.ERROR);
     const errors = model.errorsIn(code) - (isError ? 1 : 0);
@@ -140,6 +155,12 @@ export function rowPool(host, model) {
     row.box.classList.toggle("found", model.isSpan(code) && model.matches?.[code] === 1);
   }
 
+  /** Whether the span above is of the same service, and on screen. @param {number} code @param {number} span */
+  function isSameAbove(code, span) {
+    const above = model.columns.parent[span];
+    return above >= 0 && code !== model.rows.codes[0] && model.serviceOf(above) === model.serviceOf(span) && !model.fold.hidden && !model.fold.keep;
+  }
+
   /** @param {number} code */
   function fadedNow(code) {
     if (model.criticalOnly && model.criticalOf(code) === 0) return true;
@@ -152,6 +173,7 @@ export function rowPool(host, model) {
     const parts = [
       `${row.service.textContent} ${row.operation.textContent}`.trim(),
       model.isGroup(code) ? `${model.groupOf(code).count} spans, ${model.groupOf(code).order}` : "",
+      row.rank.hidden ? "" : `bottleneck ${(ranks.get(code) ?? 0) + 1}`,
       row.cross.hidden ? "" : row.cross.classList.contains("inside") ? `${row.cross.textContent.slice(1)} errors inside` : "error",
       `total ${row.total.textContent}`,
       row.self.textContent ? `self ${row.self.textContent}` : "",

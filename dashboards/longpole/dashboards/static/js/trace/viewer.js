@@ -2,7 +2,7 @@
 // Puts the viewer together: toolbar, minimap, views, panel, keys, and the state in the URL.
 
 import { readState, writeState } from "./address.js";
-import { element } from "./dom.js";
+import { element, paletteIndex } from "./dom.js";
 import { finder } from "./find.js";
 import { hintCard } from "./hint.js";
 import { inert } from "./inert.js";
@@ -11,7 +11,7 @@ import { legend } from "./legend.js";
 import { minimap } from "./minimap.js";
 import { movesOf } from "./moves.js";
 import { panel } from "./panel.js";
-import { VIEWS, readColours } from "./shared.js";
+import { VIEWS, oncePerFrame, readColours } from "./shared.js";
 import { statusLine } from "./status.js";
 import { toolbar } from "./toolbar.js";
 import * as waterfall from "./waterfall.js";
@@ -24,6 +24,7 @@ import * as waterfall from "./waterfall.js";
 const WIDE_PX = 1200;
 const LEAST_BODY_PX = 340;
 const KEEP_PX = 48;
+const HEAD_PX = 40;
 const WRITE_AFTER_MS = 150;
 
 /** Views other than the waterfall are fetched when first shown. @type {Record<string, string>} */
@@ -67,7 +68,7 @@ export function startViewer(host, model) {
   for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
     matchMedia(query).addEventListener("change", () => document.dispatchEvent(new CustomEvent("themechange")));
   }
-  const paletteOf = (/** @type {number} */ service) => (((model.header.services[service].colour | 0) % 16) + 16) % 16;
+  const paletteOf = (/** @type {number} */ service) => paletteIndex(model.header.services[service].colour);
   const say = (/** @type {string} */ text) => {
     live.textContent = text;
     line.say(text);
@@ -151,6 +152,7 @@ export function startViewer(host, model) {
     }
     current = name;
     bar.setView(name);
+    fit();
     const box = /** @type {HTMLElement} */ (views.querySelector(`#view-${name}`));
     box.hidden = false;
     if (!mounted.has(name)) {
@@ -169,11 +171,15 @@ export function startViewer(host, model) {
   }
 
   // ---- height: the viewer fills what is left of the first screen, or a screen of its own ----
+  const contentPx = () => /** @type {any} */ (mounted.get("waterfall")?.view)?.contentPx?.() ?? 0;
   function fit() {
     const above = body.getBoundingClientRect().top + scrollY;
     const rest = innerHeight - above - KEEP_PX;
     const own = innerHeight - (body.getBoundingClientRect().top - host.getBoundingClientRect().top) - KEEP_PX;
-    host.style.setProperty("--body-height", `${Math.round(rest >= LEAST_BODY_PX ? rest : Math.max(LEAST_BODY_PX, own))}px`);
+    const most = rest >= LEAST_BODY_PX ? rest : Math.max(LEAST_BODY_PX, own);
+    // A short trace does not need a tall frame around it.
+    const wanted = (current ?? "waterfall") === "waterfall" ? Math.max(LEAST_BODY_PX, contentPx() + HEAD_PX) : most;
+    host.style.setProperty("--body-height", `${Math.round(Math.min(most, wanted))}px`);
     host.classList.toggle("docked-below", innerWidth < WIDE_PX);
     mounted.get(current ?? "waterfall")?.view.shown?.();
   }
@@ -196,6 +202,7 @@ export function startViewer(host, model) {
       element("b", {}, element("bdi", { text: inert(model.operation(root), 60) })));
   }
   model.addEventListener("rows", showCrumbs);
+  model.addEventListener("rows", oncePerFrame(fit));
 
   // ---- the URL ----
   let hasChosen = asked.span !== "";

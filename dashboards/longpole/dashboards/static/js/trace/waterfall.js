@@ -17,7 +17,7 @@ const NARROW_PX = 640;
 const FIGURES_PX = 136;
 const RIGHT_PX = 12;
 const LEAST_NAME_PX = 140;
-const NAME_SHARE = 0.36;
+const NAME_SHARE = 0.42;
 const BAR_IN_ROW = 6;
 const BAR_IN_TALL_ROW = 26;
 const ZOOM_PER_WHEEL_PX = 0.002;
@@ -75,6 +75,7 @@ export function mount(host, model, shared) {
     host.style.setProperty("--name-width", `${nameWidth}px`);
     host.style.setProperty("--row-height", `${rowPx()}px`);
     divider.setAttribute("aria-valuenow", String(nameWidth));
+    rulerCanvas.style.width = `${scale().width}px`;
     rowsBox.style.height = `${view}px`;
     space.style.height = `${Math.max(view, spaceHeight(total()))}px`;
     clampTop();
@@ -100,7 +101,7 @@ export function mount(host, model, shared) {
     const first = Math.max(0, Math.floor(top / row));
     return {
       first, last: Math.min(model.rows.codes.length, Math.ceil((top + view) / row)), offset: Math.round(first * row - top), row,
-      bar: isNarrow() ? BAR_IN_TALL_ROW : BAR_IN_ROW, width, height: view, scale: scale(), pointer,
+      bar: isNarrow() ? BAR_IN_TALL_ROW : BAR_IN_ROW, width, height: view, scale: scale(), pointer, hasGrid: !isNarrow(),
     };
   };
 
@@ -242,7 +243,7 @@ export function mount(host, model, shared) {
       else model.setOpen(hit.code);
       return;
     }
-    if (target?.closest(".times") && model.isGroup(hit.code)) {
+    if (target?.closest(".repeat") && model.isGroup(hit.code)) {
       model.setGrouped(hit.code - model.count, false);
       return;
     }
@@ -349,6 +350,6 @@ export function mount(host, model, shared) {
     if (isFirst) showSelected(true);
   }).observe(scroller);
   changed();
-  return { shown: measure, hitTest, rowsOnScreen, focusSelected, zoomTo, page: () => Math.max(1, Math.floor(view / rowPx()) - 1), grid };
+  return { shown: measure, hitTest, rowsOnScreen, focusSelected, zoomTo, contentPx: () => total(), page: () => Math.max(1, Math.floor(view / rowPx()) - 1), grid };
 }
 
