@@ -26,4 +26,12 @@ def page_cases(story: Told) -> tuple[PageCase, ...]:
     return (
         PageCase("search", "/traces", says=name),
         PageCase("trace", f"/traces/{story.hex}", says=name),
+        PageCase("map", "/map?since=7d", says=name),
+        PageCase("findings", "/findings?since=7d"),
+        PageCase("cause", "/findings/cause?since=7d"),
+        PageCase("logs", f"/logs?trace={story.hex}"),
+        PageCase("log-patterns", "/logs?since=7d&tab=patterns"),
+        PageCase("alerts", "/alerts?since=7d", says=("does not evaluate Prometheus rule files",)),
+        PageCase("status", "/status", says=("Coming in".upper(),)),
+        PageCase("settings", "/settings", says=("Local time of this browser",)),
     )

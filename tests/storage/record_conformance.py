@@ -57,6 +57,11 @@ def measurements(*depths: int, first: int = 0, service: str = "queue") -> Teleme
     return otlp.decode(Signal.METRICS, request.SerializeToString())
 
 
+def _steps(store: Store, step_ns: int, **asked: Any) -> list[tuple[int, int, str, int]]:
+    rows = store.log_counts(LogQuery(**asked), step_ns).to_pylist()
+    return [tuple(row.values()) for row in rows]
+
+
 def bodies(store: Store, **asked: Any) -> list[str | None]:
     found: list[str | None] = store.find_logs(LogQuery(**asked)).logs["body"].to_pylist()
     return found
@@ -112,6 +117,23 @@ class RecordConformance:
         assert (answer.logs["body"].to_pylist(), answer.is_truncated) == (["b9", "b3"], True)
         assert not store.find_logs(LogQuery(limit=6)).is_truncated
         assert len(bodies(store, limit=None)) == 6
+
+    def test_log_counts_add_up_by_step_and_severity(self, store: Store, disturb: Disturb) -> None:
+        submit(store, telemetry_of_logs([record(n, f"b{n}") for n in (0, 1, 7)]))
+        store = disturb()
+        odd = record(8, "b8", severity_number=0, severity_text="Warning" * 9)
+        old = record(0, "b", time_unix_nano=-1)
+        submit(store, telemetry_of_logs([record(2, "b2", severity_number=17), odd, old]))
+        step = 5 * SECOND
+        assert _steps(store, step) == [
+            (-step, 9, "", 1), (NOON, 9, "", 2), (NOON, 17, "", 1),
+            (NOON + step, 0, ("Warning" * 9)[:20], 1), (NOON + step, 9, "", 1),
+        ]  # fmt: skip
+        assert _steps(store, step, least_severity=17) == [(NOON, 17, "", 1)]
+        assert _steps(store, step, limit=1, time=TimeRange(NOON, NOON + SECOND)) == [
+            (NOON, 9, "", 1)
+        ]
+        assert _steps(store, step, text="nothing") == []
 
     def test_each_condition_on_logs_finds_its_records(self, store: Store, disturb: Disturb) -> None:
         kept = telemetry_of_logs(

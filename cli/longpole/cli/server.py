@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from longpole.cli import wiring
-from longpole.cli.settings import Settings
+from longpole.cli.settings import Settings, shown_settings
 from longpole.cli.web_server import WebServer
 from longpole.collector.binding import check_bind, join_address, listen, split_address
 from longpole.collector.server import Collector
@@ -134,9 +134,11 @@ class Server:
     def _open_pages(self) -> None:
         try:
             from longpole.cli.own_metrics import metrics_text
+            from longpole.dashboards.answers import Limit
             from longpole.dashboards.app import WebSettings, create_app
 
-            web = WebSettings(version(), self.addresses, self._settings.thresholds)
+            limits = tuple(Limit(*row) for row in shown_settings(self._settings))
+            web = WebSettings(version(), self.addresses, self._settings.thresholds, limits)
             metrics = metrics_text(self._registry, self._store)
             self._front_door.open(create_app(self._store, self._clock, web, metrics))
         except Exception:

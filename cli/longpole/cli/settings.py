@@ -316,3 +316,33 @@ def _nearest(key: str) -> str:
 
     close = difflib.get_close_matches(key.replace("-", "_"), BY_NAME, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def shown_settings(settings: Settings) -> list[tuple[str, str, str]]:
+    """Flag, value and meaning of every setting of a server. Of a token only that there is one."""
+    rows = []
+    for setting in SETTINGS:
+        if setting.of == "client":
+            continue
+        value = getattr(settings, setting.name)
+        if setting.name == "auth_token_file":
+            text = "set" if value else "none"
+        elif setting.parse is byte_count:
+            text = _size_text(value)
+        elif setting.parse is seconds:
+            text = f"{value:g} s"
+        elif isinstance(value, bool):
+            text = "true" if value else "false"
+        elif isinstance(value, tuple):
+            text = ", ".join(value) or "none"
+        else:
+            text = f"{value:,}" if isinstance(value, int) else str(value)
+        rows.append((setting.flag, text, setting.help))
+    return rows
+
+
+def _size_text(count: int) -> str:
+    for unit, scale in (("GiB", GIB), ("MiB", MIB)):
+        if count >= scale and count % scale == 0:
+            return f"{count // scale} {unit}"
+    return f"{count:,} bytes"

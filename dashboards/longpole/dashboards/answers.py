@@ -6,7 +6,7 @@ Whatever raises here is a row of `errors.REFUSALS`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from longpole.analyzer.reports.compare_traces_report import compare_traces_repor
 from longpole.analyzer.reports.critical_path_report import critical_path_report
 from longpole.analyzer.reports.findings_report import findings_report
 from longpole.analyzer.reports.gaps_report import gaps_report
+from longpole.analyzer.reports.log_levels_report import log_levels_report
 from longpole.analyzer.reports.log_patterns_report import log_patterns_report
 from longpole.analyzer.reports.logs_report import logs_report
 from longpole.analyzer.reports.path_times_report import Explain
@@ -59,6 +60,15 @@ SQL_MAX_SECONDS = 600.0
 SQL_MAX_TEXT = 262_144
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A setting of the server as people read it."""
+
+    flag: str
+    value: str
+    meaning: str
+
+
 class Readable(TraceReader, Exporter, SqlReader, Protocol):
     """The ports that questions need."""
 
@@ -67,13 +77,16 @@ class Readable(TraceReader, Exporter, SqlReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """`addresses` are those of the server that answers: grpc, http, web; empty without one."""
+    """`addresses` are those of the server that answers: grpc, http, web; empty without one.
+    `own_metrics` gives the text of its `/metrics`, `limits` are its settings."""
 
     store: Readable
     clock: Clock
     addresses: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     thresholds: Thresholds = Thresholds()
+    own_metrics: Callable[[], bytes] = lambda: b""
+    limits: Sequence[Limit] = ()
 
     def traces(self, asked: Parameters) -> dict[str, Any]:
         """Matching traces, newest first."""
@@ -199,6 +212,13 @@ class Answers:
         parameters.only(asked, LOG_FILTERS, frozenset({"limit", "reverse"}))
         is_reversed = parameters.flag(asked, "reverse")
         return logs_report(self.store, log_query(asked, self.clock), is_newest_first=is_reversed)
+
+    def log_levels(self, asked: Parameters) -> dict[str, Any]:
+        """How many matching log records there are of each level, over time."""
+        parameters.only(asked, LOG_FILTERS)
+        return log_levels_report(
+            self.store, log_query(asked, self.clock), now_unix_nano=self.clock.now_unix_nano()
+        )
 
     def log_patterns(self, asked: Parameters) -> dict[str, Any]:
         """What statements the matching log records come from, against the time before."""

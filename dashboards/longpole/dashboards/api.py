@@ -93,6 +93,10 @@ def api_router(answers: Answers) -> APIRouter:
     def logs(request: Request) -> Response:
         return as_json(answers.logs(asked(request)))
 
+    @router.get("/logs/levels", summary="Log records by level over time")
+    def log_levels(request: Request) -> Response:
+        return as_json(answers.log_levels(asked(request)))
+
     @router.get("/logs/patterns", summary="Log patterns, and what changed")
     def log_patterns(request: Request) -> Response:
         return as_json(answers.log_patterns(asked(request)))

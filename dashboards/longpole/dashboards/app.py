@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Request, Response
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
-from longpole.dashboards.answers import Answers, Readable
+from longpole.dashboards.answers import Answers, Limit, Readable
 from longpole.dashboards.api import api_router, as_json
 from longpole.dashboards.assets import assets_router
 from longpole.dashboards.pages import page_router
@@ -31,6 +31,7 @@ class WebSettings:
     version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
+    limits: Sequence[Limit] = ()
 
 
 def create_app(
@@ -43,7 +44,10 @@ def create_app(
 
     It has no guard of its own: the wiring puts `security.WebGuard` around it.
     """
-    answers = Answers(store, clock, settings.addresses, settings.version, settings.thresholds)
+    answers = Answers(
+        store, clock, settings.addresses, settings.version, settings.thresholds, metrics,
+        settings.limits,
+    )  # fmt: skip
     # The interactive documentation would load scripts from elsewhere; the schema itself stays.
     app = FastAPI(
         title="Longpole",

@@ -43,6 +43,15 @@ def share(part: float) -> str:
     return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
 
 
+def rate(per_second: float) -> str:
+    """`12/s`, `3.4/s`, `2.1/min`, `5/h`: two digits that count."""
+    for scale, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        value = per_second * scale
+        if value >= 1 or unit == "h":
+            return f"{value:,.0f}/{unit}" if value >= 10 else f"{value:.1f}/{unit}"
+    return ""
+
+
 def size(count: int) -> str:
     """Bytes as `1.2 GiB`."""
     value = float(count)

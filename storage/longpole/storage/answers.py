@@ -64,6 +64,15 @@ FOUND_LOGS = pa.schema(
         _RESOURCE,
     ]
 )  # fmt: skip
+# Of `log_counts`.
+LOG_COUNTS = pa.schema(
+    [
+        pa.field("step_unix_nano", pa.int64()),
+        columns.LOGS.field("severity_number"),
+        columns.LOGS.field("severity_text"),
+        pa.field("count", pa.int64()),
+    ]
+)
 # Of `MetricPoints`: its `series` and its `points`.
 FOUND_SERIES = pa.schema(
     [

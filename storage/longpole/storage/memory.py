@@ -6,6 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from hashlib import blake2b
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
-from longpole.storage.memory_logs import find_logs
+from longpole.storage.memory_logs import find_logs, log_counts
 from longpole.storage.memory_metrics import metric_points
 from longpole.storage.memory_red import red_rows
 from longpole.storage.memory_search import MemorySearch
@@ -285,6 +286,9 @@ class MemoryStore(MemorySearch):
         with self._lock:
             requests = list(self._log_requests)
         return find_logs(requests, query)
+
+    def log_counts(self, query: LogQuery, step_ns: int) -> pa.Table:
+        return log_counts(self.find_logs(replace(query, limit=None)).logs, step_ns)
 
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.model.query import LogQuery
 from longpole.model.telemetry import Telemetry
-from longpole.storage.answers import FOUND_LOGS
+from longpole.storage.answers import FOUND_LOGS, LOG_COUNTS
 from longpole.storage.memory_attributes import attributes_json, resources_json
 from longpole.storage.ports import FoundLogs
 
@@ -37,6 +38,23 @@ def find_logs(requests: Sequence[Telemetry], query: LogQuery) -> FoundLogs:
         schema=FOUND_LOGS,
     )
     return FoundLogs(table, kept.num_rows < found.num_rows)
+
+
+def log_counts(found: pa.Table, step_ns: int) -> pa.Table:
+    """The `LOG_COUNTS` of found records."""
+    names = ("time_unix_nano", "severity_number", "severity_text")
+    rows = zip(*(found.column(name).to_pylist() for name in names), strict=True)
+    counts = Counter(
+        (
+            time // step_ns * step_ns,
+            number or 0,
+            "" if 1 <= (number or 0) <= 24 else (text or "")[:20],
+        )
+        for time, number, text in rows
+    )
+    table = [(*key, count) for key, count in sorted(counts.items())]
+    arrays = [list(column) for column in zip(*table, strict=True)] or [[], [], [], []]
+    return pa.table(dict(zip(LOG_COUNTS.names, arrays, strict=True)), schema=LOG_COUNTS)
 
 
 def _matching(logs: pa.Table, query: LogQuery) -> pa.Table:

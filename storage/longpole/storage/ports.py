@@ -264,6 +264,13 @@ class TraceReader(TraceSearcher, Protocol):
         """Log records that match, of whatever trace or none."""
         ...
 
+    def log_counts(self, query: LogQuery, step_ns: int) -> pa.Table:
+        """How many log records match, in the columns of `answers.LOG_COUNTS`: by step (its start,
+        a multiple of `step_ns`), severity number, and severity text where the number is none of
+        1 to 24 (20 characters of it; else empty); `query.limit` does not apply. In order; empty
+        when none match."""
+        ...
+
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         """Metric points that match, with their series."""
         ...

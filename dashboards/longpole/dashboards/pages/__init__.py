@@ -8,12 +8,37 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.pages import compare_page, search_page, trace_page, trace_parts
+from longpole.dashboards.pages import (
+    alerts_page,
+    compare_page,
+    findings_page,
+    logs_page,
+    map_page,
+    search_page,
+    settings_page,
+    status_page,
+    trace_page,
+    trace_parts,
+)
+
+# One row for each page.
+MODULES = (
+    compare_page,
+    search_page,
+    trace_page,
+    trace_parts,
+    map_page,
+    findings_page,
+    logs_page,
+    alerts_page,
+    status_page,
+    settings_page,
+)
 
 
 def page_router(answers: Answers) -> APIRouter:
     """Routes of all pages."""
     router = APIRouter(include_in_schema=False)
-    for module in (compare_page, search_page, trace_page, trace_parts):
+    for module in MODULES:
         router.include_router(module.routes(answers))
     return router

@@ -23,13 +23,14 @@ from markupsafe import Markup
 from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
+from longpole.dashboards.log_histogram import fixed_words
 from longpole.dashboards.pages.navigation import PLACES
 from longpole.dashboards.service_colours import colour_class
 from longpole.dashboards.sparkline import spark_area, spark_line
 
 # In characters. A name beyond that says nothing more to a reader; the JSON has all of it.
 LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
-THEME_COOKIE, KEYS_COOKIE = "longpole_theme", "longpole_keys"
+THEME_COOKIE, KEYS_COOKIE, ZONE_COOKIE = "longpole_theme", "longpole_keys", "longpole_zone"
 THEMES = ("light", "dark")
 
 # The numbers of services in the store whose page is being made.
@@ -48,7 +49,8 @@ def page(
     request: Request, template: str, status: int = 200, *, place: str = "", **values: Any
 ) -> HTMLResponse:
     """A template as an answer; `place` is the entry of the header that it belongs to. Every
-    template may also use `theme` ("" for the system's), `with_keys` and `path_and_query`."""
+    template may also use `theme` ("" for the system's), `with_keys`, `zone` ("local" for the
+    reader's time zone) and `path_and_query`."""
     theme = request.cookies.get(THEME_COOKIE, "")
     query = request.scope.get("query_string", b"").decode("latin-1")
     # Asked for only where a page has colours, and then once.
@@ -58,6 +60,7 @@ def page(
             place=place,
             theme=theme if theme in THEMES else "",
             with_keys=request.cookies.get(KEYS_COOKIE, "on") != "off",
+            zone=request.cookies.get(ZONE_COOKIE, ""),
             path_and_query=request.scope["path"] + (f"?{query}" if query else ""),
             **values,
         )
@@ -102,6 +105,16 @@ def plain_name(text: str | None) -> str:
     return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
 
 
+def shown_moment(unix_nano: int) -> Markup:
+    """A moment that the reader's settings may turn into their own time zone. Headings that say
+    UTC put it into `<span class="zone">`."""
+    text = figures.moment(unix_nano)
+    if "-" not in text[1:]:  # outside of the calendar
+        return Markup("{}").format(text)
+    sent = Markup('<time datetime="{}Z">{}</time>')
+    return sent.format(text.replace(" ", "T"), text)
+
+
 def plain_sentence(text: str) -> str:
     """A sentence where no element may stand: in the titles of a drawing."""
     shown = inert(text[: LONGEST_SENTENCE + 1])
@@ -117,10 +130,12 @@ def _element(text: str, longest: int) -> Markup:
 
 
 _templates.filters.update(
-    duration=figures.duration, share=figures.share, moment=figures.moment, size=figures.size,
+    duration=figures.duration, share=figures.share, moment=figures.moment, when=shown_moment,
+    rate=figures.rate, size=figures.size,
     colour=shown_colour, spark_line=spark_line, spark_area=spark_area,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
     signed=figures.signed_duration, count_text=figures.count,
+    plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,
 )  # fmt: skip
 _templates.globals.update(
     plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES

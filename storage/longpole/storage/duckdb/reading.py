@@ -102,6 +102,10 @@ class Reading(ABC):
         """See `ports.TraceReader`."""
         return self._reader.find_logs(query)
 
+    def log_counts(self, query: LogQuery, step_ns: int) -> pa.Table:
+        """See `ports.TraceReader`."""
+        return self._reader.log_counts(query, step_ns)
+
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         """See `ports.TraceReader`."""
         return self._reader.metric_points(query)

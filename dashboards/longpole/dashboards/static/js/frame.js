@@ -2,6 +2,8 @@
 // What every page has: the keys of the header, the list of keys, the theme.
 
 import { allBindings, bind } from "./keys.js";
+import "./palette.js";
+import "./when.js";
 
 const YEAR_SECONDS = 31536000;
 

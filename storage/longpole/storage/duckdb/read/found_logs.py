@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from longpole.model.query import LogQuery
-from longpole.storage.answers import FOUND_LOGS
+from longpole.storage.answers import FOUND_LOGS, LOG_COUNTS
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.search import state_notices
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow, model_columns
@@ -51,6 +51,33 @@ def read_found_logs(
     return FoundLogs(
         kept.select(FOUND_LOGS.names), kept.num_rows < found.num_rows, state_notices(snapshot)
     )
+
+
+def read_log_counts(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: LogQuery, step_ns: int
+) -> pa.Table:
+    """Answer `TraceReader.log_counts`."""
+    hi, lo = halves(sorted(set(query.trace_ids)))
+    connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
+    found = [LOG_COUNTS.empty_table()]
+    for part in parts_of(snapshot, "logs"):
+        if not _overlaps(part, query) or (query.trace_ids and not part.may_hold(hi, lo)):
+            continue
+        parameters: list[object] = []
+        condition = _condition(query, parameters)
+        sql = (
+            f"SELECT {_TIME} // {step_ns:d} * {step_ns:d} - CASE WHEN {_TIME} % {step_ns:d} < 0"
+            f" THEN {step_ns:d} ELSE 0 END AS step_unix_nano,"
+            " coalesce(s.severity_number, 0) AS severity_number,"
+            " CASE WHEN s.severity_number BETWEEN 1 AND 24 THEN ''"
+            " ELSE left(coalesce(s.severity_text, ''), 20) END AS severity_text, count(*) AS count"
+            f" FROM {part.relation('logs')} s WHERE {condition} GROUP BY 1, 2, 3"
+        )
+        found.append(arrow(connection, sql, parameters).cast(LOG_COUNTS))
+    keys = LOG_COUNTS.names[:-1]
+    summed = pa.concat_tables(found).group_by(keys).aggregate([("count", "sum")])
+    ordered = summed.sort_by([(name, "ascending") for name in keys])
+    return ordered.rename_columns([*keys, "count"]).cast(LOG_COUNTS)
 
 
 def _has_times(part: Part) -> bool:

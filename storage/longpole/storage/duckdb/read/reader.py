@@ -17,7 +17,7 @@ from longpole.model.trace import Trace
 from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
-from longpole.storage.duckdb.read.found_logs import read_found_logs
+from longpole.storage.duckdb.read.found_logs import read_found_logs, read_log_counts
 from longpole.storage.duckdb.read.metric_points import read_metric_points
 from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import register_hot
@@ -127,6 +127,10 @@ class Reader:
     def find_logs(self, query: LogQuery) -> FoundLogs:
         with self._session() as (connection, snapshot):
             return read_found_logs(connection, snapshot, query)
+
+    def log_counts(self, query: LogQuery, step_ns: int) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_log_counts(connection, snapshot, query, step_ns)
 
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         with self._session() as (connection, snapshot):

@@ -1,0 +1,29 @@
+"""The alerts page: what would alert now. No rules are evaluated by this version."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.pages.findings_page import found_in
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.recent_answers import RecentAnswers
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+    recent = RecentAnswers(answers)
+
+    @router.get("/alerts")
+    def alerts(request: Request) -> Response:
+        given = {name: values for name, values in asked(request).items() if name != "severity"}
+        found = found_in(answers, recent, {"since": ["15m"], **given} if _is_bare(given) else given)
+        return page(request, "alerts.html", place="alerts", **found)
+
+    return router
+
+
+def _is_bare(given: dict[str, list[str]]) -> bool:
+    return not any(name in given for name in ("since", "from", "to"))

@@ -1,0 +1,138 @@
+"""The findings page: what is wrong in the chosen time, the one to mend first in front."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.analyzer.findings.catalogue import DETECTORS
+from longpole.dashboards import errors
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.recent_answers import RecentAnswers
+from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
+
+SEVERITIES = ("critical", "warning", "info")
+_NARROWING = ("severity", "detector", "on")
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+    recent = RecentAnswers(answers)
+
+    @router.get("/findings")
+    def findings(request: Request) -> Response:
+        found = found_in(answers, recent, asked(request))
+        return page(request, "findings.html", place="findings", **found)
+
+    @router.get("/findings/cause")
+    def cause(request: Request) -> Response:
+        return page(request, "cause.html", place="findings", **_cause(answers, asked(request)))
+
+    return router
+
+
+def found_in(
+    answers: Answers, recent: RecentAnswers, given: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """What the pages of findings and of alerts show: all entries of the time, and of these the
+    chosen ones as a tree of causes and effects."""
+    chosen = {name: "".join(given.get(name, [])[:1]) for name in (*_NARROWING, "q")}
+    found: dict[str, Any] = {
+        "chosen": chosen, "refusal": "", "report": None, "times": None, "window": None,
+        "detectors": DETECTORS, "titles": {one.identifier: one.title for one in DETECTORS},
+        "severities": SEVERITIES, "made_unix_nano": 0, "cause_address": "", "kept_time": [],
+        "has_time": False,
+    }  # fmt: skip
+    try:
+        window = window_of(given, answers.clock)
+        kept = {name: [value] for name, value in chosen.items() if value}
+        found["times"] = time_control(window, kept)
+        # Comparing with the time before takes longest: only where somebody chose the time.
+        found["has_time"] = any(any(given.get(name, ())) for name in TIME_PARAMETERS)
+        found["window"] = window
+        found["kept_time"] = [(name, values[0]) for name, values in window.parameters.items()]
+        question = {"q": [chosen["q"]]} if chosen["q"] else {}
+        with_info = {"all": ["1"]} if chosen["severity"] == "info" else {}
+        key = urlencode({**question, **with_info, **window.parameters}, doseq=True)
+        dated = recent.of(key, lambda: answers.findings({**question, **with_info, **window.fixed}))
+        found["cause_address"] = "/findings/cause?" + urlencode(
+            {**question, **window.fixed}, doseq=True
+        )
+    except errors.ANSWERED as error:
+        if errors.refusal_of(error).status >= 500:
+            raise
+        found["refusal"] = str(error)
+        return found
+    report = dated.document
+    shown = [one for one in report["findings"] if _is_chosen(one, chosen)]
+    found |= {
+        "report": report,
+        "made_unix_nano": dated.made_unix_nano,
+        "entries": nested(shown),
+        "counts": Counter(one["severity"] for one in report["findings"]),
+        "shown_count": len(shown),
+        "services": sorted({one["service"] for one in report["findings"]}),
+        "found_detectors": sorted({one["detector"] for one in report["findings"]}),
+    }
+    return found
+
+
+def _is_chosen(finding: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:
+    return (
+        chosen["severity"] in ("", finding["severity"])
+        and chosen["detector"] in ("", finding["detector"])
+        and chosen["on"] in ("", finding["service"])
+    )
+
+
+def nested(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The findings that no other shown one explains, in their order, each with all that it
+    explains, directly or through others, under `effects`."""
+    by_print = {one["fingerprint"]: one for one in findings}
+    entries: dict[str, dict[str, Any]] = {}
+    effects: list[tuple[str, Mapping[str, Any]]] = []
+    for one in findings:
+        cause = _first_cause(one, by_print)
+        if cause == one["fingerprint"]:
+            entries[cause] = {"finding": one, "effects": []}
+        else:
+            effects.append((cause, one))
+    for cause, one in effects:
+        entries[cause]["effects"].append(one)
+    return list(entries.values())
+
+
+def _first_cause(finding: Mapping[str, Any], by_print: Mapping[str, Mapping[str, Any]]) -> str:
+    """The fingerprint at the end of the chain of causes, as far as these are shown; of a ring
+    (which the ranking does not make) the first in the order of texts."""
+    at = str(finding["fingerprint"])
+    met = [at]
+    while True:
+        cause = by_print[at]["explained_by"]
+        if cause is None or cause not in by_print:
+            return at
+        if cause in met:
+            return min(met[met.index(cause) :])
+        at = str(cause)
+        met.append(at)
+
+
+def _cause(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Who is to blame for what changed in the time, against as much time right before."""
+    found: dict[str, Any] = {"refusal": "", "report": None}
+    try:
+        window = window_of(given, answers.clock)
+        question = {"q": list(given["q"])} if any(given.get("q", ())) else {}
+        found["report"] = answers.root_cause({**question, **window.fixed})
+    except errors.ANSWERED as error:
+        if errors.refusal_of(error).status >= 500:
+            raise
+        found["refusal"] = str(error)
+    return found

@@ -1,0 +1,180 @@
+"""The service map: a drawing, and the same as two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.analyzer import traceql
+from longpole.analyzer.service_map.excerpt import MOST_NODES
+from longpole.dashboards import errors, figures
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.map_drawing import MapDrawing, MapEdge, MapNode, map_drawing
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.recent_answers import RecentAnswers
+from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
+from longpole.model.query import Comparison, Condition, Field, TraceQuery
+
+# More labels than this lie on each other.
+_MOST_LABELS = 40
+_FILTERS = ("q", "service", "operation", "error", "min_duration", "attr", "focus")
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+    recent = RecentAnswers(answers)
+
+    @router.get("/map")
+    def service_map(request: Request) -> Response:
+        return page(request, "map.html", place="map", **_found(answers, recent, asked(request)))
+
+    return router
+
+
+def _found(
+    answers: Answers, recent: RecentAnswers, given: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    kept = {name: list(given[name]) for name in _FILTERS if any(given.get(name, ()))}
+    found: dict[str, Any] = {
+        "q": "".join(given.get("q", [])[:1]), "focus": "".join(given.get("focus", [])[:1]),
+        "refusal": "", "report": None, "drawing": None, "times": None, "kept_time": [],
+    }  # fmt: skip
+    try:
+        window = window_of(given, answers.clock)
+        found["times"] = time_control(window, {**given, **kept})
+        time = window.parameters
+        found["kept_time"] = [(name, values[0]) for name, values in time.items()]
+        key = urlencode(sorted({**kept, **time}.items()), doseq=True)
+        asked_for = {**kept, **window.fixed}
+        report = recent.of(key, lambda: answers.service_map(asked_for)).document
+    except errors.ANSWERED as error:
+        if errors.refusal_of(error).status >= 500:
+            raise
+        found["refusal"] = str(error)
+        return found
+    links = _Links({name: v for name, v in given.items() if name in TIME_PARAMETERS}, kept)
+    found["report"] = report
+    found["names"] = {node["id"]: node for node in report["nodes"]}
+    found["drawing"] = drawing_of(report, links)
+    found["links"] = links
+    found["most_nodes"] = MOST_NODES
+    return found
+
+
+class _Links:
+    """Addresses of this page and of others, with its time kept."""
+
+    def __init__(
+        self, time: Mapping[str, Sequence[str]], kept: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._time, self._kept = time, kept
+
+    def _to(self, path: str, **more: object) -> str:
+        text = urlencode({**more, **self._time}, doseq=True)
+        return f"{path}?{text}" if text else path
+
+    def focus(self, node_id: str) -> str:
+        """This map around one node."""
+        rest = {name: value for name, value in self._kept.items() if name != "focus"}
+        return self._to("/map", **rest, focus=node_id)
+
+    def whole(self) -> str:
+        """This map without focus."""
+        rest = {name: value for name, value in self._kept.items() if name != "focus"}
+        return self._to("/map", **rest)
+
+    def node(self, node: Mapping[str, Any]) -> str:
+        """Where a node leads to: the page of a service, else the map around it."""
+        if node["is_instrumented"]:
+            return self._to(f"/services/{quote(node['name'], safe='')}")
+        return self.focus(node["id"])
+
+    def namespace(self, name: str) -> str:
+        """The map of the traces that come through a namespace."""
+        if name.startswith("("):
+            return ""
+        condition = Condition(Field.RESOURCE_ATTRIBUTE, Comparison.EQ, name, "service.namespace")
+        return self._to("/map", q=traceql.format_query(TraceQuery((condition,))))
+
+    def traces(self, edge: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+        """Traces in which the caller of an edge calls somebody."""
+        service = node["name"]
+        return self._to("/traces", service=service) if node["kind"] == "service" else ""
+
+
+def drawing_of(report: Mapping[str, Any], links: _Links) -> MapDrawing:
+    """The picture of a report: its nodes, or its namespaces where it has too many nodes."""
+    if report["clusters"]:
+        return _clusters(report["clusters"], links)
+    place = {node["id"]: number for number, node in enumerate(report["nodes"])}
+    name = {node["id"]: node["name"] for node in report["nodes"]}
+    is_labelled = len(report["edges"]) <= _MOST_LABELS
+    return map_drawing(
+        [
+            MapNode(
+                node["name"], node["kind"], _detail(node), _title(node),
+                colour=node["name"] if node["kind"] == "service" else "",
+                address=links.node(node), error_share=node["error_share"],
+                critical_share=node["critical_share"], is_chosen=node["id"] == report["focus"],
+            )
+            for node in report["nodes"]
+        ],
+        [
+            MapEdge(
+                place[edge["from"]], place[edge["to"]], edge["calls"],
+                f"{name[edge['from']]} calls {name[edge['to']]}: {_words(edge)}",
+                label=f"{figures.rate(edge['calls_per_second'])}" if is_labelled else "",
+                address=f"#call-{number}", error_share=edge["error_share"],
+                critical_share=edge["critical_share"], is_async=edge["kind"] == "async",
+            )
+            for number, edge in enumerate(report["edges"])
+        ],
+    )  # fmt: skip
+
+
+def _clusters(clusters: Mapping[str, Any], links: _Links) -> MapDrawing:
+    place = {node["id"]: number for number, node in enumerate(clusters["nodes"])}
+    return map_drawing(
+        [
+            MapNode(
+                node["name"], "external", figures.plural(node["service_count"], "service"),
+                f"{node['name']}: {figures.plural(node['node_count'], 'node')}",
+                address=links.namespace(node["name"]), critical_share=node["critical_share"],
+            )
+            for node in clusters["nodes"]
+        ],
+        [
+            MapEdge(
+                place[edge["from"]], place[edge["to"]], edge["calls"],
+                figures.plural(edge["calls"], "call"),
+                error_share=edge["errors"] / edge["calls"] if edge["calls"] else 0.0,
+            )
+            for edge in clusters["edges"]
+        ],
+    )  # fmt: skip
+
+
+def _detail(node: Mapping[str, Any]) -> str:
+    parts = [node["system"][:20]] if node["system"] else []
+    parts += [figures.rate(node["calls_per_second"]), f"p95 {figures.duration(node['p95_ns'])}"]
+    if node["error_share"] >= 0.01:
+        parts.append(f"✕ {figures.share(node['error_share'])}")
+    return " · ".join(parts)
+
+
+def _title(node: Mapping[str, Any]) -> str:
+    kind = "" if node["kind"] == "service" else f" ({node['system'] or node['kind']})"
+    return f"{node['name']}{kind}: {_words(node)} itself"
+
+
+def _words(of: Mapping[str, Any]) -> str:
+    return (
+        f"{figures.rate(of['calls_per_second'])}, {figures.share(of['error_share'])} errors, "
+        f"p95 {figures.duration(of['p95_ns'])}, {figures.share(of['critical_share'])} of the "
+        "critical path"
+    )
