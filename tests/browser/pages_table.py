@@ -25,6 +25,7 @@ def page_cases(story: Told) -> tuple[PageCase, ...]:
     name = (story.service,) if story.service.isprintable() and "<" not in story.service else ()
     return (
         PageCase("search", "/traces", says=name),
+        PageCase("live", "/live"),
         PageCase("trace", f"/traces/{story.hex}", says=name),
         PageCase("map", "/map?since=7d", says=name),
         PageCase("findings", "/findings?since=7d"),

@@ -138,7 +138,10 @@ class Server:
             from longpole.dashboards.app import WebSettings, create_app
 
             limits = tuple(Limit(*row) for row in shown_settings(self._settings))
-            web = WebSettings(version(), self.addresses, self._settings.thresholds, limits)
+            web = WebSettings(
+                version(), self.addresses, self._settings.thresholds, limits,
+                lambda: self._is_draining,
+            )  # fmt: skip
             metrics = metrics_text(self._registry, self._store)
             self._front_door.open(create_app(self._store, self._clock, web, metrics))
         except Exception:

@@ -15,6 +15,8 @@ from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers, Limit, Readable
 from longpole.dashboards.api import api_router, as_json
 from longpole.dashboards.assets import assets_router
+from longpole.dashboards.live_events import live_router
+from longpole.dashboards.live_feed import LiveFeed
 from longpole.dashboards.pages import page_router
 from longpole.dashboards.pages.rendering import error_page
 from longpole.model.clock import Clock
@@ -26,12 +28,13 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """What the pages need to know about their server."""
+    """What the pages need to know about their server. Once it `is_stopping`, streams end."""
 
     version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
     limits: Sequence[Limit] = ()
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 def create_app(
@@ -58,6 +61,7 @@ def create_app(
     )
     app.state.service_colours = store.service_colours
     app.include_router(api_router(answers))
+    app.include_router(live_router(answers, LiveFeed(store, clock, settings.is_stopping)))
     app.include_router(page_router(answers))
     app.include_router(assets_router())
 

@@ -48,6 +48,10 @@ class Refusal:
     code: str
 
 
+class TooManyWatchers(LongpoleError):
+    """As many readers follow the live tail as may."""
+
+
 # First match counts, so subclasses stand before their bases.
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
@@ -60,6 +64,7 @@ REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (ports.QueryRefused, Refusal(400, "query_refused")),
     (ports.QueryTimedOut, Refusal(504, "timed_out")),
     (ports.Unsupported, Refusal(501, "unsupported")),
+    (TooManyWatchers, Refusal(503, "too_many_watchers")),
     (ports.Overloaded, Refusal(503, "overloaded")),
     (ports.StorageUnavailable, Refusal(503, "unavailable")),
     (LongpoleError, Refusal(400, "refused")),

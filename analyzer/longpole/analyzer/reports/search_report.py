@@ -114,7 +114,7 @@ def _rows(
     settled = [trace_id for trace_id in rows if trace_id not in set(unsettled)]
     for segment in reader.path_segments(settled, MOST_SEGMENTS).to_pylist():
         owner = join_trace_id(segment["trace_hi"], segment["trace_lo"])
-        rows[owner]["path"].append(_segment(segment))
+        rows[owner]["path"].append(path_segment(segment))
     for e in explanations(reader, unsettled, None):
         if e.root >= 0:
             rows[e.trace_id] |= {**explained_values(e, thresholds), "path": _path_now(e)}
@@ -143,7 +143,8 @@ def _typical(reader: TraceReader, search: Search, sample: Sample) -> Mapping[Roo
     return typical_durations(sample.traces)
 
 
-def _segment(stored: Mapping[str, Any]) -> dict[str, Any]:
+def path_segment(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A segment as the `path` of a row lists it."""
     names = ("service", "operation", "label", "start_unix_nano", "end_unix_nano")
     return {name: stored[name] for name in names}
 
@@ -154,4 +155,4 @@ def _path_now(e: Explanation) -> list[dict[str, Any]]:
         key=lambda one: (one["start_unix_nano"] - one["end_unix_nano"], one["start_unix_nano"]),
     )
     kept = sorted(longest[:MOST_SEGMENTS], key=lambda one: int(one["start_unix_nano"]))
-    return [_segment(one) for one in kept]
+    return [path_segment(one) for one in kept]

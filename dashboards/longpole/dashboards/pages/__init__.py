@@ -12,6 +12,7 @@ from longpole.dashboards.pages import (
     alerts_page,
     compare_page,
     findings_page,
+    live_page,
     logs_page,
     map_page,
     search_page,
@@ -24,6 +25,7 @@ from longpole.dashboards.pages import (
 # One row for each page.
 MODULES = (
     compare_page,
+    live_page,
     search_page,
     trace_page,
     trace_parts,

@@ -70,7 +70,7 @@ def _values(answers: Answers, text: str, asked: Mapping[str, Sequence[str]]) -> 
     except errors.ANSWERED as error:
         if errors.refusal_of(error).status >= 500:
             raise
-        return {**values, "times": values.get("times"), "refusal": _refusal(error, text)}
+        return {**values, "times": values.get("times"), "refusal": refusal_of_query(error, text)}
     base = {k: v for k, v in given.items() if k in _KEPT}
     conditions = parse_query(report["query"]).conditions
     normal = format_query(TraceQuery(conditions)) if conditions else ""
@@ -97,7 +97,7 @@ def _values(answers: Answers, text: str, asked: Mapping[str, Sequence[str]]) -> 
             ]}
             for facet in report["facets"]
         ],
-        "rows": _rows(report.get("traces", ()), search, now),
+        "rows": search_rows(report.get("traces", ()), search, now),
         "causes": [
             {**cause, "address": _link(search, group="", cause=cause["key"])}
             for cause in report.get("causes", ())
@@ -114,8 +114,8 @@ def _link(search: Mapping[str, Sequence[str]], **changed: str) -> str:
     return address("/traces", search, _KEPT | {"q"}, **changed)
 
 
-def _refusal(error: Exception, text: str) -> dict[str, Any]:
-    """What was wrong, where, and what was likely meant."""
+def refusal_of_query(error: Exception, text: str, path: str = "/traces") -> dict[str, Any]:
+    """What was wrong, where, and what was likely meant, with the address of that on `path`."""
     if not isinstance(error, QuerySyntaxError):
         return {"reason": str(error), "line": "", "position": None, "meant": ""}
     begin = text.rfind("\n", 0, error.position) + 1
@@ -130,7 +130,7 @@ def _refusal(error: Exception, text: str) -> dict[str, Any]:
         "after": line[at + 1 :],
         "position": error.position,
         "meant": meant,
-        "meant_address": address("/traces", {}, (), q=meant),
+        "meant_address": address(path, {}, (), q=meant),
     }
 
 
@@ -150,9 +150,10 @@ def _chips(
     return chips
 
 
-def _rows(
+def search_rows(
     traces: Sequence[Mapping[str, Any]], search: Mapping[str, Sequence[str]], now: int
 ) -> list[dict[str, Any]]:
+    """Rows of a search document with what a page shows of each."""
     slowest = max((row["duration_ns"] for row in traces), default=0)
     rows = []
     for row in traces:

@@ -90,7 +90,7 @@ function draw(figure, points) {
       context.textAlign = at === 0 ? "left" : at === labels - 1 ? "right" : "center";
       context.fillText(text, toPixel(x, us), height - 5);
     }
-    context.fillStyle = colour("--c0");
+    context.fillStyle = colour("--link");
     context.globalAlpha = points.trace_ids.length > 800 ? 0.5 : 0.8;
     for (let at = 0; at < xs.length; at += 1) {
       if (points.errors[at]) continue;
