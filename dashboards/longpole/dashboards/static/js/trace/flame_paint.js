@@ -47,6 +47,8 @@ export function paintFlame(context, picture, shared, { width, height, top, hover
       rectangles++;
     };
     eachInWindow(picture.tower, picture.start, picture.dur, lane, from, to, perPixel, (item) => {
+      // A moment is something to see, a sum of nothing is not.
+      if (!picture.isTime && picture.dur[item] === 0) return;
       const x0 = Math.max(-1, (picture.start[item] - from) / perPixel);
       const x1 = Math.min(width + 1, (picture.start[item] + picture.dur[item] - from) / perPixel);
       const service = picture.serviceOf(item);
@@ -101,7 +103,20 @@ function frame(context, picture, shared, item, { x0, x1, y, alpha, service, hasE
   const name = (hasError ? "✕ " : "") + picture.name(item);
   if (room < 3) return;
   context.fillStyle = colours.isForced ? colours.text : shared.onBarColour(service);
-  context.fillText(name.length > room ? `${name.slice(0, room - 1)}…` : name, left, y + high / 2);
+  context.fillText(fitting(context, name, x1 - left - PADDING_PX, room), left, y + high / 2);
+}
+
+/** As much of a name as fits. @param {CanvasRenderingContext2D} context @param {string} name @param {number} px @param {number} guess characters */
+function fitting(context, name, px, guess) {
+  if (name.length <= guess * 2 && context.measureText(name).width <= px) return name;
+  let length = Math.min(name.length, guess);
+  while (length > 1) {
+    const cut = `${name.slice(0, length)}…`;
+    const over = context.measureText(cut).width / px;
+    if (over <= 1) return cut;
+    length = Math.min(length - 1, Math.floor(length / over));
+  }
+  return "";
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {string} colour @param {number} line */

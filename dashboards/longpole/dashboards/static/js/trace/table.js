@@ -164,12 +164,12 @@ export function mount(host, model, shared) {
     const row = element("tr", {}, first);
     for (const [figure, , isTime] of FIGURES) {
       const value = valueOf(i, figure);
-      const cell = element("td", { class: `number ${figure}` });
+      const cell = element("td", { class: `number of-${figure}` });
       if (figure === "critical" || figure === "self") {
         const share = value / Math.max(1, whole[figure]);
         const bar = element("span", { class: "share-bar", "aria-hidden": "true" });
         bar.style.setProperty("--share", String(share));
-        cell.append(bar, value ? duration(model.ns(value)) : "–", element("span", { class: "muted share", text: value ? ` ${percent(share)}` : "" }));
+        cell.append(bar, value ? duration(model.ns(value)) : "–", ...(figure === "critical" ? [element("span", { class: "muted share", text: value ? ` ${percent(share)}` : "" })] : []));
       } else if (figure === "max") {
         cell.append(button(duration(model.ns(value)), "Go to the longest", () => shared.select(tally.longest[i], { reveal: true }), { class: "quiet" }));
       } else if (figure === "errors") {

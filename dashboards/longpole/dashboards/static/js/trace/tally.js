@@ -42,6 +42,7 @@ export function tally({ dur, self, critical, flags }, keys, size) {
     times[1][key] += critical[row];
     times[2][key] += dur[row];
   }
+  /** @type {number[]} */
   const used = [];
   for (let k = 0; k < size; k++) if (at[k + 1] > at[k]) used.push(k);
   const of = (/** @type {(key: number) => number} */ value) => used.map(value);
