@@ -8,10 +8,13 @@ import { startViewer } from "./viewer.js";
 
 const host = /** @type {HTMLElement | null} */ (document.getElementById("viewer"));
 
-/** Times of the steps, in milliseconds since the page was asked for. */
+let failed = "";
+
+/** Times of the steps, in milliseconds since the page was asked for; `failed` says why there are no more. */
 function times() {
-  return Object.fromEntries(performance.getEntriesByType("mark").filter(({ name }) => name.startsWith("lp:"))
+  const marks = Object.fromEntries(performance.getEntriesByType("mark").filter(({ name }) => name.startsWith("lp:"))
     .map(({ name, startTime }) => [name.slice(3), startTime]));
+  return failed ? { ...marks, failed } : marks;
 }
 Object.defineProperty(window, "__lp_perf", { get: times, configurable: true });
 
@@ -24,6 +27,7 @@ if (host?.dataset.columns) {
     performance.mark("lp:started");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
+    failed = why;
     host.hidden = false;
     host.replaceChildren(element("p", { class: "warn", role: "status", text: `The viewer could not start: ${why}. The table below has the spans.` }));
     console.error(error);
