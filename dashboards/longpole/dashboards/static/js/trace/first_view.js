@@ -27,22 +27,31 @@ export function openAtFirst(model) {
   model.selected = asGroup ? count + mine : header.selected;
 }
 
-/** Opens what is above a span. @param {TraceModel} model @param {number} span @param {boolean} [asGroup] leave its own group closed */
+/**
+ * Opens what is above a span. True where something was closed before.
+ * @param {TraceModel} model @param {number} span @param {boolean} [asGroup] leave its own group closed
+ */
 export function openAbove(model, span, asGroup = false) {
   const { parent, group, subtree } = model.columns;
   const { open, ungrouped } = model.fold;
+  let isChanged = false;
+  const set = (/** @type {Uint8Array} */ flags, /** @type {number} */ at, value = 1) => {
+    if (flags[at] !== value) isChanged = true;
+    flags[at] = value;
+  };
   for (let row = span; row >= 0; row = parent[row]) {
-    if (row !== span) open[row] = 1;
+    if (row !== span) set(open, row);
     const mine = group[row];
     if (mine === NO_GROUP || !model.derived.isGroup[mine] || (asGroup && mine === group[span])) continue;
     const members = model.membersOf(mine);
-    if (model.header.groups[mine].kind === "siblings") open[model.count + mine] = 1;
-    else if (row !== span && row === members[members.length - 1]) open[model.count + mine] = 1;
+    if (model.header.groups[mine].kind === "siblings") set(open, model.count + mine);
+    else if (row !== span && row === members[members.length - 1]) set(open, model.count + mine);
     else if (row === span) {
-      ungrouped[mine] = 1;
-      for (const member of members) open[member] = subtree[member] > 1 ? 1 : 0;
+      set(ungrouped, mine);
+      for (const member of members) set(open, member, subtree[member] > 1 ? 1 : 0);
     }
   }
+  return isChanged;
 }
 
 /** The server's, or the spans with the most time on the path. @param {TraceModel} model @returns {number[]} rows, the worst first */

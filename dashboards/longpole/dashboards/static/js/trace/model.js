@@ -249,14 +249,19 @@ export class TraceModel extends EventTarget {
   select(span, { grouped = false } = {}) {
     if (!this.isSpan(span)) return;
     const { fold } = this;
-    if (fold.root >= 0 && !this._isBelow(span, fold.root)) fold.root = -1;
-    if (fold.hidden?.[this.serviceOf(span)]) fold.hidden[this.serviceOf(span)] = 0;
-    if (fold.keep && !fold.keep[span]) [fold.keep, this.matchesOnly] = [null, false];
+    let isChanged = false;
+    if (fold.root >= 0 && !this._isBelow(span, fold.root)) [fold.root, isChanged] = [-1, true];
+    if (fold.hidden?.[this.serviceOf(span)]) {
+      fold.hidden[this.serviceOf(span)] = 0;
+      isChanged = true;
+      this._say("look");
+    }
+    if (fold.keep && !fold.keep[span]) [fold.keep, this.matchesOnly, isChanged] = [null, false, true];
     const group = this.columns.group[span];
     const asGroup = grouped && fold.grouped && !fold.keep && group !== NO_GROUP && this.derived.isGroup[group] && !fold.ungrouped[group];
-    openAbove(this, span, Boolean(asGroup));
+    if (openAbove(this, span, Boolean(asGroup))) isChanged = true;
     this.selected = asGroup ? this.count + group : span;
-    this._changed("rows");
+    if (isChanged || this.rows.place[this.selected] < 0) this._changed("rows");
     this._say("select");
   }
 

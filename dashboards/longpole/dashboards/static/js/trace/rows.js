@@ -22,11 +22,11 @@ import { NO_GROUP } from "./columns.js";
  * @property {Int32Array} codes
  * @property {Uint16Array} depths
  * @property {Int32Array} place row of each code, -1 where it is not shown
- * @property {number} left spans left out because their service is hidden
  */
 
 const MEMBERS = 1;
 const BELOW = 0;
+const [END, LEVEL, KIND, OWNER, GAP, FRAME] = [1, 2, 3, 4, 5, 6];
 
 /** Gaps of each parent by start. @param {Columns} columns @returns {Map<number, number[]>} */
 export function gapsByParent({ header }) {
@@ -54,7 +54,7 @@ export function room({ header }) {
  * @returns {Rows}
  */
 export function visibleRows(columns, derived, gapsOf, fold, into) {
-  const { header, parent, subtree, group, start, op } = columns;
+  const { header, subtree, group, start, op } = columns;
   const { members, memberAt, isGroup, opService } = derived;
   const { open, ungrouped, hidden, keep } = fold;
   const { codes, depths, place } = into;
@@ -62,57 +62,63 @@ export function visibleRows(columns, derived, gapsOf, fold, into) {
   const firstGap = count + header.groups.length;
   const grouped = fold.grouped && !keep;
   let size = 0;
-  let left = 0;
   place.fill(-1);
 
-  /** @type {number[]} */ const cursors = [];
-  /** @type {number[]} */ const ends = [];
-  /** @type {number[]} */ const levels = [];
-  /** @type {number[]} */ const kinds = [];
-  /** @type {number[]} */ const owners = [];
-  /** @type {number[]} */ const gapCursors = [];
+  // Frames of the walk lie side by side in one array, FRAME numbers each; the last is at `at`.
+  let stack = new Int32Array(FRAME * 256);
+  let at = -FRAME;
   const enter = (/** @type {number} */ kind, /** @type {number} */ from, /** @type {number} */ to,
     /** @type {number} */ level, /** @type {number} */ owner) => {
-    cursors.push(from); ends.push(to); levels.push(level); kinds.push(kind); owners.push(owner); gapCursors.push(0);
+    at += FRAME;
+    if (at === stack.length) {
+      const larger = new Int32Array(stack.length * 2);
+      larger.set(stack);
+      stack = larger;
+    }
+    stack[at] = from;
+    stack[at + END] = to;
+    stack[at + LEVEL] = level;
+    stack[at + KIND] = kind;
+    stack[at + OWNER] = owner;
+    stack[at + GAP] = 0;
   };
   const emit = (/** @type {number} */ code, /** @type {number} */ level) => {
     place[code] = size;
     codes[size] = code;
-    depths[size++] = Math.min(level, 65535);
+    depths[size++] = level < 65535 ? level : 65535;
   };
-  const emitGaps = (/** @type {number} */ at, /** @type {number} */ until) => {
-    const gaps = owners[at] >= 0 ? gapsOf.get(owners[at]) : undefined;
-    if (!gaps || keep) return;
-    while (gapCursors[at] < gaps.length && header.gaps[gaps[gapCursors[at]]].start < until) {
-      emit(firstGap + gaps[gapCursors[at]++], levels[at]);
+  const hasGaps = gapsOf.size > 0 && !keep;
+  const emitGaps = (/** @type {number} */ until) => {
+    const gaps = stack[at + OWNER] >= 0 ? gapsOf.get(stack[at + OWNER]) : undefined;
+    if (!gaps) return;
+    while (stack[at + GAP] < gaps.length && header.gaps[gaps[stack[at + GAP]]].start < until) {
+      emit(firstGap + gaps[stack[at + GAP]++], stack[at + LEVEL]);
     }
   };
 
   if (fold.root >= 0) enter(MEMBERS, fold.root, fold.root + 1, 0, -1);
   else enter(BELOW, 0, count, 0, -1);
-  while (cursors.length) {
-    const at = cursors.length - 1;
-    const cursor = cursors[at];
-    if (cursor >= ends[at]) {
-      emitGaps(at, Infinity);
-      cursors.pop(); ends.pop(); levels.pop(); kinds.pop(); owners.pop(); gapCursors.pop();
+  while (at >= 0) {
+    const cursor = stack[at];
+    if (cursor >= stack[at + END]) {
+      if (hasGaps) emitGaps(Infinity);
+      at -= FRAME;
       continue;
     }
     // The frame of a re-rooted trace holds one row; frames of groups hold places in `members`.
-    const isMember = kinds[at] === MEMBERS;
-    const row = isMember && owners[at] !== -1 ? members[cursor] : cursor;
-    cursors[at] = isMember ? cursor + 1 : cursor + subtree[cursor];
+    const isMember = stack[at + KIND] === MEMBERS;
+    const row = isMember && stack[at + OWNER] !== -1 ? members[cursor] : cursor;
+    stack[at] = isMember ? cursor + 1 : cursor + subtree[cursor];
     if (keep && !keep[row]) continue;
-    const level = levels[at];
+    const level = stack[at + LEVEL];
     if (hidden?.[opService[op[row]]]) {
-      left++;
       if (subtree[row] > 1) enter(BELOW, row + 1, row + subtree[row], level, -1);
       continue;
     }
     const mine = group[row];
     if (grouped && !isMember && mine !== NO_GROUP && isGroup[mine] && !ungrouped[mine]) {
       if (members[memberAt[mine]] !== row) continue;
-      emitGaps(at, start[row]);
+      if (hasGaps) emitGaps(start[row]);
       emit(count + mine, level);
       if (!open[count + mine]) continue;
       if (header.groups[mine].kind === "siblings") {
@@ -123,13 +129,13 @@ export function visibleRows(columns, derived, gapsOf, fold, into) {
       }
       continue;
     }
-    emitGaps(at, start[row]);
+    if (hasGaps) emitGaps(start[row]);
     emit(row, level);
-    if ((open[row] || keep) && (subtree[row] > 1 || gapsOf.has(row))) {
+    if ((open[row] || keep) && (subtree[row] > 1 || (hasGaps && gapsOf.has(row)))) {
       enter(BELOW, row + 1, row + subtree[row], level + 1, row);
     }
   }
-  return { codes: codes.subarray(0, size), depths: depths.subarray(0, size), place, left };
+  return { codes: codes.subarray(0, size), depths: depths.subarray(0, size), place };
 }
 
 /**

@@ -22,8 +22,9 @@ export function statusLine(host, model) {
   const said = element("span", { class: "said", "aria-hidden": "true" });
   const key = element("span", { class: "muted push" }, element("span", { class: "ink-sample", "aria-hidden": "true" }), " critical path  ", element("kbd", { text: "b" }), " next bottleneck  ", element("kbd", { text: "?" }), " all keys");
   host.append(left, pruned, said, key);
-  model.addEventListener("rows", () => {
-    pruned.textContent = model.rows.left ? `${plural(model.rows.left, "span")} hidden` : "";
+  model.addEventListener("look", () => {
+    const hidden = model.derived.serviceSpans.reduce((sum, spans, service) => sum + (model.isHidden(service) ? spans : 0), 0);
+    pruned.textContent = hidden ? `${plural(hidden, "span")} of hidden services left out` : "";
   });
   let timer = 0;
   return {
