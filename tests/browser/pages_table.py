@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from tests.browser.shop_stories import Told
 
 # Routes that answer with a piece of a page, a file or a redirect, by their pattern.
-NO_PAGES = frozenset({"/"})
+NO_PAGES = frozenset(
+    {"/overview/findings", "/services/{service:path}/say", "/services/{service:path}/around"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,13 @@ class PageCase:
 def page_cases(story: Told) -> tuple[PageCase, ...]:
     """The table for a site that has this trace; services and operations are those it names."""
     name = (story.service,) if story.service.isprintable() and "<" not in story.service else ()
+    service = f"/services/{quote(story.service, safe='')}"
+    operation = urlencode({"name": story.operation})
     return (
+        PageCase("overview", "/", says=name),
+        PageCase("services", "/services", says=name),
+        PageCase("service", service, says=name),
+        PageCase("operation", f"{service}/op?{operation}", says=name),
         PageCase("search", "/traces", says=name),
         PageCase("live", "/live"),
         PageCase("trace", f"/traces/{story.hex}", says=name),

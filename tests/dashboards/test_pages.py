@@ -147,9 +147,7 @@ def test_an_id_may_be_pasted_in_any_case_and_length() -> None:
     assert pasted.headers["location"] == "/traces/abcdef0123456789"
 
 
-def test_the_start_page_leads_to_the_traces() -> None:
-    page = Web().get("/")
-    assert (page.status_code, page.headers["location"]) == (302, "/traces")
+def test_a_search_without_any_trace_says_so() -> None:
     assert "No traces have arrived" in Web().get("/traces").text
 
 

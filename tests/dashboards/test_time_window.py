@@ -32,7 +32,6 @@ def test_a_window_is_made_of_whole_steps_and_few(since: str) -> None:
     assert len(shown.steps) <= MOST_STEPS
     assert shown.time.start_unix_nano % shown.step_ns == 0
     assert shown.length_ns % shown.step_ns == 0
-    assert shown.before.end_unix_nano == shown.time.start_unix_nano
 
 
 def test_a_fixed_window_holds_what_was_asked_for() -> None:

@@ -31,7 +31,9 @@ from longpole.analyzer.reports.path_times_report import Explain
 from longpole.analyzer.reports.root_cause_report import root_cause_report
 from longpole.analyzer.reports.search_report import search_report
 from longpole.analyzer.reports.service_map_report import service_map_report
+from longpole.analyzer.reports.service_over_time import operation_over_time, service_over_time
 from longpole.analyzer.reports.service_verdict import service_verdict
+from longpole.analyzer.reports.services_over_time import services_over_time
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
 from longpole.analyzer.reports.trace_report import trace_report
@@ -45,6 +47,7 @@ from longpole.dashboards.log_parameters import LOG_FILTERS, baseline_ns, log_que
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.search_parameters import OWN, SEARCH, parts_of, search_of
 from longpole.dashboards.sql_rows import sql_document
+from longpole.dashboards.time_window import TIME_PARAMETERS, window_of
 from longpole.model.clock import Clock
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
 from longpole.model.problem import Problem
@@ -55,6 +58,10 @@ from longpole.storage.ports import (
     TraceReader,
 )
 
+WHY_NO_SERVICE = (
+    "its name is spelt another way: `longpole services` lists all",
+    "it sent nothing in that time, or its traces are not settled yet",
+)
 SQL_MAX_ROWS = 1_000_000
 SQL_MAX_SECONDS = 600.0
 SQL_MAX_TEXT = 262_144
@@ -277,11 +284,30 @@ class Answers:
         options = parameters.path_options(asked)
         document = service_verdict(self.store, service, time, options, self.thresholds)
         if document is None:
-            reasons = (
-                "its name is spelt another way: `longpole services` lists all",
-                "it sent nothing in that time",
-            )
-            raise UnknownService(service, reasons)
+            raise UnknownService(service, WHY_NO_SERVICE)
+        return document
+
+    def overview(self, asked: Parameters) -> dict[str, Any]:
+        """All services over time, and where their time goes; the last hour unless asked."""
+        parameters.only(asked, TIME_PARAMETERS)
+        return services_over_time(self.store, window_of(asked, self.clock).red)
+
+    def service(self, service: str, asked: Parameters) -> dict[str, Any]:
+        """One service over time, with its operations."""
+        parameters.only(asked, TIME_PARAMETERS)
+        window = window_of(asked, self.clock).red
+        return self._known(service, service_over_time(self.store, service, window))
+
+    def service_operation(self, service: str, asked: Parameters) -> dict[str, Any]:
+        """The operation `name` of one service over time."""
+        parameters.only(asked, TIME_PARAMETERS, frozenset({"name"}))
+        window = window_of(asked, self.clock).red
+        name = parameters.first(asked, "name") or ""
+        return self._known(service, operation_over_time(self.store, service, name, window))
+
+    def _known(self, service: str, document: dict[str, Any] | None) -> dict[str, Any]:
+        if document is None:
+            raise UnknownService(service, WHY_NO_SERVICE)
         return document
 
     def attribute_keys(self, asked: Parameters) -> dict[str, Any]:

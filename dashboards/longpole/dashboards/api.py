@@ -117,9 +117,21 @@ def api_router(answers: Answers) -> APIRouter:
     def services(request: Request) -> Response:
         return as_json(answers.services(asked(request)))
 
+    @router.get("/overview", summary="All services over time, and where their time goes")
+    def overview(request: Request) -> Response:
+        return as_json(answers.overview(asked(request)))
+
+    @router.get("/services/{service:path}/operation", summary="One operation over time")
+    def service_operation(service: str, request: Request) -> Response:
+        return as_json(answers.service_operation(service, asked(request)))
+
     @router.get("/services/{service:path}/verdict", summary="What is wrong with one service")
     def service_verdict(service: str, request: Request) -> Response:
         return as_json(answers.service_verdict(service, asked(request)))
+
+    @router.get("/services/{service:path}", summary="One service over time, with its operations")
+    def service(service: str, request: Request) -> Response:
+        return as_json(answers.service(service, asked(request)))
 
     @router.get("/attribute-keys", summary="Attribute keys with their SQL types")
     def attribute_keys(request: Request) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from longpole.model.columns import RED_BOUNDS_NS
+
 _S = 10**9
 _DURATION_UNITS = (
     (36_000 * _S, 3600 * _S, "h"),
@@ -90,3 +92,32 @@ def ago(nanoseconds: int) -> str:
             shown = f"{seconds // scale} {unit}"
             break
     return f"{shown} ago" if nanoseconds > 0 else f"in {shown}"
+
+
+def quantile(nanoseconds: int | None) -> str:
+    """A quantile of a RED histogram; None lies beyond its last bound."""
+    return f"> {duration(RED_BOUNDS_NS[-1])}" if nanoseconds is None else duration(nanoseconds)
+
+
+def delta(ratio: float | None) -> str:
+    """How much something grew: `+3 %`, `−40 %`, `3.1×`; empty for what is unknown."""
+    if ratio is None:
+        return ""
+    if ratio >= 1:
+        return f"{ratio + 1:.1f}×"
+    percent = round(ratio * 100)
+    return "±0 %" if not percent else f"{'+' if percent > 0 else '−'}{abs(percent)} %"
+
+
+def points(difference: float | None) -> str:
+    """The difference of two shares in percentage points."""
+    if difference is None:
+        return ""
+    shown = f"{abs(difference) * 100:.1f}"
+    return "±0" if shown == "0.0" else f"{'+' if difference > 0 else '−'}{shown}"
+
+
+def kind(numbers: list[int]) -> str:
+    """The kinds of the spans of an operation in words; unknown numbers as they are."""
+    names = ("", "internal", "server", "client", "producer", "consumer")
+    return ", ".join(names[n] if 0 <= n < len(names) else str(n) for n in numbers if n)

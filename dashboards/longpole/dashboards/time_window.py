@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from longpole.analyzer.red.window import RedWindow
 from longpole.dashboards.errors import BadQuestion
 from longpole.dashboards.parameters import Parameters, duration_ns, first, moment
 from longpole.model.clock import Clock
-from longpole.model.columns import RED_STEP_NS
 from longpole.model.timerange import TimeRange
 
 TIME_PARAMETERS = frozenset({"since", "from", "to"})
@@ -52,15 +52,9 @@ class Window:
         return range(self.time.start_unix_nano, self.time.end_unix_nano, self.step_ns)
 
     @property
-    def seconds(self) -> float:
-        """How much of it is over, in seconds; at least one step of RED."""
-        until = min(self.time.end_unix_nano, self.now_unix_nano)
-        return max(until - self.time.start_unix_nano, RED_STEP_NS) / 1e9
-
-    @property
-    def before(self) -> TimeRange:
-        """As much time right before."""
-        return TimeRange(self.time.start_unix_nano - self.length_ns, self.time.start_unix_nano)
+    def red(self) -> RedWindow:
+        """The same for reports over time."""
+        return RedWindow(self.time, self.step_ns, self.now_unix_nano)
 
     @property
     def words(self) -> str:
@@ -74,6 +68,11 @@ class Window:
     def parameters(self) -> dict[str, list[str]]:
         """The same window as parameters, relative when it was."""
         return {"since": [self.since]} if self.since else self.fixed
+
+    @property
+    def query(self) -> str:
+        """The same as the query of an address."""
+        return urlencode([(name, value[0]) for name, value in self.parameters.items()])
 
     @property
     def fixed(self) -> dict[str, list[str]]:

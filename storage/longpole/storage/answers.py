@@ -38,6 +38,14 @@ RED_TOTALS = pa.schema(
         if name not in ("trace_hi", "trace_lo", "revision", "service", "operation")
     ]
 )
+# Of `RedSeries`. Exemplars are trace ids, in two halves.
+RED_SERIES = pa.schema(
+    [
+        *(columns.RED.field(name) for name in columns.RED.names[3:]),
+        pa.field("exemplar_hi", pa.uint64()),
+        pa.field("exemplar_lo", pa.uint64()),
+    ]
+)
 # Of `PathTimes`: its `traces`.
 TIMED_TRACES = pa.schema(
     [

@@ -27,7 +27,7 @@ from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
 from longpole.storage.memory_logs import find_logs, log_counts
 from longpole.storage.memory_metrics import metric_points
-from longpole.storage.memory_red import red_rows
+from longpole.storage.memory_red import MemoryRed
 from longpole.storage.memory_search import MemorySearch
 from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
@@ -57,7 +57,7 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 _CHUNK_SPANS = 10_000
 
 
-class MemoryStore(MemorySearch):
+class MemoryStore(MemorySearch, MemoryRed):
     """Every port of `Store` except SQL, without any file."""
 
     def __init__(
@@ -250,11 +250,6 @@ class MemoryStore(MemorySearch):
         with self._lock:
             rows = self._matching(query)
             return rows, {r.trace_id: self._traces[r.trace_id].derived.get(table, []) for r in rows}
-
-    def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
-        with self._lock:
-            kept = [row for t in self._traces.values() for row in t.derived.get("red", ())]
-        return red_rows(kept, time, service, operation)
 
     def _matching(self, query: TraceQuery) -> list[plain.TraceRow]:
         """Every matching trace, newest first."""

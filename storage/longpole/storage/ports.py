@@ -31,6 +31,8 @@ from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError
 from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
+from longpole.storage.red_answers import RedQuery as RedQuery
+from longpole.storage.red_answers import RedSeries as RedSeries
 from longpole.storage.search_ports import TraceSearcher as TraceSearcher
 
 
@@ -254,6 +256,12 @@ class TraceReader(TraceSearcher, Protocol):
         every settled trace at its latest revision, steps that begin in `time`, oldest first. No
         rows for what is unknown.
         """
+        ...
+
+    def red_series(self, query: RedQuery) -> RedSeries:
+        """Rate, errors, durations and critical-path time of services or operations over time,
+        from derived rows only. Nothing for what is unknown. Quick enough for a page view,
+        however many traces there are."""
         ...
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:

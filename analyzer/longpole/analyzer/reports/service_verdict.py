@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,8 @@ def service_verdict(
     `verdict` has up to three findings of level warning or above that name the service, in the
     order of `findings`; without one, the operation that holds most path time, where nothing is
     unusual. `critical_ns` and `share` are those of service and operation on the critical paths of
-    these traces, whose durations together are `duration_sum_ns`.
+    these traces, whose durations together are `duration_sum_ns`; `path_services` are all services
+    on them, most time first.
     """
     span = time or TimeRange()
     facts = next((known for known in reader.services(span) if known.name == service), None)
@@ -64,11 +66,26 @@ def service_verdict(
         "critical_ns": critical_ns,
         "share": round(critical_ns / duration_sum_ns, 6) if duration_sum_ns else 0.0,
         "duration_sum_ns": duration_sum_ns,
+        "path_services": _path_services(paths["groups"], duration_sum_ns),
         "coverage": found["coverage"],
         "notices": list(dict.fromkeys((*paths["notices"], *found["notices"]))),
     }
     document["verdict_line"] = _line(document, entries)
     return document
+
+
+def _path_services(groups: Sequence[Mapping[str, Any]], whole_ns: int) -> list[dict[str, Any]]:
+    held: Counter[str] = Counter()
+    for group in groups:
+        held[group["service"]] += group["critical_ns"]
+    return [
+        {
+            "service": service,
+            "critical_ns": critical_ns,
+            "share": round(critical_ns / whole_ns, 6) if whole_ns else 0.0,
+        }
+        for service, critical_ns in sorted(held.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def _of_finding(finding: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from longpole.dashboards.pages import (
     live_page,
     logs_page,
     map_page,
+    overview_page,
     search_page,
+    service_page,
+    services_page,
     settings_page,
     status_page,
     trace_page,
@@ -24,6 +27,9 @@ from longpole.dashboards.pages import (
 
 # One row for each page.
 MODULES = (
+    overview_page,
+    services_page,
+    service_page,
     compare_page,
     live_page,
     search_page,

@@ -20,6 +20,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from longpole.analyzer.wording import first_sentence
 from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
@@ -133,6 +134,8 @@ _templates.filters.update(
     duration=figures.duration, share=figures.share, moment=figures.moment, when=shown_moment,
     rate=figures.rate, size=figures.size,
     colour=shown_colour, spark_line=spark_line, spark_area=spark_area,
+    quantile=figures.quantile, delta=figures.delta, points=figures.points,
+    ago=figures.ago, first_sentence=first_sentence, kind=figures.kind,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
     signed=figures.signed_duration, count_text=figures.count,
     plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,

@@ -40,10 +40,6 @@ def routes(answers: Answers) -> APIRouter:
     """Routes of this page."""
     router = APIRouter()
 
-    @router.get("/")
-    def start() -> Response:
-        return RedirectResponse("/traces", status_code=302)
-
     @router.get("/traces")
     def traces(request: Request) -> Response:
         given = asked(request)

@@ -21,6 +21,8 @@ from longpole.storage.ports import (
     MetricPoints,
     PathTimes,
     PathTotals,
+    RedQuery,
+    RedSeries,
     ServiceInfo,
     SqlAnswer,
     TraceSample,
@@ -93,6 +95,10 @@ class Reading(ABC):
     def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
         """See `ports.TraceReader`."""
         return self._reader.red_rows(time, service, operation)
+
+    def red_series(self, query: RedQuery) -> RedSeries:
+        """See `ports.TraceReader`."""
+        return self._reader.red_series(query)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""

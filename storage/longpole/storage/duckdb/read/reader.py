@@ -24,6 +24,7 @@ from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.path_segments import read_path_segments
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
+from longpole.storage.duckdb.read.red_series import RedCubes, read_red_series
 from longpole.storage.duckdb.read.sample import read_sample
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
@@ -40,6 +41,8 @@ from longpole.storage.ports import (
     MetricPoints,
     PathTimes,
     PathTotals,
+    RedQuery,
+    RedSeries,
     ServiceInfo,
     SqlAnswer,
     TraceSample,
@@ -64,6 +67,7 @@ class Reader:
         self._source = source
         self._sql_memory_bytes = sql_memory_bytes
         self._sql_threads = sql_threads
+        self._red_cubes = RedCubes()
 
     @contextmanager
     def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
@@ -119,6 +123,10 @@ class Reader:
     def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
         with self._session() as (connection, snapshot):
             return read_red(connection, snapshot, time, service, operation)
+
+    def red_series(self, query: RedQuery) -> RedSeries:
+        with self._session() as (connection, snapshot):
+            return read_red_series(connection, snapshot, query, self._red_cubes)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):

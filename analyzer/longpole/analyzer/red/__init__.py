@@ -1,0 +1,1 @@
+"""Rate, errors and durations of services and operations over time."""

@@ -1,0 +1,67 @@
+"""The start page: what is slow, what fails, what was found, and whether data comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.pages.linked import linked_operations, linked_services
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
+
+MOST_FINDINGS = 6
+# Runs in the window up to which findings are worked out with the page; else they follow after it.
+AT_ONCE = 1_000
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+
+    @router.get("/")
+    def overview(request: Request) -> Response:
+        given = _times(asked(request))
+        window = window_of(given, answers.clock)
+        document = answers.overview(given)
+        is_small = sum(one["count"] for one in document["services"]) <= AT_ONCE
+        return page(
+            request,
+            "overview.html",
+            place="overview",
+            document=document,
+            services=linked_services(document["services"], window.parameters),
+            operations={
+                name: linked_operations(document[name], window.parameters)
+                for name in ("bottlenecks", "slowest", "failing")
+            },
+            findings=_findings(answers, given)
+            if is_small or "findings" in asked(request)
+            else None,
+            window=window,
+            times=time_control(window, given),
+            ingest=answers.status(),
+            now=answers.clock.now_unix_nano(),
+        )
+
+    @router.get("/overview/findings")
+    def findings(request: Request) -> Response:
+        given = _times(asked(request))
+        return page(request, "parts/findings_list.html", findings=_findings(answers, given))
+
+    return router
+
+
+def _times(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {name: values for name, values in given.items() if name in TIME_PARAMETERS}
+
+
+def _findings(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The gravest findings of the window, the newest first among equals."""
+    window = window_of(given, answers.clock)
+    document = answers.findings(window.fixed)
+    chosen = [one for one in document["findings"] if one["explained_by"] is None]
+    return {"shown": chosen[:MOST_FINDINGS], "count": len(document["findings"]), "window": window}

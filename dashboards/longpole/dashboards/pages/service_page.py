@@ -1,0 +1,153 @@
+"""The page of one service: its verdict, its RED charts, where its time goes, its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.dashboards import figures
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.charts import Chart, Series, chart
+from longpole.dashboards.heat_map import heat_map
+from longpole.dashboards.links import service_address, traces_address
+from longpole.dashboards.pages.linked import linked_operations
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
+
+# Runs in the window up to which the verdict is worked out with the page; else it follows after it.
+AT_ONCE = 1_000
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+
+    @router.get("/services/{service:path}/say")
+    def say(service: str, request: Request) -> Response:
+        window = window_of(times_of(request), answers.clock)
+        return page(request, "parts/service_say.html", **_said(answers, service, window))
+
+    @router.get("/services/{service:path}/around")
+    def around(service: str, request: Request) -> Response:
+        window = window_of(times_of(request), answers.clock)
+        return page(request, "parts/service_around.html", **_around(answers, service, window))
+
+    @router.get("/services/{service:path}/op")
+    def operation(service: str, request: Request) -> Response:
+        return _operation(answers, service, request)
+
+    @router.get("/services/{service:path}")
+    def service(service: str, request: Request) -> Response:
+        given = times_of(request)
+        window = window_of(given, answers.clock)
+        document = answers.service(service, given)
+        is_small = document["count"] <= AT_ONCE or "all" in asked(request)
+        return page(
+            request,
+            "service.html",
+            place="services",
+            document=document,
+            service=service,
+            charts=red_charts(document, window),
+            heat=heat_map(document["heat"], window, service),
+            operations=linked_operations(document["operations"], window.parameters),
+            said=_said(answers, service, window) if is_small else None,
+            near=_around(answers, service, window) if is_small else None,
+            addresses=_addresses(service, window),
+            window=window,
+            times=time_control(window, given),
+        )
+
+    return router
+
+
+def times_of(request: Request) -> dict[str, list[str]]:
+    """The parameters of the request that say which time."""
+    return {name: values for name, values in asked(request).items() if name in TIME_PARAMETERS}
+
+
+def red_charts(document: Mapping[str, Any], window: Window) -> list[Chart]:
+    """Rate, errors and latency. The step that is still going on is left out of the lines: it would
+    always look like a fall."""
+    series, step_seconds = document["series"], window.step_ns / 1e9
+    over = [start + window.step_ns <= window.now_unix_nano for start in window.steps]
+
+    def shown(values: Sequence[float | None]) -> list[float | None]:
+        return [value if done else None for value, done in zip(values, over, strict=True)]
+
+    rates = [count / step_seconds for count in series["count"]]
+    shares = [
+        errors / count if count else None
+        for errors, count in zip(series["errors"], series["count"], strict=True)
+    ]
+    return [
+        chart("Rate", window, [Series("", "rate", shown(rates))], figures.rate,
+              series["exemplars"]),
+        chart("Errors", window, [Series("", "bad", shown(shares))], figures.share,
+              series["error_exemplars"]),
+        chart(
+            "Latency", window,
+            [Series("p50", "p50", shown(series["p50_ns"])),
+             Series("p95", "p95", shown(series["p95_ns"]))],
+            lambda ns: figures.duration(round(ns)), series["exemplars"],
+        ),
+    ]  # fmt: skip
+
+
+def _addresses(service: str, window: Window) -> dict[str, str]:
+    time = window.parameters
+    return {
+        "page": service_address(service, time),
+        "say": service_address(service, time, "say"),
+        "around": service_address(service, time, "around"),
+        "traces": traces_address(time, service),
+        "failed": traces_address(time, service, only_errors=True),
+        "json": "/api/v1" + service_address(service, time),
+    }
+
+
+def _said(answers: Answers, service: str, window: Window) -> dict[str, Any]:
+    """The verdict of the service over this window, and the causes of its slow traces."""
+    verdict = answers.service_verdict(service, window.fixed)
+    return {"verdict": verdict, "addresses": _addresses(service, window)}
+
+
+def _around(answers: Answers, service: str, window: Window) -> dict[str, Any]:
+    """Its logs by severity and pattern."""
+    patterns = answers.log_patterns({"service": [service], **window.fixed})
+    by_level: dict[str, int] = {}
+    for one in patterns["patterns"]:
+        by_level[one["level"]] = by_level.get(one["level"], 0) + one["count"]
+    return {"patterns": patterns["patterns"], "by_level": by_level, "service": service}
+
+
+def _operation(answers: Answers, service: str, request: Request) -> Response:
+    given = {name: values for name, values in asked(request).items() if name in
+             (*TIME_PARAMETERS, "name")}  # fmt: skip
+    window = window_of(given, answers.clock)
+    document = answers.service_operation(service, given)
+    name = document["operation"]
+    time = window.parameters
+    exemplars = [trace for trace in document["series"]["exemplars"] if trace]
+    return page(
+        request,
+        "operation.html",
+        place="services",
+        document=document,
+        service=service,
+        operation=name,
+        charts=red_charts(document, window),
+        heat=heat_map(document["heat"], window, service, name),
+        exemplars=list(dict.fromkeys(reversed(exemplars)))[:8],
+        addresses={
+            "service": service_address(service, time),
+            "traces": traces_address(time, service, name),
+            "failed": traces_address(time, service, name, only_errors=True),
+            "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
+        },
+        window=window,
+        times=time_control(window, given),
+    )

@@ -1,0 +1,48 @@
+"""Questions and answers about rate, errors and durations over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from longpole.model.columns import RED_STEP_NS
+from longpole.model.timerange import TimeRange
+
+
+@dataclass(frozen=True, slots=True)
+class RedQuery:
+    """Which RED rows to add up, and how far apart to keep them.
+
+    `time` begins, and ends, at multiples of `step_ns`, which is a multiple of `RED_STEP_NS`, and
+    not before 1970; else ValueError. Without `services` all of them, without `operation` all of
+    theirs. `by_step` and `by_operation` say whether steps and operations stay apart.
+    """
+
+    time: TimeRange
+    step_ns: int
+    services: tuple[str, ...] = ()
+    operation: str | None = None
+    by_step: bool = True
+    by_operation: bool = False
+
+    def __post_init__(self) -> None:
+        start, end = self.time.start_unix_nano, self.time.end_unix_nano
+        if self.step_ns <= 0 or self.step_ns % RED_STEP_NS:
+            raise ValueError(f"a step of {self.step_ns} ns is no multiple of {RED_STEP_NS} ns")
+        if start < 0 or start % self.step_ns or end % self.step_ns:
+            raise ValueError("the range of time is not made of whole steps after 1970")
+
+
+@dataclass(frozen=True, slots=True)
+class RedSeries:
+    """Exact sums over derived rows at their latest revision.
+
+    `rows` has the columns of `answers.RED_SERIES`, by step, service, operation, kind and status;
+    a group without runs has no row. `step_unix_nano` is the start of the range and `operation` is
+    empty where the question did not keep them apart. The exemplar of a row is a trace in which
+    the runs of the group took long. `unsettled` traces of any time are not in it yet.
+    """
+
+    rows: pa.Table
+    unsettled: int = 0
