@@ -48,6 +48,7 @@ from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.search_parameters import OWN, SEARCH, parts_of, search_of
 from longpole.dashboards.sql_rows import sql_document
 from longpole.dashboards.time_window import TIME_PARAMETERS, window_of
+from longpole.dashboards.trace_views import TraceView, TraceViews
 from longpole.model.clock import Clock
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
 from longpole.model.problem import Problem
@@ -94,6 +95,7 @@ class Answers:
     thresholds: Thresholds = Thresholds()
     own_metrics: Callable[[], bytes] = lambda: b""
     limits: Sequence[Limit] = ()
+    views: TraceViews = field(default_factory=TraceViews)
 
     def traces(self, asked: Parameters) -> dict[str, Any]:
         """Matching traces, newest first."""
@@ -141,6 +143,23 @@ class Answers:
             end = parameters.first(asked, "end")
             report["causal"] = self._causal(explanation, end)
         return report
+
+    def trace_view(self, trace_id: str, asked: Parameters) -> TraceView:
+        """What the page of a trace and everything it asks for are made of."""
+        identity = parse_trace_id(trace_id)
+        options = parameters.path_options(asked)
+        view = self.views.view(self.store, identity, options, self.thresholds)
+        if view is None:
+            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
+        return view
+
+    def trace_columns(self, trace_id: str, asked: Parameters) -> tuple[TraceView, int]:
+        """The view of a trace and the row of the `span` asked for, -1 for none and for an unknown
+        one; `r` is the version that the asker expects."""
+        parameters.only(asked, PATH_OPTIONS, frozenset({"span", "r"}))
+        view = self.trace_view(trace_id, asked)
+        span = parameters.first(asked, "span")
+        return view, view.columns.row_of(parse_span_id(span)) if span else -1
 
     def _causal(self, explanation: Explanation, end: str | None) -> dict[str, Any]:
         span_id = None if end is None else parse_span_id(end)

@@ -19,6 +19,7 @@ from longpole.dashboards.live_events import live_router
 from longpole.dashboards.live_feed import LiveFeed
 from longpole.dashboards.pages import page_router
 from longpole.dashboards.pages.rendering import error_page
+from longpole.dashboards.trace_data_api import trace_data_router
 from longpole.model.clock import Clock
 
 # What programs and scripts ask for; they get errors as JSON.
@@ -62,6 +63,7 @@ def create_app(
     app.state.service_colours = store.service_colours
     app.include_router(api_router(answers))
     app.include_router(live_router(answers, LiveFeed(store, clock, settings.is_stopping)))
+    app.include_router(trace_data_router(answers))
     app.include_router(page_router(answers))
     app.include_router(assets_router())
 

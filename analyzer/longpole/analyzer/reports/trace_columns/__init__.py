@@ -1,0 +1,1 @@
+"""A whole trace as arrays: what the trace page draws, without an object for each span."""
