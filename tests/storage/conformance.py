@@ -51,6 +51,7 @@ from tests.storage.span_examples import (
     submit,
     submit_spans,
 )
+from tests.storage.trace_parts_conformance import TracePartsConformance
 
 Disturb = Callable[[], Store]
 
@@ -102,7 +103,9 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 ]
 
 
-class StoreConformance(PathTimeConformance, RecordConformance, RedConformance, SearchConformance):
+class StoreConformance(
+    PathTimeConformance, RecordConformance, RedConformance, SearchConformance, TracePartsConformance
+):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""
 

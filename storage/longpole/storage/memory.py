@@ -27,6 +27,7 @@ from longpole.storage import memory_query as plain
 from longpole.storage.memory_findings import findings
 from longpole.storage.memory_logs import find_logs, log_counts
 from longpole.storage.memory_metrics import metric_points
+from longpole.storage.memory_parts import MemoryParts
 from longpole.storage.memory_red import MemoryRed
 from longpole.storage.memory_search import MemorySearch
 from longpole.storage.memory_times import path_times
@@ -57,7 +58,7 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 _CHUNK_SPANS = 10_000
 
 
-class MemoryStore(MemorySearch, MemoryRed):
+class MemoryStore(MemoryParts, MemorySearch, MemoryRed):
     """Every port of `Store` except SQL, without any file."""
 
     def __init__(

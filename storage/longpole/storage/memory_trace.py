@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from longpole.model.span import Span
+from longpole.storage.trace_parts import EVENTS
 
 
 @dataclass(slots=True)
@@ -30,6 +33,24 @@ class KeptTrace:
         """What the latest revision said of the clocks; None when no derived row says."""
         rows = self.derived.get("traces", [])
         return (str(rows[0].get("clocks") or "")) if rows else None
+
+    @property
+    def in_order(self) -> list[tuple[int, Span]]:
+        """Row ids and spans, by row id."""
+        return sorted(self.spans.values(), key=lambda entry: entry[0])
+
+    @property
+    def events(self) -> pa.Table:
+        """The events of all spans, in the columns of `trace_parts.EVENTS`."""
+        rows = [(row_id, event) for row_id, span in self.in_order for event in span.events]
+        return pa.table(
+            [
+                [row_id for row_id, _ in rows],
+                [event.time_unix_nano for _, event in rows],
+                [event.name for _, event in rows],
+            ],
+            schema=EVENTS,
+        )
 
     @property
     def unexplained(self) -> list[int]:

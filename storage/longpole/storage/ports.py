@@ -34,6 +34,8 @@ from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
 from longpole.storage.red_answers import RedQuery as RedQuery
 from longpole.storage.red_answers import RedSeries as RedSeries
 from longpole.storage.search_ports import TraceSearcher as TraceSearcher
+from longpole.storage.trace_parts import TraceParts as TraceParts
+from longpole.storage.trace_parts import TraceVersion as TraceVersion
 
 
 class QueryRefused(StorageError):
@@ -211,7 +213,7 @@ class ServiceInfo:
     operations: tuple[str, ...] = ()
 
 
-class TraceReader(TraceSearcher, Protocol):
+class TraceReader(TraceSearcher, TraceParts, Protocol):
     """Finds traces and reads them back as they were sent."""
 
     def trace(self, trace_id: int) -> Trace | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from longpole.model.log import LogRecord
 from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
+from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
@@ -26,6 +27,7 @@ from longpole.storage.ports import (
     ServiceInfo,
     SqlAnswer,
     TraceSample,
+    TraceVersion,
     WholeTraces,
 )
 from longpole.storage.search_ports import SearchedTraces, SpanKey, SpanValues, TraceOrder
@@ -50,6 +52,18 @@ class Reading(ABC):
     def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
         """See `ports.TraceReader`."""
         return self._reader.whole_traces(trace_ids, attributes)
+
+    def trace_version(self, trace_id: int) -> TraceVersion | None:
+        """See `trace_parts.TraceParts`."""
+        return self._reader.trace_version(trace_id)
+
+    def spans_of(self, trace_id: int, span_ids: Sequence[int]) -> tuple[Span, ...]:
+        """See `trace_parts.TraceParts`."""
+        return self._reader.spans_of(trace_id, span_ids)
+
+    def events_of_trace(self, trace_id: int) -> pa.Table:
+        """See `trace_parts.TraceParts`."""
+        return self._reader.events_of_trace(trace_id)
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         """See `ports.TraceReader`."""

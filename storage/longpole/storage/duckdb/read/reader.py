@@ -11,6 +11,7 @@ import pyarrow as pa
 from longpole.model.log import LogRecord
 from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.signals import Signal
+from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
@@ -31,6 +32,7 @@ from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
+from longpole.storage.duckdb.read.trace_parts import read_events, read_spans_of, read_version
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
@@ -46,6 +48,7 @@ from longpole.storage.ports import (
     ServiceInfo,
     SqlAnswer,
     TraceSample,
+    TraceVersion,
     WholeTraces,
 )
 from longpole.storage.search_ports import SearchedTraces, SpanKey, SpanValues, TraceOrder
@@ -83,6 +86,18 @@ class Reader:
     def whole_traces(self, trace_ids: Sequence[int], attributes: Sequence[str]) -> WholeTraces:
         with self._session() as (connection, snapshot):
             return read_whole_traces(connection, snapshot, trace_ids, attributes)
+
+    def trace_version(self, trace_id: int) -> TraceVersion | None:
+        with self._session() as (connection, snapshot):
+            return read_version(connection, snapshot, trace_id)
+
+    def spans_of(self, trace_id: int, span_ids: Sequence[int]) -> tuple[Span, ...]:
+        with self._session() as (connection, snapshot):
+            return read_spans_of(connection, snapshot, trace_id, span_ids)
+
+    def events_of_trace(self, trace_id: int) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_events(connection, snapshot, trace_id)
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         with self._session() as (connection, snapshot):

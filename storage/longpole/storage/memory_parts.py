@@ -1,0 +1,43 @@
+"""Parts of one trace, from plain Python objects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from longpole.model.log import LogRecord
+from longpole.model.span import Span
+from longpole.storage.memory_trace import KeptTrace
+from longpole.storage.trace_parts import EVENTS, TraceVersion
+
+
+class MemoryParts:
+    """`TraceParts` for a store that keeps traces and logs in these places."""
+
+    _lock: threading.RLock
+    _traces: dict[int, KeptTrace]
+    _logs: list[LogRecord]
+
+    def trace_version(self, trace_id: int) -> TraceVersion | None:
+        """See `trace_parts.TraceParts`."""
+        with self._lock:
+            kept = self._traces.get(trace_id)
+            if kept is None:
+                return None
+            logs = sum(log.trace_id == trace_id for log in self._logs)
+            return TraceVersion(kept.revision, not kept.unexplained, len(kept.arrivals), logs)
+
+    def spans_of(self, trace_id: int, span_ids: Sequence[int]) -> tuple[Span, ...]:
+        """See `trace_parts.TraceParts`."""
+        with self._lock:
+            kept, wanted = self._traces.get(trace_id), set(span_ids)
+            spans = kept.in_order if kept else []
+            return tuple(span for _, span in spans if span.span_id in wanted)
+
+    def events_of_trace(self, trace_id: int) -> pa.Table:
+        """See `trace_parts.TraceParts`."""
+        with self._lock:
+            kept = self._traces.get(trace_id)
+            return kept.events if kept else EVENTS.empty_table()

@@ -1,0 +1,45 @@
+"""Questions about one trace that do not need all of it: what a page asks again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from longpole.model import columns
+from longpole.model.span import Span
+
+# Of `TraceParts.events_of_trace`.
+EVENTS = pa.schema([columns.SPAN_EVENTS.field(n) for n in ("row_id", "time_unix_nano", "name")])
+
+
+@dataclass(frozen=True, slots=True)
+class TraceVersion:
+    """Which state a trace is in: two answers that are equal mean that nothing was added between
+    them. `revision` and `is_settled` are those of `Trace`; `span_rows` and `log_rows` count what
+    is stored, copies included."""
+
+    revision: int
+    is_settled: bool
+    span_rows: int
+    log_rows: int
+
+
+class TraceParts(Protocol):
+    """Parts of one trace; see `ports` for what holds of every method."""
+
+    def trace_version(self, trace_id: int) -> TraceVersion | None:
+        """The state of a trace, far cheaper than the trace; None for an unknown id."""
+        ...
+
+    def spans_of(self, trace_id: int, span_ids: Sequence[int]) -> tuple[Span, ...]:
+        """The spans with these ids, whole, exact duplicates removed, by row id. Ids that the
+        trace has not are left out; several spans may share one."""
+        ...
+
+    def events_of_trace(self, trace_id: int) -> pa.Table:
+        """When which events happened, in the columns of `EVENTS`, by row id of the span, those
+        of one span as sent; those of copies included."""
+        ...
