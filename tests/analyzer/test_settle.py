@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from longpole.analyzer import settle
@@ -25,6 +25,7 @@ from longpole.storage.ports import WholeTraces
 from tests.analyzer.arrow_traces import ListFeed, whole_traces
 from tests.analyzer.random_trees import any_spans, copied_spans, trees
 from tests.analyzer.span_builders import span
+from tests.effort import examples
 
 S = 1_000_000_000
 
@@ -103,7 +104,7 @@ def test_red_rows_count_each_span_once_in_the_step_of_its_end() -> None:
     assert load["duration_sum_ns"] == 7 * S
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40, 100)
 @given(any_spans())
 def test_any_trace_can_be_settled(odd: Trace) -> None:
     feed = ListFeed([numbered(9, *odd.spans)] if odd.spans else [])
@@ -113,7 +114,7 @@ def test_any_trace_can_be_settled(odd: Trace) -> None:
         assert sum(r["critical_ns"] for r in rows.tables["red"].to_pylist()) == row["duration_ns"]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(100, 400)
 @given(st.one_of(trees(), copied_spans()))
 def test_columns_and_objects_are_explained_alike(tree: Trace) -> None:
     ((_, spans),) = spans_of_whole_traces(whole_traces([tree], ANALYSIS_ATTRIBUTES))

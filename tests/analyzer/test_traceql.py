@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from longpole.analyzer.traceql import QuerySyntaxError, format_query, parse_query
 from longpole.model.query import TRACE_FIELDS, Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
+from tests.effort import examples
 
 MS = 1_000_000
 F, C = Field, Comparison
@@ -131,7 +132,7 @@ conditions = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(120, 500)
 @given(st.lists(conditions, max_size=4))
 def test_what_is_written_reads_back_the_same(asked: list[Condition]) -> None:
     query = TraceQuery(tuple(asked))
@@ -140,7 +141,7 @@ def test_what_is_written_reads_back_the_same(asked: list[Condition]) -> None:
     assert [type(c.value) for c in again.conditions] == [type(c.value) for c in asked]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(120, 300)
 @given(st.text(alphabet='{}&|="`\\.:~!<>() abname1smspan', max_size=30))
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     position = 0

@@ -99,7 +99,8 @@ def nothing_is_left(env: dict[str, str], children: list[psutil.Process]) -> None
 
 
 def test_json_tells_the_truth_beside_the_verdict(fake: dict[str, str]) -> None:
-    with demo(fake, "--json", "--rate", "10", "--duration", "15") as started:
+    # The time is over long before the story is, which is told to its end nevertheless.
+    with demo(fake, "--json", "--rate", "10", "--duration", "2") as started:
         started.read_until('"event":"shop"')
         children = started.children()
         assert len(children) == 2
@@ -179,13 +180,6 @@ def test_a_server_that_is_refused_says_why(fake: dict[str, str], tmp_path: Path)
     assert "the server does not start" in errors
     assert str(pid.pid) in errors
     nothing_is_left(fake, [])
-
-
-def test_a_short_time_is_no_reason_to_break_off_the_story(fake: dict[str, str]) -> None:
-    with demo(fake, "--json", "--rate", "10", "--duration", "2") as started:
-        code, shown, errors = started.finish()
-    assert code == 0, errors
-    assert "verdict" in json.loads(shown.splitlines()[-1])
 
 
 def test_without_the_shop_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

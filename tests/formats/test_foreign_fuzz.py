@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longpole.formats import files, jaeger, otlp, zipkin
 from longpole.formats.malformed import MalformedRequest
 from longpole.model.signals import Signal
+from tests.effort import examples
 
 leaves: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -31,7 +32,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60, 150)
 @given(trees)
 def test_any_json_is_read_or_refused_cleanly(tree: Any) -> None:
     text = orjson.dumps(tree)
@@ -48,7 +49,7 @@ def test_any_json_is_read_or_refused_cleanly(tree: Any) -> None:
         return
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60, 150)
 @given(st.dictionaries(names, leaves, max_size=8), st.dictionaries(names, trees, max_size=5))
 @example({"flags": False}, {})
 def test_a_span_of_any_fields_is_kept_or_counted(fields: dict[str, Any], odd: Any) -> None:

@@ -35,6 +35,8 @@ MODES = (
     PathOptions(Overflow.DETACH, 2, 0),
     PathOptions(Overflow.DETACH, 1 << 70, 1 << 70),
 )
+TRACES_OF_SHORT_FORM = 300
+SEEDS_OF_FULL_FORM, TRACES_OF_SEED = range(2, 12), 1_000
 each_mode = pytest.mark.parametrize(
     "options", MODES, ids=lambda m: f"{m.overflow}-{m.eps_ns}-{m.tau_ns}"
 )
@@ -51,8 +53,8 @@ def test_random_batches_are_explained_as_one_by_one(
 
 
 @each_mode
-def test_thousands_of_random_traces_are_explained_as_one_by_one(options: PathOptions) -> None:
-    assert agrees(seeded_traces(1, 750), options) > 0
+def test_hundreds_of_random_traces_are_explained_as_one_by_one(options: PathOptions) -> None:
+    assert agrees(seeded_traces(1, TRACES_OF_SHORT_FORM), options) > 0
 
 
 @pytest.mark.full
@@ -61,8 +63,8 @@ def test_thousands_of_random_traces_are_explained_as_one_by_one(options: PathOpt
 def test_tens_of_thousands_of_random_traces_are_explained_as_one_by_one(
     options: PathOptions,
 ) -> None:
-    for seed in range(2, 12):
-        agrees(seeded_traces(seed, 1_000), options)
+    for seed in SEEDS_OF_FULL_FORM:
+        agrees(seeded_traces(seed, TRACES_OF_SEED), options)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from longpole.model.columns import ATTRIBUTE_TYPES, LOGS
@@ -17,6 +17,7 @@ from longpole.storage.duckdb.typed_columns import (
     promoted,
     restored,
 )
+from tests.effort import examples
 
 VALUES = {
     "str": st.text(max_size=5),
@@ -53,7 +54,7 @@ def rows_of(table: pa.Table) -> list[dict[str, tuple[str, object]]]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50, 150)
 @given(rows=ROWS, share=st.integers(0, 6))
 def test_no_value_or_type_is_lost_by_typed_columns(
     rows: list[dict[str, tuple[str, object]]], share: int

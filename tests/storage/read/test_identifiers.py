@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,18 +14,23 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampl
 )
 
 
-@settings(deadline=None)
-@given(KEYS)
-def test_a_quoted_literal_equals_its_text(text: str) -> None:
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        rows = connection.execute(f"SELECT {quote_literal(text)}").fetchall()
-    assert rows == [(text,)]
+        yield connection
 
 
 @settings(deadline=None)
-@given(KEYS)
-def test_a_quoted_identifier_stays_one_name(name: str) -> None:
-    with duckdb.connect() as connection:
-        columns = connection.execute(f"SELECT 1 AS {quote_identifier(name)}, 2 AS two").description
+@given(text=KEYS)
+def test_a_quoted_literal_equals_its_text(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    assert connection.execute(f"SELECT {quote_literal(text)}").fetchall() == [(text,)]
+
+
+@settings(deadline=None)
+@given(name=KEYS)
+def test_a_quoted_identifier_stays_one_name(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    columns = connection.execute(f"SELECT 1 AS {quote_identifier(name)}, 2 AS two").description
     assert columns is not None
     assert [column[0] for column in columns] == [name.replace("\0", "\u2400") or "?", "two"]
