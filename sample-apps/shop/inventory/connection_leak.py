@@ -10,6 +10,7 @@ So requests queue in `db.pool.acquire` though every statement is as fast as ever
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -18,6 +19,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from shop.chassis.ports import Database, Faults, Hold, Transaction
 
 FAULT = "inventory-pool-exhausted"
+WAIT_SECONDS = 0.02
+"""Whoever waits longer for a connection was struck by the fault."""
 
 
 class LeakyListing:
@@ -40,11 +43,15 @@ class LeakyListing:
                 yield transaction
             return
         self._leak_once(int(parameters["leaked_connections"]))
-        if self._late:
-            # Others keep what was left over: this one is going to wait.
-            self._faults.acted(FAULT)
         with ExitStack() as stack:
-            yield stack.enter_context(self._database.transaction())
+            before = time.monotonic()
+            try:
+                transaction = stack.enter_context(self._database.transaction())
+            finally:
+                # Others kept what was left over.
+                if time.monotonic() - before > WAIT_SECONDS:
+                    self._faults.acted(FAULT)
+            yield transaction
             self._give_back_later(stack.pop_all(), float(parameters["hold_milliseconds"]) / 1000)
 
     def close(self) -> None:
