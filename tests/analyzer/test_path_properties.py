@@ -24,9 +24,10 @@ from longpole.storage.ports import PATH_GROUP_COLUMNS
 from tests.analyzer.oracle import owner_by_instant
 from tests.analyzer.random_trees import any_spans, modes, nested_trees, owned, trees
 from tests.analyzer.span_builders import span, trace
+from tests.effort import examples
 
-few = settings(max_examples=150, deadline=None)
-many = settings(max_examples=800, deadline=None)
+few = examples(60, 150)
+many = examples(250, 800)
 thousands = settings(max_examples=20_000, deadline=None)
 CLIP = PathOptions(Overflow.CLIP)
 DETACH = PathOptions(Overflow.DETACH, 0, 0)
@@ -38,7 +39,7 @@ def agrees_with_the_oracle(tree: Trace, options: PathOptions) -> None:
     assert found == owner_by_instant(tree, options)
 
 
-@settings(max_examples=2_500, deadline=None)
+@examples(600, 2_500)
 @given(trees(), modes)
 def test_the_path_is_the_one_of_the_definition_at_every_instant(
     tree: Trace, options: PathOptions
@@ -69,6 +70,7 @@ def test_segments_partition_the_root(tree: Trace, options: PathOptions) -> None:
     assert sum(e.critical_ns.values()) == e.duration_ns
     findings = detect(e)
     verdict = verdict_of(e, findings)
+    assert verdict_of(e, findings, most=1) == verdict[:1]
     assert is_unusual(verdict) == any(f.severity is not FindingSeverity.INFO for f in findings)
     assert bool(verdict) == (e.duration_ns > 0 or is_unusual(verdict))
     assert sum(entry.critical_ns for entry in verdict) <= e.duration_ns
@@ -90,7 +92,7 @@ def test_windows_nest_and_hold_their_segments(tree: Trace, options: PathOptions)
         assert e.tree.parents[index] in on_path
 
 
-@settings(max_examples=600, deadline=None)
+@examples(150, 600)
 @given(trees(), modes)
 def test_overlapped_segments_name_exactly_the_children_that_run(
     tree: Trace, options: PathOptions

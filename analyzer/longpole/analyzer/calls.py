@@ -34,6 +34,7 @@ _TARGET = (
     "messaging.destination.name",
     "rpc.service",
 )
+_ASKED = (*QUERY_TEXT, *URL, "http.target", "url.path")
 _LONGEST_TEXT = 4_000  # of a query or URL is looked at
 
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/@?#]*@)?(\[[^\]]*\]|[^/:?#]+)", re.IGNORECASE)
@@ -88,7 +89,7 @@ def call_key(spans: PathSpans, index: int) -> CallKey:
 
 def asked_exactly(spans: PathSpans, index: int) -> str | None:
     """What a span asks for, parameters included; None when it does not say."""
-    return spans.text(index, (*QUERY_TEXT, *URL, "http.target", "url.path"))
+    return spans.text(index, _ASKED)
 
 
 @lru_cache(maxsize=4096)

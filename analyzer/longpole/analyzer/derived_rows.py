@@ -93,7 +93,7 @@ class DerivedColumns:
             done.skew_shifts,
             done.detached,
             e.ambiguous_ns,
-            verdict_line(verdict_of(e, findings)),
+            verdict_line(verdict_of(e, findings, most=1)),
             clocks_text(e.clocks),
         )
         chains = call_path_ids(spans, e.tree, e.path.visited)

@@ -15,6 +15,8 @@ from longpole.analyzer.retries import retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind
 
+_CALLING = (int(SpanKind.CLIENT), int(SpanKind.PRODUCER))
+_SERVER = int(SpanKind.SERVER)
 # How many covering spans a segment names; `covering_count` is always the full number. Without
 # a bound, many gaps under many parallel children would take quadratic space.
 NAMED_COVERING = 100
@@ -105,13 +107,13 @@ def labelled(
     sweeps: dict[int, _Sweep | None] = {}
     callers: dict[int, _Caller] = {}
     low, high, blocking = found.starts, found.ends, found.blocking
-    children, kinds, calling = tree.children, spans.kinds, (SpanKind.CLIENT, SpanKind.PRODUCER)
+    children, kinds, own_time = tree.children, spans.kinds, Label.SELF
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
         # The two common cases need nothing of what follows: work of its own, with one child at
         # the most, and a call that nothing is known about.
-        is_calling = kinds[owner] in calling
+        is_calling = kinds[owner] in _CALLING
         if not is_calling and len(blocking[owner]) < 2 and owner not in path.beside:
-            append(owner, Label.SELF, start, end, None)
+            append(owner, own_time, start, end, None)
             continue
         if is_calling and not children[owner]:
             append(owner, Label.NET_WAIT, start, end, peer_of(spans, owner))
@@ -125,9 +127,12 @@ def labelled(
             beside = [c for c in beside if low[c] < high[c]]
             sweeps[owner] = _Sweep(beside, low, high) if beside else None
         sweep = sweeps[owner]
-        if sweep is None:
-            for stretch in caller.stretches(start, end):
-                append(owner, *stretch)
+        if sweep is None or sweep.is_idle(start, end):
+            if caller.backoffs:
+                for stretch in caller.stretches(start, end):
+                    append(owner, *stretch)
+            else:
+                append(owner, *caller.whole(start, end))
             continue
         for part in sweep.parts(start, end):
             if part.covering_count:
@@ -155,11 +160,11 @@ class _Caller:
         kind = spans.kinds[owner]
         # Children without duration say nothing about time, so they change no label.
         running = [c for c in found.blocking[owner] if low[c] < high[c]]
-        if kind in (SpanKind.CLIENT, SpanKind.PRODUCER) and not running:
+        if kind in _CALLING and not running:
             self.plain = Label.NET_WAIT
             self.peer = peer_of(spans, owner) or _other_service(spans, tree, owner)
-        elif kind == SpanKind.CLIENT:
-            servers = [c for c in running if spans.kinds[c] == SpanKind.SERVER]
+        elif kind == _CALLING[0]:
+            servers = [c for c in running if spans.kinds[c] == _SERVER]
             if len(servers) == 1:
                 self.server_start, self.server_end = low[servers[0]], high[servers[0]]
                 self.peer = spans.services[servers[0]]
@@ -182,13 +187,14 @@ class _Caller:
             if low >= end:
                 break
             if at < low:
-                yield self._plain(at, low)
+                yield self.whole(at, low)
             at, begin = min(high, end), max(at, low)
             yield Label.BACKOFF, begin, at, None
         if at < end:
-            yield self._plain(at, end)
+            yield self.whole(at, end)
 
-    def _plain(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
+    def whole(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
+        """The same of a stretch without any backoff, which is one part."""
         if self.server_start is not None:
             is_before = end <= self.server_start
             return Label.NET_REQUEST if is_before else Label.NET_RESPONSE, start, end, self.peer
@@ -221,6 +227,14 @@ class _Sweep:
         self._pending = sorted(children, key=lambda c: (low[c], high[c], c))
         self._next = 0
         self._running: list[tuple[int, int]] = []  # a heap by end
+
+    def is_idle(self, start: int, end: int) -> bool:
+        """Whether none of them runs in [start, end); asked before `parts`, or instead of it."""
+        if self._running or self._next < len(self._pending):
+            self._move_to(start)
+        return not self._running and (
+            self._next >= len(self._pending) or self._low[self._pending[self._next]] >= end
+        )
 
     def parts(self, start: int, end: int) -> Iterator[_Part]:
         """Split [start, end) into stretches with and without running children."""

@@ -281,16 +281,25 @@ def attributes_of_table(whole: WholeTraces) -> AttributeLookup:
     table = whole.spans
     known = set(table.column_names)
     read: dict[str, list[str | None] | None] = {}
+    # Most keys are nowhere in a batch; what is left of a tuple of keys is looked up once.
+    columns_of: dict[tuple[str, ...], list[list[str | None]]] = {}
+
+    def column_of(key: str) -> list[str | None] | None:
+        if key not in read:
+            column = table.column(key) if key in known else None
+            is_empty = column is None or column.null_count == len(column)
+            read[key] = None if is_empty or column is None else column.to_pylist()
+        return read[key]
 
     def attribute(row: int, keys: tuple[str, ...]) -> str | None:
-        for key in keys:
-            if key not in read:
-                column = table.column(key) if key in known else None
-                is_empty = column is None or column.null_count == len(column)
-                read[key] = None if is_empty or column is None else column.to_pylist()
-            values = read[key]
-            if values is not None and values[row]:
-                return values[row]
+        columns = columns_of.get(keys)
+        if columns is None:
+            found = (column_of(key) for key in keys)
+            columns = columns_of[keys] = [values for values in found if values is not None]
+        for values in columns:
+            text = values[row]
+            if text:
+                return text
         return None
 
     return attribute

@@ -8,6 +8,8 @@ from longpole.analyzer.calls import RESEND_COUNT, CallKey, asked_exactly, call_k
 from longpole.analyzer.path_spans import PathSpans
 from longpole.model.span import SpanKind, StatusCode
 
+_CLIENT, _ERROR = int(SpanKind.CLIENT), int(StatusCode.ERROR)
+
 
 def retries(
     spans: PathSpans, siblings: Sequence[int], low: Sequence[int], high: Sequence[int]
@@ -21,9 +23,10 @@ def retries(
     they do not say what exactly they ask for, all calls of the span that look alike but the
     last must have failed. Attempts without duration count.
     """
-    clients = [c for c in siblings if spans.kinds[c] == SpanKind.CLIENT]
+    kinds, codes = spans.kinds, spans.status_codes
+    clients = [c for c in siblings if kinds[c] == _CLIENT]
     if len(clients) < 2 or not any(
-        spans.status_codes[c] == StatusCode.ERROR or spans.text(c, RESEND_COUNT) for c in clients
+        codes[c] == _ERROR or spans.text(c, RESEND_COUNT) for c in clients
     ):
         return []
     by_call: dict[tuple[CallKey, str], list[int]] = {}

@@ -51,9 +51,12 @@ class VerdictEntry:
     severity: FindingSeverity | None = None
 
 
-def verdict_of(explanation: Explanation, findings: Sequence[Finding]) -> tuple[VerdictEntry, ...]:
+def verdict_of(
+    explanation: Explanation, findings: Sequence[Finding], most: int = MOST_ENTRIES
+) -> tuple[VerdictEntry, ...]:
     """At most five entries, the answer first: what `detect` found of level warning or above,
-    then causes, most time first. At least one if the path has any length."""
+    then causes, most time first. At least one if the path has any length. With `most` only so
+    many of them, which are the same as without."""
     e = explanation
     spans, tree, segments = e.spans, e.tree, e.segments
     total = segments.ends[-1] - segments.starts[0] if segments else 0
@@ -61,11 +64,11 @@ def verdict_of(explanation: Explanation, findings: Sequence[Finding]) -> tuple[V
     chosen = leads(findings, total)[:MOST_FINDINGS]
     claims = claims_of(spans, tree, e.path, chosen)
     claimed, causes = leading_causes(
-        spans, tree, e.windows, e.path, segments, MOST_ENTRIES - len(chosen), claims
+        spans, tree, e.windows, e.path, segments, max(0, most - len(chosen)), claims
     )
     entries = [
         _of_finding(spans, finding, held, total, has_gaps)
-        for finding, held in zip(chosen, claimed, strict=True)
+        for finding, held in zip(chosen[:most], claimed, strict=False)
     ]
     trace = Analysed(spans, tree, e.windows)
     for cause in causes:

@@ -20,8 +20,10 @@ from longpole.analyzer.findings import (
     sagas,
     shared_database,
 )
+from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
+from longpole.analyzer.verdict import verdict_of
 from longpole.formats.rows import telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.finding import Finding
@@ -113,6 +115,8 @@ def test_a_finding_names_spans_of_its_trace_and_never_saves_more_than_the_path(
         assert finding.reason.endswith(".")
         assert finding.action.endswith(".")
         assert len(finding.fingerprint) == 16
+    explanation, loud = explain(trace), detect(explain(trace))
+    assert verdict_of(explanation, loud, most=1) == verdict_of(explanation, loud)[:1]
 
 
 @given(eventful_traces(), st.randoms(use_true_random=False))

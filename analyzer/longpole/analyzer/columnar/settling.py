@@ -37,7 +37,7 @@ class ColumnarRows:
     def add(self, state: TraceState, e: Explanation) -> None:
         """The rows of the next trace; all of them or, if this raises, none."""
         findings = detect(e, self._thresholds)
-        line = verdict_line(verdict_of(e, findings))
+        line = verdict_line(verdict_of(e, findings, most=1))
         if self._is_odd:
             alone = DerivedColumns(self._thresholds)
             alone.add(state, e)
