@@ -9,7 +9,12 @@ from tests.browser.shop_stories import Told
 
 # Routes that answer with a piece of a page, a file or a redirect, by their pattern.
 NO_PAGES = frozenset(
-    {"/overview/findings", "/services/{service:path}/say", "/services/{service:path}/around"}
+    {
+        "/overview/findings",
+        "/services/{service:path}/say",
+        "/services/{service:path}/around",
+        "/services/{service:path}/op/differs",
+    }
 )
 
 

@@ -117,6 +117,31 @@ def test_an_operation_page_shows_one_operation() -> None:
     assert shop().get("/services/shop/op?name=nope").status_code == 404
 
 
+def test_a_service_page_names_callers_and_callees() -> None:
+    around = shop().get("/services/shop/around").text
+    called_by, calls = around.split("Called by", 1)[1].split('id="callees"', 1)
+    assert "Nobody" in called_by
+    assert links(calls, "/services/db?")
+
+
+def test_what_differs_in_slow_runs_follows_the_page_and_says_when_it_cannot_tell() -> None:
+    web = shop()
+    (part,) = re.findall(r'data-part="([^"]+differs[^"]+)"', web.get(
+        "/services/shop/op?name=GET%20/cart").text)  # fmt: skip
+    assert "Too few traces" in web.get(unescape(part)).text
+
+
+def test_slow_runs_are_told_apart_by_an_attribute() -> None:
+    spans = []
+    for number in range(240):
+        is_slow = number % 12 == 0
+        spans += request(number, 10 * number, 900 if is_slow else 20 + number % 3,
+                         attributes={"tenant": "acme" if is_slow else "other"})  # fmt: skip
+    page = Web(spans).get("/services/shop/op/differs?name=GET%20/cart").text
+    assert "tenant" in page
+    assert "acme" in page
+
+
 def test_an_unknown_service_is_not_found_with_reasons() -> None:
     answer = shop().get("/services/nope")
     assert answer.status_code == 404

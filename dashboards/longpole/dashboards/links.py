@@ -22,17 +22,38 @@ def service_address(service: str, time: Parameters, page: str = "") -> str:
     return _with(f"{path}/{page}" if page else path, time)
 
 
-def operation_address(service: str, operation: str, time: Parameters) -> str:
-    """The page of an operation."""
-    return _with(f"/services/{quote(service, safe='')}/op", {"name": [operation], **time})
+def operation_address(service: str, operation: str, time: Parameters, part: str = "") -> str:
+    """The page of an operation, or a part of it."""
+    path = f"/services/{quote(service, safe='')}/op" + (f"/{part}" if part else "")
+    return _with(path, {"name": [operation], **time})
+
+
+def compare_address(service: str, operation: str, than_ns: int | None, time: Parameters) -> str:
+    """Quicker runs of an operation against slower ones; empty without a bound."""
+    if than_ns is None:
+        return ""
+    sides = {
+        "base_q": [traces_query(service, operation, to_ns=than_ns)],
+        "head_q": [traces_query(service, operation, from_ns=than_ns)],
+    }
+    return _with("/compare", {**sides, **time})
 
 
 def traces_address(
     time: Parameters, service: str, operation: str | None = None, *,
     from_ns: int | None = None, to_ns: int | None = None, only_errors: bool = False,
 ) -> str:  # fmt: skip
-    """Traces with a span of that service (and operation) that took longer than `from_ns` and at
-    most `to_ns`."""
+    """Traces that `traces_query` finds."""
+    query = traces_query(service, operation, from_ns=from_ns, to_ns=to_ns, only_errors=only_errors)
+    return _with("/traces", {"q": [query], **time})
+
+
+def traces_query(
+    service: str, operation: str | None = None, *,
+    from_ns: int | None = None, to_ns: int | None = None, only_errors: bool = False,
+) -> str:  # fmt: skip
+    """TraceQL for traces with a span of that service (and operation) that took longer than
+    `from_ns` and at most `to_ns`."""
     conditions = [Condition(Field.SERVICE, Comparison.EQ, service)]
     if operation is not None:
         conditions.append(Condition(Field.NAME, Comparison.EQ, operation))
@@ -42,7 +63,7 @@ def traces_address(
         conditions.append(Condition(Field.DURATION, Comparison.LE, to_ns))
     if only_errors:
         conditions.append(Condition(Field.STATUS, Comparison.EQ, int(StatusCode.ERROR)))
-    return _with("/traces", {"q": [format_query(TraceQuery(tuple(conditions)))], **time})
+    return format_query(TraceQuery(tuple(conditions)))
 
 
 def between(time: TimeRange) -> dict[str, list[str]]:

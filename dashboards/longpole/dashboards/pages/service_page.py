@@ -12,13 +12,20 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.charts import Chart, Series, chart
 from longpole.dashboards.heat_map import heat_map
-from longpole.dashboards.links import service_address, traces_address
+from longpole.dashboards.links import (
+    compare_address,
+    operation_address,
+    service_address,
+    traces_address,
+    traces_query,
+)
 from longpole.dashboards.pages.linked import linked_operations
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
 # Runs in the window up to which the verdict is worked out with the page; else it follows after it.
 AT_ONCE = 1_000
+MOST_NEIGHBOURS = 8
 
 
 def routes(answers: Answers) -> APIRouter:
@@ -34,6 +41,10 @@ def routes(answers: Answers) -> APIRouter:
     def around(service: str, request: Request) -> Response:
         window = window_of(times_of(request), answers.clock)
         return page(request, "parts/service_around.html", **_around(answers, service, window))
+
+    @router.get("/services/{service:path}/op/differs")
+    def differs(service: str, request: Request) -> Response:
+        return _differs(answers, service, request)
 
     @router.get("/services/{service:path}/op")
     def operation(service: str, request: Request) -> Response:
@@ -97,6 +108,17 @@ def red_charts(document: Mapping[str, Any], window: Window) -> list[Chart]:
     ]  # fmt: skip
 
 
+def path_chart(document: Mapping[str, Any], window: Window) -> Chart:
+    """How many seconds of critical path a second: how many requests wait for it at a time."""
+    series, step_seconds = document["series"], window.step_ns / 1e9
+    waits = [
+        ns / 1e9 / step_seconds if start + window.step_ns <= window.now_unix_nano else None
+        for start, ns in zip(window.steps, series["critical_ns"], strict=True)
+    ]
+    return chart("Requests waiting for it", window, [Series("", "p95", waits)],
+                 lambda count: f"{count:.2g}", series["exemplars"])  # fmt: skip
+
+
 def _addresses(service: str, window: Window) -> dict[str, str]:
     time = window.parameters
     return {
@@ -116,12 +138,50 @@ def _said(answers: Answers, service: str, window: Window) -> dict[str, Any]:
 
 
 def _around(answers: Answers, service: str, window: Window) -> dict[str, Any]:
-    """Its logs by severity and pattern."""
+    """Who calls it and whom it calls, in a sample of its traces; its logs by severity and
+    pattern."""
+    drawn = answers.service_map({"service": [service], "focus": [service], **window.fixed})
+    nodes = {node["id"]: node for node in drawn["nodes"]}
+    own = drawn["focus"]
+
+    def beside(near: str, far: str) -> list[dict[str, Any]]:
+        chosen = [edge for edge in drawn["edges"] if edge[near] == own and edge[far] != own]
+        return [
+            {
+                **edge,
+                "node": nodes[edge[far]],
+                "address": service_address(nodes[edge[far]]["name"], window.parameters)
+                if nodes[edge[far]]["is_instrumented"]
+                else "",
+            }
+            for edge in chosen[:MOST_NEIGHBOURS]
+            if edge[far] in nodes
+        ]
+
     patterns = answers.log_patterns({"service": [service], **window.fixed})
     by_level: dict[str, int] = {}
     for one in patterns["patterns"]:
         by_level[one["level"]] = by_level.get(one["level"], 0) + one["count"]
-    return {"patterns": patterns["patterns"], "by_level": by_level, "service": service}
+    return {
+        "callers": beside("to", "from"),
+        "callees": beside("from", "to"),
+        "patterns": patterns["patterns"],
+        "by_level": by_level,
+        "service": service,
+    }
+
+
+def _differs(answers: Answers, service: str, request: Request) -> Response:
+    """What runs of an operation that took longer than its p95 have more of than the others."""
+    given = {n: v for n, v in asked(request).items() if n in (*TIME_PARAMETERS, "name")}
+    window = window_of(given, answers.clock)
+    document = answers.service_operation(service, given)
+    sides = {
+        "base_q": [traces_query(service, document["operation"], to_ns=document["p95_ns"])],
+        "head_q": [traces_query(service, document["operation"], from_ns=document["p95_ns"])],
+    }
+    compared = answers.compare({**sides, **window.fixed}) if document["p95_ns"] else None
+    return page(request, "parts/operation_differs.html", compared=compared)
 
 
 def _operation(answers: Answers, service: str, request: Request) -> Response:
@@ -139,13 +199,15 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
         document=document,
         service=service,
         operation=name,
-        charts=red_charts(document, window),
+        charts=[*red_charts(document, window), path_chart(document, window)],
         heat=heat_map(document["heat"], window, service, name),
         exemplars=list(dict.fromkeys(reversed(exemplars)))[:8],
         addresses={
             "service": service_address(service, time),
             "traces": traces_address(time, service, name),
             "failed": traces_address(time, service, name, only_errors=True),
+            "differs": operation_address(service, name, time, "differs"),
+            "compare": compare_address(service, name, document["p95_ns"], window.fixed),
             "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
         },
         window=window,
