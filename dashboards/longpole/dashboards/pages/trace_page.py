@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,6 +21,7 @@ from longpole.dashboards.time_axis import OUTSIDE, TimeAxis
 MAX_ROWS = 2_000
 DEEPEST_INDENT = 24
 BAR_WIDTH = 1000
+_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def routes(answers: Answers) -> APIRouter:
@@ -38,6 +40,7 @@ def routes(answers: Answers) -> APIRouter:
 def trace_page(request: Request, report: Mapping[str, Any]) -> Response:
     """One trace, from a report with its spans."""
     rows = chosen_rows(report["spans"])
+    trace_path = f"/api/v1/traces/{quote(report['trace_id'])}"
     return page(
         request,
         "trace.html",
@@ -47,8 +50,18 @@ def trace_page(request: Request, report: Mapping[str, Any]) -> Response:
         rows=_with_bars(rows, _axis(report)),
         outside=OUTSIDE,
         hidden=len(report["spans"]) - len(rows),
-        trace_path=f"/api/v1/traces/{quote(report['trace_id'])}",
+        trace_path=trace_path,
+        columns_address=f"{trace_path}/columns{_search(asked(request))}",
     )
+
+
+def _search(parameters: Mapping[str, Sequence[str]]) -> str:
+    """What the columns depend on, of the parameters of the page."""
+    passed = {key: parameters[key] for key in PATH_OPTIONS if key in parameters}
+    span = parameters.get("span", [""])[-1]
+    if _SPAN_ID.fullmatch(span):
+        passed["span"] = [span]
+    return f"?{urlencode(passed, doseq=True)}" if passed else ""
 
 
 def chosen_rows(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,0 +1,170 @@
+"""The viewer of a trace: what is drawn is what the server knows, and all of it by keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PHONE, Open
+from tests.browser.shop_stories import told
+from tests.browser.site import Site
+from tests.browser.watch import Watch
+
+pytestmark = pytest.mark.browser
+_STARTED = "() => window.__lp_perf?.started && window.__lp_perf['waterfall-painted']"
+
+
+def _opened(open_page: Open, name: str, query: str = "", **how: Any) -> Page:
+    page = open_page(f"/traces/{told(name).hex}{query}", **how)
+    page.wait_for_function(_STARTED)
+    return page
+
+
+def _rows(page: Page) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = page.evaluate("() => longpoleTrace.rowsOnScreen()")
+    return rows
+
+
+def _selected(page: Page) -> tuple[str, str]:
+    """Service and operation of the selected row."""
+    found: list[str] = page.evaluate(
+        """() => { const { model } = longpoleTrace; const span = model.spanOf(model.selected);
+          return [model.service(span), model.operation(span)]; }"""
+    )
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("name", ["retry-storm", "straggler", "gap"])
+def test_bars_are_where_the_server_says(open_page: Open, site: Site, name: str) -> None:
+    page = _opened(open_page, name)
+    page.keyboard.press("u")
+    page.keyboard.press("]")
+
+    address = f"{site.address}/api/v1/traces/{told(name).hex}"
+    report = httpx.get(f"{address}?spans=tree").json()
+    ids = httpx.get(f"{address}/ids").content
+    known = {span["span_id"]: span for span in report["spans"]}
+    extent = page.evaluate("() => longpoleTrace.model.ns(longpoleTrace.model.extent)")
+    spans = [row for row in _rows(page) if row["kind"] == "span"]
+    root = spans[0]
+    begin = known[_id(ids, root["span"])]["start_unix_nano"]
+    per_ns = (root["x1"] - root["x0"]) / known[_id(ids, root["span"])]["duration_ns"]
+    assert len(spans) > 8
+    for row in spans:
+        span = known[_id(ids, row["span"])]
+        offset = span["start_unix_nano"] - begin
+        assert row["x0"] == pytest.approx(root["x0"] + offset * per_ns, abs=1)
+        assert row["x1"] - row["x0"] == pytest.approx(span["duration_ns"] * per_ns, abs=1)
+        assert row["depth"] == span["depth"]
+        assert span["duration_ns"] <= extent
+
+
+def _id(ids: bytes, row: int) -> str:
+    return ids[row * 8 : row * 8 + 8][::-1].hex()
+
+
+def test_the_pointer_hits_the_bar_that_is_drawn_there(open_page: Open) -> None:
+    page = _opened(open_page, "straggler")
+    for row in _rows(page):
+        middle = [(row["x0"] + row["x1"]) / 2, row["y"] + row["height"] / 2]
+        hit = page.evaluate("([x, y]) => longpoleTrace.hitTest(x, y)", middle)
+        assert hit["code"] == row["code"]
+        assert hit["part"] in ("bar", "mark")
+
+
+def test_the_verdict_is_selected_and_on_the_first_screen(open_page: Open) -> None:
+    for name in ("n-plus-one", "slow-query", "retry-storm"):
+        page = _opened(open_page, name)
+        truth = told(name)
+        assert _selected(page) == (truth.service, truth.operation)
+        expect(page.locator("[role=row].selected")).to_be_in_viewport()
+
+
+def test_the_page_makes_two_requests(open_page: Open, watch: Callable[[], Watch]) -> None:
+    page = _opened(open_page, "n-plus-one")
+    page.wait_for_load_state("networkidle")
+    paths = [path.split("?")[0] for path in watch().data_requests()]
+    trace_id = told("n-plus-one").hex
+    assert paths == [f"/traces/{trace_id}", f"/api/v1/traces/{trace_id}/columns"]
+
+
+def test_everything_by_keyboard(open_page: Open) -> None:
+    page = _opened(open_page, "retry-storm")
+    page.keyboard.press("e")
+    assert page.evaluate("() => longpoleTrace.model.has(longpoleTrace.model.selected, 8)")
+    page.keyboard.press("[")
+    expect(page.locator("[role=treegrid]")).to_have_attribute("aria-rowcount", "2")
+    page.keyboard.press("]")
+    expect(page.locator("[role=treegrid]")).not_to_have_attribute("aria-rowcount", "2")
+    page.keyboard.press("f")
+    page.keyboard.type("reserve is:error")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("search").locator("output")).to_have_text(re.compile(r"^\d+/\d+$"))
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("j")
+    focused = page.evaluate("() => document.activeElement?.getAttribute('role')")
+    assert focused == "row"
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[role=row].selected")).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[role=row].selected")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("s")
+    page.keyboard.press("+")
+    assert not page.evaluate("() => longpoleTrace.model.isWhole")
+    page.keyboard.press("0")
+    assert page.evaluate("() => longpoleTrace.model.isWhole")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("next bottleneck")
+
+
+def test_what_is_seen_is_in_the_address(open_page: Open) -> None:
+    page = _opened(open_page, "retry-storm")
+    for key in ("e", "c", "u", "s"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile(r"span=[0-9a-f]{16}.*t=\d+-\d+.*cp=1.*g=0"))
+    before = _selected(page), page.evaluate("() => longpoleTrace.model.from")
+
+    page.reload()
+    page.wait_for_function(_STARTED)
+    assert (_selected(page), page.evaluate("() => longpoleTrace.model.from")) == before
+    expect(page.get_by_role("button", name="Critical")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_hidden_service_is_gone_and_comes_back(open_page: Open) -> None:
+    page = _opened(open_page, "straggler")
+    rows = len(_rows(page))
+    button = page.get_by_role("list", name="Services").get_by_role("button").first
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert len(_rows(page)) != rows
+    page.get_by_role("button", name="Show all").click()
+    assert len(_rows(page)) == rows
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"LPT1\xff\xff\xff\x7f"])
+def test_the_table_stays_when_the_columns_are_no_good(
+    open_page: Open, watch: Callable[[], Watch], browser: Any, body: bytes
+) -> None:
+    page = open_page("/traces")
+    watch().allow("columns|console error")
+    page.route("**/api/v1/traces/*/columns*", lambda route: route.fulfill(body=body))
+    page.goto(f"/traces/{told('gap').hex}")
+    expect(page.get_by_text("The viewer could not start")).to_be_visible()
+    expect(page.get_by_role("table").first).to_be_visible()
+
+
+def test_a_phone_has_names_above_bars_and_details_on_demand(open_page: Open) -> None:
+    page = _opened(open_page, "n-plus-one", size=PHONE)
+    expect(page.get_by_role("complementary")).to_be_hidden()
+    assert {row["height"] for row in _rows(page)} == {44}
+    page.locator("[role=row].selected").click()
+    expect(page.get_by_role("complementary")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
