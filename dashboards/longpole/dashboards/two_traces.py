@@ -45,4 +45,4 @@ def sides(
     base = typical_side(reader, trace, options)
     if base is None:
         raise NothingTypical("no other trace of this request is stored, so nothing is typical")
-    return base, side_of_trace("This trace", trace)
+    return base, side_of_trace("this trace", trace)

@@ -34,7 +34,7 @@ def verdict_of_two(
     `terms` split the difference of `durations_ns` (base, head), all traces of a side being of
     one kind in `totals`, where `places` numbers the operations. `names` are those of the sides.
     """
-    base, head = names
+    base, head = names[0], names[1][:1].upper() + names[1][1:]
     difference = durations_ns[1] - durations_ns[0]
     longer = max(durations_ns)
     told = _Told(totals, places, names)
