@@ -82,7 +82,7 @@ def open_page(browser: Browser, site: Site, watches: list[Watch]) -> Iterator[Op
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
-            timezone_id="UTC",
+            timezone_id=options.pop("timezone_id", "UTC"),
             locale="en-GB",
             **options,
         )

@@ -115,7 +115,7 @@ def test_every_answer_carries_the_security_headers() -> None:
         sent = dict(ask(guard, **headers)[1])
         assert sent[b"content-security-policy"] == CONTENT_SECURITY_POLICY.encode()
         assert sent[b"x-content-type-options"] == b"nosniff"
-        assert sent[b"referrer-policy"] == b"no-referrer"
+        assert sent[b"referrer-policy"] == b"same-origin"
         assert sent[b"cross-origin-opener-policy"] == b"same-origin"
     assert "unsafe" not in CONTENT_SECURITY_POLICY
 

@@ -160,9 +160,11 @@ def _drawn_edge(edge: MapEdge, line: Line, most: int) -> DrawnEdge:
     width = round(_THINNEST + (_THICKEST - _THINNEST) * share**2, 1)
     is_critical = edge.critical_share >= _CRITICAL
     points = [(x + _MARGIN, y + _MARGIN) for x, y in line.points]
-    x, y = _middle(points)
+    x, y = _label_place(points)
     ink = max(1.2, round(width * 0.55 * min(1.0, edge.critical_share), 1)) if is_critical else 0.0
-    return DrawnEdge(edge, _path(points, line), width, ink, " ".join(looks), x, y)
+    return DrawnEdge(
+        edge, _path(points, line), width, ink, " ".join(looks), x, round(y - 3 - width / 2, 1)
+    )
 
 
 def _path(points: Sequence[tuple[float, float]], line: Line) -> str:
@@ -184,7 +186,8 @@ def _path(points: Sequence[tuple[float, float]], line: Line) -> str:
     return "".join(pieces)
 
 
-def _middle(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The middle of the first stretch between two layers: an S is there half way up."""
-    (x1, y1), (x2, y2) = points[0], points[1]
-    return round((x1 + x2) / 2, 1), round((y1 + y2) / 2, 1)
+def _label_place(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Where a label stands: most of the way along the last stretch, since edges that leave a box
+    together have come apart there. 0.66 and 0.78 are a point of the S that is drawn there."""
+    (x1, y1), (x2, y2) = points[-2], points[-1]
+    return round(x1 + (x2 - x1) * 0.66, 1), round(y1 + (y2 - y1) * 0.78, 1)

@@ -47,7 +47,8 @@ def service_map_report(
     reach: Reach = _DEFAULT_REACH,
     core: CompiledCore = CORE,
 ) -> dict[str, Any]:
-    """Nodes and edges, the busiest and those where traces begin first.
+    """Nodes, those where traces begin and the busiest first, and edges, those with most of the
+    critical path first.
 
     With `focus` (the id or the name of a node) what is at most two calls away from it; `focus`
     in the document is None when there is no such node. `clusters` has one node for each
@@ -160,7 +161,7 @@ def _document(
             }
         )
     nodes.sort(key=lambda n: (-n["traces_begun"], -n["calls"], n["id"]))
-    edges.sort(key=lambda e: (-e["calls"], e["from"], e["to"], e["kind"]))
+    edges.sort(key=lambda e: (-e["critical_ns"], -e["calls"], e["from"], e["to"], e["kind"]))
     return nodes, edges
 
 
