@@ -75,6 +75,7 @@ def search_report(
     - `facets`, `causes`, `scatter`: see the modules of these names in `analyzer.search`.
     """
     sample = found_sample(reader, search)
+    newest = _newest(reader, search, sample)
     count = sample.traces.num_rows
     document: dict[str, Any] = {
         "query": format_query(search.query),
@@ -88,10 +89,10 @@ def search_report(
         "notices": list(sample.notices),
     }
     if Part.LIST in parts:
-        document["traces"] = _rows(reader, search, sample, thresholds)
+        document["traces"] = _rows(reader, search, sample, newest, thresholds)
         document["removals"] = [] if count or search.cause else removals(reader, search.query)
     if Part.FACETS in parts:
-        document |= facets_of(reader, _newest(reader, search, sample))
+        document |= facets_of(reader, newest)
     if Part.CAUSES in parts:
         document["causes"] = causes_of(sample)
     if Part.SCATTER in parts:
@@ -100,7 +101,7 @@ def search_report(
 
 
 def _rows(
-    reader: TraceReader, search: Search, sample: Sample, thresholds: Thresholds
+    reader: TraceReader, search: Search, sample: Sample, newest: Sample, thresholds: Thresholds
 ) -> list[dict[str, Any]]:
     first = (search.page - 1) * search.per_page
     stored = sample.traces.slice(first, search.per_page).to_pylist()
@@ -118,7 +119,7 @@ def _rows(
     for e in explanations(reader, unsettled, None):
         if e.root >= 0:
             rows[e.trace_id] |= {**explained_values(e, thresholds), "path": _path_now(e)}
-    typical = _typical(reader, search, sample)
+    typical = _typical(reader, search, newest)
     for shown in rows.values():
         usual = typical.get((shown["root_service"], shown["root_operation"]))
         shown["typical_ns"] = usual
@@ -134,13 +135,13 @@ def _newest(reader: TraceReader, search: Search, sample: Sample) -> Sample:
     return found_sample(reader, replace(search, order=TraceOrder.NEWEST))
 
 
-def _typical(reader: TraceReader, search: Search, sample: Sample) -> Mapping[Root, int]:
+def _typical(reader: TraceReader, search: Search, newest: Sample) -> Mapping[Root, int]:
     """Of the newest traces of the same time, whatever the conditions: what was searched for is
     slow or failed, and would make a bad measure of itself."""
     query = search.query
-    if query.conditions or search.cause or search.order is not TraceOrder.NEWEST:
-        sample = sample_of(reader, replace(query, conditions=()))
-    return typical_durations(sample.traces)
+    if query.conditions or search.cause:
+        newest = sample_of(reader, replace(query, conditions=()))
+    return typical_durations(newest.traces)
 
 
 def path_segment(stored: Mapping[str, Any]) -> dict[str, Any]:
