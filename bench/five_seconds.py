@@ -6,7 +6,8 @@ Opens, in Chromium, the slowest and the median trace in which a fault acted (by 
 docs/accuracy.md) and, for faults that only many traces show, the findings of the faulty window.
 One second after the navigation the first answer has to be inside of the window as a whole, at
 1440 x 900 and at 390 x 844, and name service, operation and detector of faults.toml and what to
-do; healthy traces must say that nothing is unusual. Prints one JSON line for each page.
+do; healthy traces must say that nothing is unusual. Each page is opened four times; the middle one
+of the last three counts. Prints one JSON line for each page.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from tests.browser.site import Site, site_of
 LIMIT_MS = 1000.0
 _PATIENCE_MS = 10_000
 _HEALTHY_TRACES = 10
+_RUNS = 3
 
 
 def measured(browser: Browser, site: Site, path: str, size: tuple[int, int]) -> dict[str, Any]:
@@ -64,6 +66,12 @@ def measured(browser: Browser, site: Site, path: str, size: tuple[int, int]) -> 
         "is_inside": answer.is_inside, "ms": answer.ms and round(answer.ms),
         "bottom_px": round(answer.bottom),
     }  # fmt: skip
+
+
+def median_of(browser: Browser, site: Site, path: str, size: tuple[int, int]) -> dict[str, Any]:
+    """The middle one of three, by time, after a first that pays for compiling."""
+    seen = [measured(browser, site, path, size) for _ in range(1 + _RUNS)][1:]
+    return sorted(seen, key=lambda one: one["ms"] or float("inf"))[len(seen) // 2]
 
 
 def judged(seen: dict[str, Any], expected: tuple[str, ...]) -> dict[str, Any]:
@@ -97,9 +105,7 @@ def of_fault(browser: Browser, folder: Path, fault: dict[str, Any]) -> Iterator[
     with store_of(folder, clock) as store, site_of(store, clock) as site:
         for which, path in pages_of(store, fault, label):
             for size in (WIDE, PHONE):
-                # The first time, the server and the browser still compile; a reader's never is.
-                measured(browser, site, path, size)
-                seen = judged(measured(browser, site, path, size), expected)
+                seen = judged(median_of(browser, site, path, size), expected)
                 yield {
                     "seed": label["seed"], "fault": fault["name"], "page": which, "path": path,
                     "size": "x".join(map(str, size)), "expected": expected, **seen,
@@ -116,8 +122,7 @@ def of_healthy(browser: Browser, folder: Path) -> Iterator[dict[str, Any]]:
         step = max(1, rows.num_rows // _HEALTHY_TRACES)
         for row in rows.to_pylist()[::step][:_HEALTHY_TRACES]:
             path = f"/traces/{trace_id_hex(join_trace_id(row['trace_hi'], row['trace_lo']))}"
-            measured(browser, site, path, WIDE)
-            seen = measured(browser, site, path, WIDE)
+            seen = median_of(browser, site, path, WIDE)
             is_passed = seen["is_usual"] and (seen["ms"] or LIMIT_MS + 1) <= LIMIT_MS
             yield {
                 "seed": label["seed"], "fault": HEALTHY, "page": "healthy", "path": path,

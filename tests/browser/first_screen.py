@@ -19,14 +19,14 @@ PROBE = """(() => {
   };
   window.__lp_answer = null;
   const look = () => {
-    const article = document.querySelector("main .verdict article, main [data-first-finding]");
+    const article = document.querySelector("main .verdict article, main article.entry");
     if (article) {
       const parts = [...article.children].filter((e) => /^(Where|Why|Do)\\b/i.test(
         e.textContent.trim()));
       if (parts.length >= 3) {
         window.__lp_answer = { ms: window.__lp_answer?.ms ?? null,
           isInside: parts.every(isInside), text: article.innerText,
-          isUsual: /nothing unusual/i.test(article.closest("section").innerText),
+          isUsual: /nothing unusual/i.test(article.closest("section")?.innerText ?? ""),
           bottom: Math.max(...parts.map((e) => e.getBoundingClientRect().bottom)) };
         if (window.__lp_answer.isInside) {
           window.__lp_answer.ms = performance.now();

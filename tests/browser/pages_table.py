@@ -28,8 +28,10 @@ class PageCase:
     says: tuple[str, ...] = ()
 
 
-def page_cases(story: Told) -> tuple[PageCase, ...]:
-    """The table for a site that has this trace; services and operations are those it names."""
+def page_cases(story: Told, other: Told | None = None) -> tuple[PageCase, ...]:
+    """The table for a site that has this trace; services and operations are those it names.
+    `other` is what it is compared with."""
+    with_what = (other or story).hex
     name = (story.service,) if story.service.isprintable() and "<" not in story.service else ()
     service = f"/services/{quote(story.service, safe='')}"
     operation = urlencode({"name": story.operation})
@@ -52,4 +54,5 @@ def page_cases(story: Told) -> tuple[PageCase, ...]:
         PageCase("alerts", "/alerts?since=7d", says=("does not evaluate Prometheus rule files",)),
         PageCase("status", "/status", says=("Coming in".upper(),)),
         PageCase("settings", "/settings", says=("Local time of this browser",)),
+        PageCase("compare", f"/compare?a={story.hex}&b={with_what}", says=name),
     )

@@ -7,7 +7,7 @@ pages have something to count. Times end at NOW, where the clock of the server s
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from longpole.model.log import LogRecord
@@ -204,11 +204,13 @@ PLOTS: dict[str, tuple[str, Plot]] = {
 }
 
 
-def told(name: str) -> Told:
-    """One trace of each plot, some minutes ago."""
-    number = list(PLOTS).index(name)
+def told(name: str, number: int = -1, ago_ns: int = 0) -> Told:
+    """A trace of a plot; without more words the one of SHOP, some minutes ago."""
+    if number < 0:
+        number = list(PLOTS).index(name)
+        ago_ns = (number + 2) * MINUTE
     detector, plot = PLOTS[name]
-    t = Teller(number, (number + 2) * MINUTE)
+    t = Teller(number, ago_ns)
     service, operation = plot(t, random.Random(number))
     return Told(name, t.trace_id, tuple(t.spans), service, operation, detector)
 
@@ -218,10 +220,10 @@ HEALTHY = tuple(healthy(100 + i, MINUTE + i * 50_000 * MS) for i in range(60))
 SHOP = (*FAULTY, *HEALTHY)
 
 
-def shop_logs() -> list[LogRecord]:
+def logs_of(stories: Sequence[Told]) -> list[LogRecord]:
     """A line of every healthy order, and what the faulty ones complained about."""
     records = []
-    for story in SHOP:
+    for story in stories:
         root, last = story.spans[0], story.spans[-1]
         severity, text = (9, "INFO") if not story.detector else (13, "WARN")
         records.append(

@@ -17,7 +17,7 @@ from longpole.dashboards import pages
 from longpole.dashboards.answers import Answers
 from tests.browser.conftest import PHONE, WIDE, Open
 from tests.browser.pages_table import NO_PAGES, PageCase, page_cases
-from tests.browser.shop_stories import told
+from tests.browser.shop_stories import HEALTHY, told
 from tests.browser.watch import Watch
 
 MODULES = [
@@ -26,7 +26,7 @@ MODULES = [
     if found.name.endswith("_page")
 ]
 pytestmark = pytest.mark.browser
-CASES = page_cases(told("n-plus-one"))
+CASES = page_cases(told("n-plus-one"), HEALTHY[0])
 each_page = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 _TAGS = ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice")

@@ -25,10 +25,9 @@ const LEAST_DRAG = 6;
 /** @param {HTMLElement} figure */
 export async function scatter(figure) {
   const response = await fetch(figure.dataset.source ?? "");
-  if (!response.ok) return;
+  if (!response.ok) return figure.remove();
   const points = /** @type {Points} */ ((await response.json()).scatter);
-  if (points.trace_ids.length < 2) return;
-  figure.hidden = false;
+  if (points.trace_ids.length < 2) return figure.remove();
   draw(figure, points);
 }
 
