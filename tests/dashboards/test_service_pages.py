@@ -120,7 +120,7 @@ def test_an_operation_page_shows_one_operation() -> None:
 def test_a_service_page_names_callers_and_callees() -> None:
     around = shop().get("/services/shop/around").text
     called_by, calls = around.split("Called by", 1)[1].split('id="callees"', 1)
-    assert "Nobody" in called_by
+    assert "None in these traces" in called_by
     assert links(calls, "/services/db?")
 
 

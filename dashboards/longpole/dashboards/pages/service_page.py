@@ -25,7 +25,7 @@ from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_contro
 
 # Runs in the window up to which the verdict is worked out with the page; else it follows after it.
 AT_ONCE = 1_000
-MOST_NEIGHBOURS = 8
+MOST_NEIGHBOURS, MOST_EXEMPLARS = 8, 8
 
 
 def routes(answers: Answers) -> APIRouter:
@@ -191,7 +191,14 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
     document = answers.service_operation(service, given)
     name = document["operation"]
     time = window.parameters
-    exemplars = [trace for trace in document["series"]["exemplars"] if trace]
+    series = document["series"]
+    exemplars = {
+        trace: {"trace_id": trace, "step_unix_nano": step, "p99_ns": p99_ns}
+        for step, trace, p99_ns in zip(
+            window.steps, series["exemplars"], series["p99_ns"], strict=True
+        )
+        if trace
+    }
     return page(
         request,
         "operation.html",
@@ -201,7 +208,7 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
         operation=name,
         charts=[*red_charts(document, window), path_chart(document, window)],
         heat=heat_map(document["heat"], window, service, name),
-        exemplars=list(dict.fromkeys(reversed(exemplars)))[:8],
+        exemplars=list(reversed(exemplars.values()))[:MOST_EXEMPLARS],
         addresses={
             "service": service_address(service, time),
             "traces": traces_address(time, service, name),
