@@ -18,6 +18,9 @@ from tests.browser.watch import Watch
 pytestmark = pytest.mark.browser
 _STARTED = "() => window.__lp_perf?.started && window.__lp_perf['waterfall-painted']"
 
+# The details of a span, where the server has none; these tests are about the rows.
+_NO_DETAILS = "status of 404"
+
 
 def _opened(open_page: Open, name: str, query: str = "", **how: Any) -> Page:
     page = open_page(f"/traces/{told(name).hex}{query}", **how)
@@ -40,8 +43,11 @@ def _selected(page: Page) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", ["retry-storm", "straggler", "gap"])
-def test_bars_are_where_the_server_says(open_page: Open, site: Site, name: str) -> None:
+def test_bars_are_where_the_server_says(
+    open_page: Open, site: Site, watch: Callable[[], Watch], name: str
+) -> None:
     page = _opened(open_page, name)
+    watch().allow(_NO_DETAILS)
     page.keyboard.press("u")
     page.keyboard.press("]")
 
@@ -93,8 +99,9 @@ def test_the_page_makes_two_requests(open_page: Open, watch: Callable[[], Watch]
     assert paths == [f"/traces/{trace_id}", f"/api/v1/traces/{trace_id}/columns"]
 
 
-def test_everything_by_keyboard(open_page: Open) -> None:
+def test_everything_by_keyboard(open_page: Open, watch: Callable[[], Watch]) -> None:
     page = _opened(open_page, "retry-storm")
+    watch().allow(_NO_DETAILS)
     page.keyboard.press("e")
     assert page.evaluate("() => longpoleTrace.model.has(longpoleTrace.model.selected, 8)")
     page.keyboard.press("[")
@@ -125,8 +132,9 @@ def test_everything_by_keyboard(open_page: Open) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("next bottleneck")
 
 
-def test_what_is_seen_is_in_the_address(open_page: Open) -> None:
+def test_what_is_seen_is_in_the_address(open_page: Open, watch: Callable[[], Watch]) -> None:
     page = _opened(open_page, "retry-storm")
+    watch().allow(_NO_DETAILS)
     for key in ("e", "c", "u", "s"):
         page.keyboard.press(key)
     expect(page).to_have_url(re.compile(r"span=[0-9a-f]{16}.*t=\d+-\d+.*cp=1.*g=0"))
@@ -161,8 +169,11 @@ def test_the_table_stays_when_the_columns_are_no_good(
     expect(page.get_by_role("table").first).to_be_visible()
 
 
-def test_a_phone_has_names_above_bars_and_details_on_demand(open_page: Open) -> None:
+def test_a_phone_has_names_above_bars_and_details_on_demand(
+    open_page: Open, watch: Callable[[], Watch]
+) -> None:
     page = _opened(open_page, "n-plus-one", size=PHONE)
+    watch().allow(_NO_DETAILS)
     expect(page.get_by_role("complementary")).to_be_hidden()
     assert {row["height"] for row in _rows(page)} == {44}
     page.locator("[role=row].selected").click()
