@@ -1,8 +1,8 @@
 """The service map: services and whom they call, with calls, errors, durations and shares of the
 critical path.
 
-Made from a sample of the traces that match (see `MapSpans`), so that it takes about a second
-however many there are; counts are those of the sample, rates are scaled to all.
+Made from a sample of the traces that match (see `MapSpans`), so that it takes no longer
+than a few seconds however many there are; counts are those of the sample, rates are scaled to all.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Reads the spans that a service map is made of: a fair sample of the traces, never more than fits
-into a second or two.
+"""Reads the spans that a service map is made of: a fair sample of the traces, never more than can
+be waited for.
 
     sample of ids ─▶ whole traces, batch by batch until there are enough spans ─▶ columns
                   ─▶ own time on the critical path of every span, from the compiled loops where
