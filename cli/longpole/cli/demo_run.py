@@ -18,7 +18,13 @@ import click
 
 from longpole.cli.demo_narration import JsonNarrator, TextNarrator
 from longpole.cli.demo_processes import Child
-from longpole.cli.demo_server import START_SECONDS, ServerSettings, server_settings, start_server
+from longpole.cli.demo_server import (
+    START_SECONDS,
+    ServerSettings,
+    server_settings,
+    start_server,
+    wait_for_pages,
+)
 from longpole.cli.demo_shop import (
     COMMAND,
     DemoFailed,
@@ -135,6 +141,7 @@ def _play(
     narrator = JsonNarrator() if asked.as_json else TextNarrator(url)
     for taken in wanted.taken:
         narrator.note(f"{taken} is taken, so a free port stands in for it")
+    wait_for_pages(url, watch.pause)
     narrator.started(address)
     token = wanted.settings.auth_token()
     if token is not None:

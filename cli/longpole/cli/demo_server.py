@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from longpole.cli import settings as table
-from longpole.cli.demo_processes import Child
+from longpole.cli.demo_processes import LOOK_SECONDS, Child
 from longpole.cli.exit_codes import Exit, NoAnswer, Refused
 
 SETTLE_AFTER = "2"
@@ -103,3 +105,18 @@ def start_server(
         name: address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
         for name, address in ready.items()
     }
+
+
+def wait_for_pages(url: str, pause: Callable[[float], None]) -> None:
+    """Until questions are answered: on a busy machine the pages load for seconds after the ready
+    line, and a question that is asked meanwhile may be told to come again. Raises `NoAnswer`."""
+    import httpx
+
+    deadline = time.monotonic() + START_SECONDS
+    with httpx.Client(base_url=url, timeout=5.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if client.get("/readyz").status_code == 200:
+                    return
+            pause(LOOK_SECONDS)
+    raise NoAnswer("the server's pages do not load; this machine is too busy")
