@@ -13,6 +13,8 @@ export function mount(host, model, shared) {
   /** @type {Line[]} */
   let lines = [];
   let isShown = true;
+  /** The span of the record that was clicked: a row of the waterfall may stand for it and others. */
+  let clicked = "";
   const begin = BigInt(model.header.start_unix_nano);
   const input = () => /** @type {HTMLInputElement | null} */ (host.querySelector("input[name=text]"));
   const level = () => /** @type {HTMLSelectElement | null} */ (host.querySelector("select[name=severity]"));
@@ -54,11 +56,13 @@ export function mount(host, model, shared) {
     if (!isShown || model.selected < 0 || !lines.length) return;
     const span = model.spanOf(model.selected);
     const [from] = model.extentOf(span);
+    const mine = clicked;
+    clicked = "";
     const id = await shared.spanId(span).catch(() => "");
     let first = /** @type {HTMLElement | null} */ (null);
     let next = /** @type {HTMLElement | null} */ (null);
     for (const { row, at, span: owner } of lines) {
-      const isMine = id !== "" && owner === id;
+      const isMine = owner !== "" && (owner === id || owner === mine);
       row.classList.toggle("selected", isMine);
       row.classList.remove("cursor");
       if (row.hidden) continue;
@@ -69,6 +73,10 @@ export function mount(host, model, shared) {
     (first ?? next)?.scrollIntoView({ block: "nearest" });
   }
 
+  host.addEventListener("click", (event) => {
+    const row = event.target instanceof Element && event.target.closest("a") ? event.target.closest("tr") : null;
+    clicked = row?.dataset.span ?? "";
+  }, { capture: true });
   model.addEventListener("window", follow);
   model.addEventListener("select", mark);
   return {
