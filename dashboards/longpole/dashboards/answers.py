@@ -48,7 +48,7 @@ from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.search_parameters import OWN, SEARCH, parts_of, search_of
 from longpole.dashboards.sql_rows import sql_document
 from longpole.dashboards.time_window import TIME_PARAMETERS, window_of
-from longpole.dashboards.trace_views import TraceView, TraceViews
+from longpole.dashboards.trace_views import TraceViews
 from longpole.model.clock import Clock
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
 from longpole.model.problem import Problem
@@ -131,7 +131,7 @@ class Answers:
         identity = parse_trace_id(trace_id)
         trace = self.store.trace(identity)
         if trace is None:
-            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
+            raise UnknownTrace(trace_id_hex(identity), self.why_unknown())
         logs = self.store.logs_of_trace(identity)
         sent = None if is_tree else trace
         explanation = explain(trace, options, clocks_nearby(self.store, trace))
@@ -143,23 +143,6 @@ class Answers:
             end = parameters.first(asked, "end")
             report["causal"] = self._causal(explanation, end)
         return report
-
-    def trace_view(self, trace_id: str, asked: Parameters) -> TraceView:
-        """What the page of a trace and everything it asks for are made of."""
-        identity = parse_trace_id(trace_id)
-        options = parameters.path_options(asked)
-        view = self.views.view(self.store, identity, options, self.thresholds)
-        if view is None:
-            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
-        return view
-
-    def trace_columns(self, trace_id: str, asked: Parameters) -> tuple[TraceView, int]:
-        """The view of a trace and the row of the `span` asked for, -1 for none and for an unknown
-        one; `r` is the version that the asker expects."""
-        parameters.only(asked, PATH_OPTIONS, frozenset({"span", "r"}))
-        view = self.trace_view(trace_id, asked)
-        span = parameters.first(asked, "span")
-        return view, view.columns.row_of(parse_span_id(span)) if span else -1
 
     def _causal(self, explanation: Explanation, end: str | None) -> dict[str, Any]:
         span_id = None if end is None else parse_span_id(end)
@@ -288,7 +271,7 @@ class Answers:
     def _explained(self, trace_id: int, options: PathOptions) -> Explanation:
         trace = self.store.trace(trace_id)
         if trace is None:
-            raise UnknownTrace(trace_id_hex(trace_id), self._why_unknown())
+            raise UnknownTrace(trace_id_hex(trace_id), self.why_unknown())
         return explain(trace, options, clocks_nearby(self.store, trace))
 
     def services(self, asked: Parameters) -> dict[str, Any]:
@@ -362,7 +345,7 @@ class Answers:
         parameters.only(asked, frozenset({"format"}))
         identity = parse_trace_id(trace_id)
         if self.store.trace(identity) is None:
-            raise UnknownTrace(trace_id_hex(identity), self._why_unknown())
+            raise UnknownTrace(trace_id_hex(identity), self.why_unknown())
         return self.export({**asked, "trace": [trace_id_hex(identity)]})
 
     def status(self) -> dict[str, Any]:
@@ -374,7 +357,8 @@ class Answers:
         document["problems"] = [_problem(problem) for problem in status.problems]
         return {"version": self.version, "addresses": dict(self.addresses), **document}
 
-    def _why_unknown(self) -> tuple[str, ...]:
+    def why_unknown(self) -> tuple[str, ...]:
+        """What may be the reason that a trace is not here."""
         reasons = [
             "it was not sampled, or its exporter has not sent it yet",
             "it is older than the retention (--retain-days, --retain-bytes)",

@@ -37,7 +37,8 @@ def as_json(document: Any) -> Response:
     return Response(encoded(document), media_type="application/json")
 
 
-def _streamed(export: Export) -> Response:
+def streamed(export: Export) -> Response:
+    """An export, chunk by chunk, as a file to save."""
     # The file name is made of our own words, never of telemetry.
     disposition = f'attachment; filename="{export.file_name}"'
     return StreamingResponse(
@@ -67,7 +68,7 @@ def api_router(answers: Answers) -> APIRouter:
 
     @router.get("/traces/{trace_id}/export", summary="One trace in another format")
     def export_trace(trace_id: str, request: Request) -> Response:
-        return _streamed(answers.export_trace(trace_id, asked(request)))
+        return streamed(answers.export_trace(trace_id, asked(request)))
 
     @router.get("/critical-path", summary="Where the time of all matching traces went")
     def critical_path(request: Request) -> Response:
@@ -143,7 +144,7 @@ def api_router(answers: Answers) -> APIRouter:
 
     @router.get("/export", summary="Telemetry as a stream")
     def export(request: Request) -> Response:
-        return _streamed(answers.export(asked(request)))
+        return streamed(answers.export(asked(request)))
 
     @router.post("/sql", summary="One read-only SELECT")
     def sql(question: SqlQuestion) -> Response:

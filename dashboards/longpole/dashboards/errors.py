@@ -28,6 +28,13 @@ class UnknownTrace(LongpoleError):
         self.reasons = reasons
 
 
+class UnknownSpan(LongpoleError):
+    """The trace has no such span, or it has expired."""
+
+    def __init__(self, span_id: str, trace_id: str) -> None:
+        super().__init__(f"trace {trace_id[:80]} has no span {span_id}")
+
+
 class UnknownService(LongpoleError):
     """No span of that service is stored for that time."""
 
@@ -55,6 +62,7 @@ class TooManyWatchers(LongpoleError):
 # First match counts, so subclasses stand before their bases.
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
+    (UnknownSpan, Refusal(404, "unknown_span")),
     (UnknownService, Refusal(404, "unknown_service")),
     (NothingTypical, Refusal(404, "nothing_typical")),
     (InvalidId, Refusal(400, "invalid_id")),

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from longpole.analyzer.explain import explain
+from longpole.analyzer.reports.clocks_nearby import clocks_nearby
 from longpole.dashboards.errors import BadQuestion
+from longpole.dashboards.sql_rows import encoded
 from longpole.formats import otlp
 from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
+from longpole.model.trace import Trace
 from longpole.storage.ports import Exporter, TraceReader
 
 
@@ -55,16 +59,11 @@ def _jaeger(source: Source, signal: Signal, query: TraceQuery | None) -> Iterato
     from longpole.formats.rows import telemetry_of_spans
 
     # Jaeger's document groups by trace, so it is written trace by trace, each one whole.
-    found = source.find_traces(query or TraceQuery(limit=None)).traces
     yield b'{"data":['
     separator = b""
-    for trace_hi, trace_lo in zip(
-        found.column("trace_hi").to_pylist(), found.column("trace_lo").to_pylist(), strict=True
-    ):
-        trace = source.trace(join_trace_id(trace_hi, trace_lo))
-        if trace is not None:
-            yield separator + _inside(jaeger.encode(telemetry_of_spans(trace.spans).tables))
-            separator = b","
+    for trace in _traces(source, query):
+        yield separator + _inside(jaeger.encode(telemetry_of_spans(trace.spans).tables))
+        separator = b","
     yield b"]}\n"
 
 
@@ -85,6 +84,42 @@ def _zipkin_array(telemetry: Telemetry) -> bytes:
     return zipkin.encode(telemetry.tables)
 
 
+def _chrome(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    from longpole.analyzer.reports.trace_profile import trace_events
+
+    yield b'{"displayTimeUnit":"ms","traceEvents":['
+    separator, process = b"", 1
+    for trace in _traces(source, query):
+        e = explain(trace, None, clocks_nearby(source, trace))
+        for event in trace_events(e, e.spans.sent, process):
+            yield separator + encoded(event)
+            separator = b",\n"
+        process += e.service_count + 1
+    yield b"]}\n"
+
+
+def _speedscope(source: Source, signal: Signal, query: TraceQuery | None) -> Iterator[bytes]:
+    from longpole.analyzer.reports.trace_profile import path_profile, speedscope_file
+
+    frames: dict[str, int] = {}
+    profiles = [
+        path_profile(explain(trace, None, clocks_nearby(source, trace)), frames)
+        for trace in _traces(source, query)
+    ]
+    yield encoded(speedscope_file(frames, profiles)) + b"\n"
+
+
+def _traces(source: Source, query: TraceQuery | None) -> Iterator[Trace]:
+    """The matching traces, whole, one after the other."""
+    found = source.find_traces(query or TraceQuery(limit=None)).traces
+    for trace_hi, trace_lo in zip(
+        found.column("trace_hi").to_pylist(), found.column("trace_lo").to_pylist(), strict=True
+    ):
+        trace = source.trace(join_trace_id(trace_hi, trace_lo))
+        if trace is not None:
+            yield trace
+
+
 def _inside(document: bytes) -> bytes:
     """What stands between the outermost brackets of an array."""
     return document[document.index(b"[") + 1 : document.rindex(b"]")].strip()
@@ -99,6 +134,8 @@ FORMATS = {
         Format("otlp-protobuf", "application/x-protobuf", "binpb", _EVERY, _protobuf),
         Format("jaeger-json", "application/json", "json", _TRACES, _jaeger),
         Format("zipkin-json", "application/json", "json", _TRACES, _zipkin),
+        Format("chrome", "application/json", "json", _TRACES, _chrome),
+        Format("speedscope", "application/json", "speedscope.json", _TRACES, _speedscope),
     )
 }
 

@@ -6,17 +6,19 @@ import gzip
 from collections.abc import Callable
 from time import perf_counter_ns
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from longpole.dashboards import lpt1
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.api import asked
-from longpole.dashboards.trace_views import TraceView
+from longpole.dashboards.api import as_json, asked
+from longpole.dashboards.trace_questions import find_in_trace, span_document, trace_state, viewed
+from longpole.dashboards.trace_views import KeptView
 
 # A state of a settled trace never changes, and an address with `r` names the state.
 FOR_GOOD = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
-_LEAST_GZIPPED = 1_000
+_NOT_KEPT = {"Cache-Control": "no-store"}
 _GZIP_LEVEL = 1  # higher ones take several times as long for a tenth less
 
 
@@ -27,7 +29,7 @@ def trace_data_router(answers: Answers) -> APIRouter:
     @router.get("/columns", summary="Every span of a trace as arrays (LPT1)")
     def columns(trace_id: str, request: Request) -> Response:
         began = perf_counter_ns()
-        view, selected = answers.trace_columns(trace_id, asked(request))
+        view, selected = viewed(answers, trace_id, asked(request))
         return _answer(
             request, view, "columns" if selected < 0 else f"columns.{selected}", lpt1.MEDIA_TYPE,
             lambda: view.encoded(selected), began,
@@ -36,18 +38,34 @@ def trace_data_router(answers: Answers) -> APIRouter:
     @router.get("/ids", summary="The span ids of a trace in the order of its columns")
     def ids(trace_id: str, request: Request) -> Response:
         began = perf_counter_ns()
-        view, _ = answers.trace_columns(trace_id, asked(request))
+        view, _ = viewed(answers, trace_id, asked(request))
         return _answer(
             request, view, "ids", "application/octet-stream",
             lambda: lpt1.encoded_ids(view.columns), began,
         )  # fmt: skip
+
+    @router.get("/find", summary="Which spans of a trace fit a question, a bit for each row")
+    def find(trace_id: str, request: Request) -> Response:
+        found = find_in_trace(answers, trace_id, asked(request))
+        bits = np.packbits(found, bitorder="little").tobytes()
+        return Response(bits, media_type="application/octet-stream", headers=_NOT_KEPT)
+
+    @router.get("/spans/{span_id}", summary="All that is known of one span")
+    def span(trace_id: str, span_id: str, request: Request) -> Response:
+        return as_json(span_document(answers, trace_id, span_id, asked(request)))
+
+    @router.get("/state", summary="Whether a trace is there and settled, and in what version")
+    def state(trace_id: str) -> Response:
+        response = as_json(trace_state(answers, trace_id))
+        response.headers.update(_NOT_KEPT)
+        return response
 
     return router
 
 
 def _answer(
     request: Request,
-    view: TraceView,
+    view: KeptView,
     what: str,
     media_type: str,
     body_of: Callable[[], bytes],
@@ -63,10 +81,15 @@ def _answer(
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     explained = perf_counter_ns()
-    body = body_of()
-    if len(body) >= _LEAST_GZIPPED and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, _GZIP_LEVEL)
+    is_packed = "gzip" in request.headers.get("accept-encoding", "")
+    if is_packed:
         headers["Content-Encoding"] = "gzip"
+
+    def made() -> bytes:
+        return gzip.compress(body_of(), _GZIP_LEVEL) if is_packed else body_of()
+
+    # Asked for again by the next reader; what selects a span is only for one.
+    body = view.once(f"{what} {is_packed}", made) if "." not in what else made()
     done = perf_counter_ns()
     headers["Server-Timing"] = (
         f"explain;dur={(explained - began) / 1e6:.1f}, encode;dur={(done - explained) / 1e6:.1f}"

@@ -1,84 +1,154 @@
-"""Views of a trace: what its page, its columns, its panels and its find all read, worked out once.
+"""Keeps views of traces: a page, its columns, its panels and its find read the same one.
 
-A view belongs to one state of one trace (`TraceView.version`), so whatever has that version in
-its address never changes.
+A view belongs to one state of one trace (`KeptView.version`), so whatever has that version in its
+address never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from longpole.analyzer.critical_path import PathOptions
-from longpole.analyzer.explain import explain
-from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
-from longpole.analyzer.reports.clocks_nearby import clocks_nearby
-from longpole.analyzer.reports.trace_columns.columns import TraceColumns, trace_columns
-from longpole.analyzer.reports.trace_columns.marks import marks_of
-from longpole.analyzer.reports.trace_report import problem_document
-from longpole.analyzer.verdict import verdict_of
+from longpole.analyzer.reports.trace_columns.columns import TraceColumns
+from longpole.analyzer.reports.trace_view import TraceView, trace_view
 from longpole.dashboards.lpt1 import encoded_columns
-from longpole.storage.ports import TraceReader
+from longpole.storage.ports import TraceReader, TraceVersion
+
+MOST_BYTES = 256 << 20
+_OF_A_VIEW, _OF_A_NAME, _OF_A_LOG = 50_000, 300, 1_000  # bytes, roughly
+_Key: TypeAlias = tuple[int, PathOptions]
 
 
-@dataclass(frozen=True, slots=True)
-class TraceView:
-    """One state of a trace. `facts` are what the header of its columns says beside them,
-    `numbers` those that give services their colours."""
+@dataclass(slots=True)
+class KeptView:
+    """A view and what was made of it. `numbers` give services their colours."""
 
-    version: str
-    is_settled: bool
-    columns: TraceColumns
-    facts: Mapping[str, Any]
+    view: TraceView
     numbers: Mapping[str, int]
+    made: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Tells states of the trace apart; part of addresses."""
+        return version_of(self.view.state)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether this state is final, as far as anybody knows."""
+        return self.view.state.is_settled
+
+    @property
+    def columns(self) -> TraceColumns:
+        """The trace by row."""
+        return self.view.columns
 
     def encoded(self, selected: int = -1) -> bytes:
         """The columns as LPT1."""
-        return encoded_columns(self.columns, self.facts, self.numbers, selected)
+        summary, state = self.view.summary, self.view.state
+        facts = {
+            "revision": state.revision,
+            "settled": state.is_settled,
+            "problems": summary["problems"],
+            "completeness": summary["completeness"],
+        }
+        return encoded_columns(self.columns, facts, self.numbers, selected)
+
+    def once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """What `make` gives, made at the first question for that name."""
+        if name not in self.made:
+            self.made[name] = make()
+        return self.made[name]
+
+    @property
+    def weight(self) -> int:
+        """Bytes that this takes, roughly."""
+        columns = self.columns
+        arrays = (
+            *columns.arrays.values(), columns.span_ids, columns.starts_ns, columns.durations_ns,
+            columns.self_ns, columns.critical_ns, columns.sources, columns.bounds_ns,
+            columns.order.indices, columns.order.rows, columns.order.parents,
+            columns.order.depths, columns.order.subtrees,
+        )  # fmt: skip
+        names = len(columns.operations) + len(columns.services) + len(columns.groups)
+        held = sum(array.nbytes for array in arrays) + sum(map(len, self.made.values()))
+        return held + _OF_A_VIEW + _OF_A_NAME * names + _OF_A_LOG * len(self.view.logs)
+
+
+def version_of(state: TraceVersion) -> str:
+    """A word for that state, for addresses."""
+    return f"{state.revision}-{state.span_rows}-{state.log_rows}"
 
 
 class TraceViews:
-    """Hands out views."""
+    """The views last asked for, up to `most_bytes` together (the newest always). Threads that ask
+    for the same one wait for the first of them instead of working it out again."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, KeptView] = OrderedDict()
+        self._making: dict[_Key, tuple[threading.Lock, int]] = {}
 
     def view(
         self, reader: TraceReader, trace_id: int, options: PathOptions, thresholds: Thresholds
-    ) -> TraceView | None:
+    ) -> KeptView | None:
         """The view of a trace as it is now; None for an unknown id."""
-        return trace_view(reader, trace_id, options, thresholds)
+        # The state is asked for first: what arrives in between makes the view newer than it says,
+        # and the next question makes it again.
+        state = reader.trace_version(trace_id)
+        if state is None:
+            return None
+        key = (trace_id, options)
+        kept = self._known(key, state)
+        if kept is not None:
+            return kept
+        with self._alone(key):
+            kept = self._known(key, state)
+            if kept is None:
+                view = trace_view(reader, trace_id, state, options, thresholds)
+                if view is None:
+                    return None
+                kept = KeptView(view, reader.service_colours())
+                self._keep(key, kept)
+            return kept
 
+    def _known(self, key: _Key, state: TraceVersion) -> KeptView | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept.view.state != state:
+                return None
+            self._kept.move_to_end(key)
+            return kept
 
-def trace_view(
-    reader: TraceReader, trace_id: int, options: PathOptions, thresholds: Thresholds
-) -> TraceView | None:
-    """The view of a trace as it is now; None for an unknown id."""
-    trace = reader.trace(trace_id)
-    if trace is None:
-        return None
-    logs = reader.logs_of_trace(trace_id)
-    e = explain(trace, options, clocks_nearby(reader, trace))
-    findings = detect(e, thresholds)
-    verdict = verdict_of(e, findings)
-    sent = ((index, e.spans.sent[row]) for index, row in enumerate(e.spans.rows))
-    done = e.completeness
-    return TraceView(
-        version=f"{done.revision}-{len(trace.spans)}-{len(logs)}",
-        is_settled=done.settled,
-        numbers=reader.service_colours(),
-        columns=trace_columns(e, verdict, findings, marks_of(e, sent, logs)),
-        facts={
-            "revision": done.revision,
-            "settled": done.settled,
-            "problems": [problem_document(problem) for problem in e.problems],
-            "completeness": {
-                "orphans": done.orphans,
-                "headless": done.headless,
-                "late": done.late,
-                "skew_shifts": done.skew_shifts,
-                "detached": done.detached,
-                "settled": done.settled,
-                "revision": done.revision,
-            },
-        },
-    )
+    def _keep(self, key: _Key, kept: KeptView) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = kept
+            weights = {key: kept.weight for key, kept in self._kept.items()}
+            total = sum(weights.values())
+            while total > self._most_bytes and len(self._kept) > 1:
+                oldest, _ = self._kept.popitem(last=False)
+                total -= weights[oldest]
+
+    @contextmanager
+    def _alone(self, key: _Key) -> Iterator[None]:
+        """Inside, no other thread is here with the same key."""
+        with self._lock:
+            mine, waiting = self._making.get(key, (threading.Lock(), 0))
+            self._making[key] = (mine, waiting + 1)
+        try:
+            with mine:
+                yield
+        finally:
+            with self._lock:
+                _, waiting = self._making[key]
+                if waiting > 1:
+                    self._making[key] = (mine, waiting - 1)
+                else:
+                    del self._making[key]

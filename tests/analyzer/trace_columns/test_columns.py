@@ -11,28 +11,46 @@ from hypothesis import strategies as st
 
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.detect import detect
+from longpole.analyzer.path_spans import (
+    ANALYSIS_ATTRIBUTES,
+    spans_of_trace,
+    spans_of_whole_traces,
+)
 from longpole.analyzer.reports.trace_columns import columns as c
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns, trace_columns
 from longpole.analyzer.reports.trace_columns.marks import EXCEPTION, LOG, marks_of
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.verdict import verdict_of
+from longpole.formats.rows import telemetry_of_spans
+from longpole.model.clock import ManualClock
 from longpole.model.log import LogRecord
 from longpole.model.span import Span, SpanEvent, SpanLink
 from longpole.model.trace import Trace
+from longpole.storage.memory import MemoryStore
 from tests.analyzer.random_trees import any_spans, copied_spans, trees
 from tests.analyzer.span_builders import TRACE_ID, span, trace
 
 
-def columns_of(e: Explanation, logs: tuple[LogRecord, ...] = ()) -> TraceColumns:
+def drawn(sent: Trace, logs: tuple[LogRecord, ...] = ()) -> tuple[Explanation, TraceColumns]:
+    """A trace explained from the columns of storage, as its page does it."""
+    store = MemoryStore(ManualClock())
+    store.submit(telemetry_of_spans(sent.spans), 0).result()
+    whole = store.whole_traces([TRACE_ID], ANALYSIS_ATTRIBUTES)
+    spans = [held for _, held in spans_of_whole_traces(whole)] or [spans_of_trace(sent)]
+    e = explain(spans[0])
     findings = detect(e)
-    sent = ((index, e.spans.sent[row]) for index, row in enumerate(e.spans.rows))
-    return trace_columns(e, verdict_of(e, findings), findings, marks_of(e, sent, logs))
+    marks = marks_of(e, whole, store.events_of_trace(TRACE_ID), logs)
+    return e, trace_columns(e, verdict_of(e, findings), findings, marks)
+
+
+def columns_of(sent: Trace, logs: tuple[LogRecord, ...] = ()) -> TraceColumns:
+    return drawn(sent, logs)[1]
 
 
 @given(st.one_of(trees(), any_spans(), copied_spans()))
 def test_columns_say_what_the_report_says(sent: Trace) -> None:
-    e = explain(sent)
-    columns, rows = columns_of(e), trace_report(e, include_spans=True)["spans"]
+    e, columns = drawn(sent)
+    rows = trace_report(e, include_spans=True)["spans"]
     flags = columns.arrays["flags"]
     names = [(columns.services[service], name) for name, service in columns.operations]
     assert [f"{i:016x}" for i in columns.span_ids.tolist()] == [row["span_id"] for row in rows]
@@ -56,7 +74,7 @@ def test_columns_say_what_the_report_says(sent: Trace) -> None:
 
 @given(st.one_of(trees(), any_spans()))
 def test_a_subtree_is_the_rows_that_follow_its_root(sent: Trace) -> None:
-    columns = columns_of(explain(sent))
+    columns = columns_of(sent)
     parents, depths = columns.order.parents.tolist(), columns.order.depths.tolist()
     for row, size in enumerate(columns.order.subtrees.tolist()):
         below = {row}
@@ -69,7 +87,7 @@ def test_a_subtree_is_the_rows_that_follow_its_root(sent: Trace) -> None:
 
 @given(st.one_of(trees(), any_spans()))
 def test_self_time_is_what_no_child_covers(sent: Trace) -> None:
-    columns = columns_of(explain(sent))
+    columns = columns_of(sent)
     starts = columns.starts_ns.tolist()
     ends = (columns.starts_ns + columns.durations_ns).tolist()
     parents = columns.order.parents.tolist()
@@ -83,7 +101,7 @@ def test_self_time_is_what_no_child_covers(sent: Trace) -> None:
 
 @given(trees())
 def test_segments_partition_the_root(sent: Trace) -> None:
-    columns = columns_of(explain(sent))
+    columns = columns_of(sent)
     begins, ends = columns.arrays["seg_start"].tolist(), columns.arrays["seg_end"].tolist()
     bounds = [columns.root_start_ns, *ends]
     assert begins == bounds[:-1] if ends else columns.root_start_ns == columns.root_end_ns
@@ -103,7 +121,7 @@ def test_events_exceptions_logs_and_links_hang_on_their_rows() -> None:
         time_unix_nano=350, observed_time_unix_nano=0, trace_id=TRACE_ID, span_id=2,
         severity_number=13, severity_text="", body="slow",
     )  # fmt: skip
-    columns = columns_of(explain(trace([root, child])), (log, replace(log, span_id=99)))
+    columns = columns_of(trace([root, child]), (log, replace(log, span_id=99)))
     arrays, flags = columns.arrays, columns.arrays["flags"].tolist()
     assert arrays["mark_row"].tolist() == [1, 1, 1]
     assert arrays["mark_time"].tolist() == [150, 200, 250]
@@ -122,7 +140,7 @@ def test_orphan_and_detached_trees_are_marked_to_their_leaves() -> None:
         span(1, 0, 0, 100), span(2, 99, 10, 50), span(3, 2, 20, 30),
         span(4, 1, 10, 20, kind=4), span(5, 4, 10, 90, kind=5), span(6, 5, 20, 30),
     ]  # fmt: skip
-    columns = columns_of(explain(trace(spans)))
+    columns = columns_of(trace(spans))
     by_id = dict(zip(columns.span_ids.tolist(), columns.arrays["flags"].tolist(), strict=True))
     assert {i for i, bits in by_id.items() if bits & c.ORPHAN} == {2, 3}
     assert {i for i, bits in by_id.items() if bits & c.ASYNC} == {5, 6}
@@ -153,7 +171,7 @@ def has_all_rows(deep: int, wide: int) -> None:
         "wide": [span(1, 0, 0, 10**6), *(span(i, 1, i, i + 9) for i in range(2, wide + 2))],
     }
     for name, spans in shapes.items():
-        columns = columns_of(explain(trace(spans)))
+        columns = columns_of(trace(spans))
         assert columns.span_ids.size == len(spans), name
         assert columns.axis.length_ns // columns.axis.tick_ns < 2**32, name
         assert int(columns.arrays["depth"].max()) < 2**16, name
@@ -161,7 +179,7 @@ def has_all_rows(deep: int, wide: int) -> None:
 
 
 def test_no_spans_have_no_rows() -> None:
-    columns = columns_of(explain(trace([])))
+    columns = columns_of(trace([]))
     assert columns.span_ids.size == 0
     assert columns.root == -1
     assert not columns.opened
@@ -170,6 +188,6 @@ def test_no_spans_have_no_rows() -> None:
 def test_a_clock_of_another_decade_does_not_press_the_trace_into_one_pixel() -> None:
     now = 1_767_323_045 * 10**9
     spans = [span(1, 0, now, now + 10**9), span(2, 1, 0, 10)]
-    columns = columns_of(explain(trace(spans)))
+    columns = columns_of(trace(spans))
     assert columns.axis.tick_ns <= 1024
     assert columns.root_end_ns - columns.root_start_ns == 10**9

@@ -10,14 +10,14 @@ from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
-from longpole.storage.ports import TraceReader
+from longpole.storage.ports import TraceReader, TraceState
 
 # Of the traces around one, the last so many before a few seconds after it are looked at.
 NEARBY_TRACES = 300
 BEFORE_NS, AFTER_NS = 300_000_000_000, 5_000_000_000
 
 
-def clocks_nearby(reader: TraceReader, trace: Trace) -> Clocks:
+def clocks_nearby(reader: TraceReader, trace: Trace | TraceState) -> Clocks:
     """The clocks that a settled trace was settled with, so that it shows the path of its derived
     rows; for any other one what its own calls and those of traces around it prove."""
     stored = clocks_of_text(trace.clocks)

@@ -19,17 +19,14 @@ from longpole.analyzer.correlation.log_lines import (
 from longpole.analyzer.correlation.metric_moves import MetricMove, moves_of
 from longpole.analyzer.correlation.metric_series import Series, series_of
 from longpole.analyzer.correlation.nearby_logs import NearbyPattern, merged, nearby_patterns
-from longpole.analyzer.correlation.red_context import Red, red_context
 from longpole.analyzer.correlation.settings import ContextSettings
 from longpole.analyzer.correlation.template_changes import Pattern, TemplateState, patterns_of
 from longpole.analyzer.explain import Explanation
+from longpole.analyzer.reports.usual_runs import Run, time_around, usual_runs
 from longpole.model.ids import parse_span_id, span_id_hex
 from longpole.model.query import LogQuery, MetricQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader
-
-_LATEST = (1 << 63) - 1
-_EARLIEST = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +101,7 @@ def _of(
 
 
 def _range(e: Explanation, before: int, after: int) -> TimeRange:
-    start, end = e.start_unix_nano, e.start_unix_nano + e.duration_ns
-    return TimeRange(max(_EARLIEST, start - before), min(_LATEST, end + after + 1))
+    return time_around((e.start_unix_nano, e.duration_ns), before, after)
 
 
 def _place(
@@ -217,35 +213,11 @@ def _red(
     reader: TraceReader, e: Explanation, index: int, settings: ContextSettings
 ) -> dict[str, Any] | None:
     spans = e.spans
-    around = _range(e, settings.around_ns, settings.around_ns)
-    rows = reader.red_rows(
-        _range(e, settings.before_ns + settings.around_ns, settings.around_ns),
-        spans.services[index],
-        spans.names[index],
-    ).to_pylist()
-    duration = spans.ends[index] - spans.starts[index]
-    found = red_context(
-        rows, duration, spans.kinds[index], (around.start_unix_nano, around.end_unix_nano)
-    )
-    if found is None:
-        return None
-    return {
-        "others": found.others,
-        "faster_share_low": round(found.faster_low, 6),
-        "faster_share_high": round(found.faster_high, 6),
-        "now": _rates(found.now),
-        "before": _rates(found.before) if found.before is not None else None,
-    }
-
-
-def _rates(red: Red) -> dict[str, Any]:
-    return {
-        "count": red.count,
-        "rate_per_second": round(red.rate, 6),
-        "error_ratio": round(red.error_ratio, 6),
-        "p50_ns": red.p50_ns,
-        "p95_ns": red.p95_ns,
-    }
+    run = Run(
+        spans.services[index], spans.names[index], spans.kinds[index],
+        spans.ends[index] - spans.starts[index],
+    )  # fmt: skip
+    return usual_runs(reader, run, (e.start_unix_nano, e.duration_ns), settings)
 
 
 def _line(line: LogLine) -> dict[str, Any]:

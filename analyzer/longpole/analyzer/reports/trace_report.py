@@ -12,6 +12,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import PathSegment
 from longpole.analyzer.reports.findings_report import finding_document
 from longpole.analyzer.verdict import VerdictEntry, is_unusual, verdict_line, verdict_of
+from longpole.model.finding import Finding
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.log import LogRecord
 from longpole.model.problem import Problem
@@ -19,6 +20,7 @@ from longpole.model.span import AttributeValue, Span, SpanKind, StatusCode
 from longpole.model.trace import Trace
 
 _DEFAULTS = Thresholds()
+_KINDS, _STATUSES = frozenset(SpanKind), frozenset(StatusCode)
 
 
 def trace_report(
@@ -39,12 +41,28 @@ def trace_report(
     is given.
     """
     e = explanation
-    ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
-    has_root = e.root >= 0
     others = other_trees(e)
     findings = detect(e, thresholds)
-    verdict = verdict_of(e, findings)
-    document: dict[str, Any] = {
+    document = trace_summary(e, findings, verdict_of(e, findings))
+    document |= {
+        "segments": [segment_document(e, segment) for segment in e.segments],
+        "logs": [log_document(record) for record in logs],
+        "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
+        "asynchronous": [_tree(e, t) for t in others if t.reason != "orphan"],
+    }
+    if include_spans:
+        document["spans"] = _spans(e, trace)
+    return document
+
+
+def trace_summary(
+    explanation: Explanation, findings: Sequence[Finding], verdict: Sequence[VerdictEntry]
+) -> dict[str, Any]:
+    """What `trace_report` says without a list that grows with the trace."""
+    e = explanation
+    ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
+    has_root = e.root >= 0
+    return {
         "trace_id": trace_id_hex(e.trace_id),
         "start_unix_nano": e.start_unix_nano,
         "duration_ns": e.duration_ns,
@@ -78,9 +96,7 @@ def trace_report(
         "is_unusual": is_unusual(verdict),
         "verdict_line": verdict_line(verdict),
         "verdict": [_entry(entry) for entry in verdict],
-        "segments": [segment_document(e, segment) for segment in e.segments],
         "findings": [finding_document(finding) for finding in findings],
-        "logs": [_log(record) for record in logs],
         "problems": [problem_document(problem) for problem in e.problems],
         "shifts": [
             {
@@ -92,12 +108,7 @@ def trace_report(
             }
             for shift in e.clocks.shifts
         ],
-        "orphan_trees": [_tree(e, t) for t in others if t.reason == "orphan"],
-        "asynchronous": [_tree(e, t) for t in others if t.reason != "orphan"],
     }
-    if include_spans:
-        document["spans"] = _spans(e, trace)
-    return document
 
 
 def _entry(entry: VerdictEntry) -> dict[str, Any]:
@@ -148,7 +159,8 @@ def _tree(e: Explanation, tree: OtherTree) -> dict[str, Any]:
     }
 
 
-def _log(record: LogRecord) -> dict[str, Any]:
+def log_document(record: LogRecord) -> dict[str, Any]:
+    """A log record, as `logs` of the document lists it."""
     body = record.body
     return {
         "time_unix_nano": record.time_unix_nano or record.observed_time_unix_nano,
@@ -193,11 +205,11 @@ def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
             "depth": depth,
             "service": spans.services[index],
             "operation": spans.names[index],
-            "kind": _name(SpanKind, spans.kinds[index]),
+            "kind": kind_name(spans.kinds[index]),
             "start_unix_nano": spans.starts[index],
             "sent_start_unix_nano": e.sent_start(index),
             "duration_ns": spans.ends[index] - spans.starts[index],
-            "status": _name(StatusCode, spans.status_codes[index]),
+            "status": status_name(spans.status_codes[index]),
             "status_message": spans.status_messages[index],
             "on_path": index in on_path,
             "critical_ns": e.critical_ns.get(index, 0),
@@ -205,13 +217,13 @@ def _spans(e: Explanation, trace: Trace | None) -> list[dict[str, Any]]:
         }
         span = sent.get(index)
         if span is not None:
-            row["attributes"] = {k: _plain(v) for k, v in span.attributes.items()}
-            row["resource"] = {k: _plain(v) for k, v in span.resource.attributes.items()}
+            row["attributes"] = {k: plain_value(v) for k, v in span.attributes.items()}
+            row["resource"] = {k: plain_value(v) for k, v in span.resource.attributes.items()}
             row["events"] = [
                 {
                     "time_unix_nano": event.time_unix_nano + e.offsets_ns.get(index, 0),
                     "name": event.name,
-                    "attributes": {k: _plain(v) for k, v in event.attributes.items()},
+                    "attributes": {k: plain_value(v) for k, v in event.attributes.items()},
                 }
                 for event in span.events
             ]
@@ -240,15 +252,17 @@ def _sent_spans(e: Explanation, trace: Trace | None) -> dict[int, Span]:
     return {index: span for index, span in found if span is not None}
 
 
-def _name(names: type[SpanKind] | type[StatusCode], number: int) -> str:
-    """OTLP's name in lower case, or the number as it came."""
-    try:
-        return names(number).name.lower()
-    except ValueError:
-        return str(number)
+def kind_name(number: int) -> str:
+    """OTLP's name of a span kind in lower case, or the number as it came."""
+    return SpanKind(number).name.lower() if number in _KINDS else str(number)
 
 
-def _plain(value: AttributeValue) -> Any:
+def status_name(number: int) -> str:
+    """OTLP's name of a status code in lower case, or the number as it came."""
+    return StatusCode(number).name.lower() if number in _STATUSES else str(number)
+
+
+def plain_value(value: AttributeValue) -> Any:
     """A value that JSON can hold: bytes as hex, numbers that JSON lacks as text."""
     if isinstance(value, bytes):
         return value.hex()

@@ -23,8 +23,11 @@ from longpole.cli.options import client_options, resolved
     "form",
     default="otlp-json",
     show_default=True,
-    type=click.Choice(["otlp-json", "otlp-protobuf", "jaeger-json", "zipkin-json"]),
-    help="otlp-json writes one request a line",
+    type=click.Choice(
+        ["otlp-json", "otlp-protobuf", "jaeger-json", "zipkin-json", "chrome", "speedscope"]
+    ),
+    help="otlp-json writes one request a line; chrome is for Perfetto, speedscope has the "
+    "critical path as a profile",
 )
 @click.option(
     "--signal",

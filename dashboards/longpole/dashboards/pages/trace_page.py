@@ -1,4 +1,4 @@
-"""The page of one trace: verdict and time ribbon first, then every span."""
+"""The page of one trace: verdict and time ribbon first, then the viewer or a table of spans."""
 
 from __future__ import annotations
 
@@ -9,95 +9,159 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from longpole.analyzer.reports.trace_report import log_document
+from longpole.analyzer.reports.usual_runs import Run, usual_runs
+from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.api import asked
+from longpole.dashboards.api import asked, streamed
+from longpole.dashboards.errors import UnknownTrace
+from longpole.dashboards.pages import span_panel
 from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.pages.result_position import result_position
+from longpole.dashboards.pages.trace_links import TraceLinks
+from longpole.dashboards.pages.trace_ribbon import trace_ribbon
+from longpole.dashboards.pages.trace_table import table_rows
+from longpole.dashboards.pages.trace_verdict import other_findings, verdict_lines
 from longpole.dashboards.parameters import PATH_OPTIONS
-from longpole.dashboards.ribbon import ribbon
-from longpole.dashboards.time_axis import OUTSIDE, TimeAxis
+from longpole.dashboards.time_axis import OUTSIDE
+from longpole.dashboards.trace_questions import viewed
+from longpole.dashboards.trace_views import KeptView
+from longpole.model.ids import parse_trace_id, trace_id_hex
 
-# More rows than this do not help a reader and make the page slow; the path is always whole
-# up to the same number.
-MAX_ROWS = 2_000
-DEEPEST_INDENT = 24
-BAR_WIDTH = 1000
-_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
+MOST_LOGS = 200
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
+# Short names of export formats, for addresses.
+FORMATS = {"otlp": "otlp-json", "jaeger": "jaeger-json", "zipkin": "zipkin-json"}
+# An exporter sends every few seconds, so a trace that is not there yet is worth a few more looks.
+RETRY_SECONDS, MOST_RETRIES = 5, 6
 
 
 def routes(answers: Answers) -> APIRouter:
-    """Routes of this page."""
+    """Routes of this page and of its panels."""
     router = APIRouter()
+
+    @router.get("/traces/{trace_id}.json")
+    def exported(trace_id: str, request: Request) -> Response:
+        form = parameters.first(asked(request), "fmt") or "otlp"
+        return streamed(answers.export_trace(trace_id, {"format": [FORMATS.get(form, form)]}))
 
     @router.get("/traces/{trace_id}")
     def trace(trace_id: str, request: Request) -> Response:
-        options = {k: v for k, v in asked(request).items() if k in PATH_OPTIONS}
-        report = answers.trace(trace_id, {**options, "spans": ["tree"]})
-        return trace_page(request, report)
+        given = asked(request)
+        # What else is in the address is for the scripts, and an odd span selects nothing.
+        options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
+        span = given.get("span", [""])[-1]
+        if _SPAN_ID.fullmatch(span):
+            options["span"] = [span]
+        try:
+            kept, selected = viewed(answers, trace_id, options)
+        except UnknownTrace as error:
+            return _not_yet(request, parse_trace_id(trace_id), error, given)
+        return _page(answers, request, kept, selected, given)
 
+    router.include_router(span_panel.routes(answers))
     return router
 
 
-def trace_page(request: Request, report: Mapping[str, Any]) -> Response:
-    """One trace, from a report with its spans."""
-    rows = chosen_rows(report["spans"])
-    trace_path = f"/api/v1/traces/{quote(report['trace_id'])}"
+def _page(
+    answers: Answers,
+    request: Request,
+    kept: KeptView,
+    selected: int,
+    given: Mapping[str, Sequence[str]],
+) -> Response:
+    summary, columns = kept.view.summary, kept.columns
+    trace_id = summary["trace_id"]
+    links = TraceLinks.of(given)
+    row = selected if selected >= 0 else _first_row(kept)
+    rows = table_rows(columns)
+    options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
     return page(
         request,
         "trace.html",
         place="traces",
-        report=report,
-        ribbon=ribbon(report["segments"]),
-        rows=_with_bars(rows, _axis(report)),
+        report=summary,
+        kept=kept,
+        links=links,
+        lines=verdict_lines(kept.view),
+        others=other_findings(kept.view),
+        usual=_usual(answers, kept),
+        ribbon=trace_ribbon(columns),
+        position=result_position(answers, given, trace_id),
+        rows=rows,
         outside=OUTSIDE,
-        hidden=len(report["spans"]) - len(rows),
-        trace_path=trace_path,
-        columns_address=f"{trace_path}/columns{_search(asked(request))}",
+        hidden=columns.span_ids.size - len(rows),
+        logs=_logs(kept),
+        log_count=len(kept.view.logs),
+        depth=int(columns.order.depths.max()) + 1 if columns.span_ids.size else 0,
+        context=_context(answers, trace_id, given),
+        api=f"/api/v1/traces/{quote(trace_id)}",
+        columns_address=_address(trace_id, kept, options, given),
+        unknown_span=bool(given.get("span")) and selected < 0,
+        panel=span_panel.panel_values(answers, kept, row) if row >= 0 else None,
     )
 
 
-def _search(parameters: Mapping[str, Sequence[str]]) -> str:
-    """What the columns depend on, of the parameters of the page."""
-    passed = {key: parameters[key] for key in PATH_OPTIONS if key in parameters}
-    span = parameters.get("span", [""])[-1]
-    if _SPAN_ID.fullmatch(span):
-        passed["span"] = [span]
-    return f"?{urlencode(passed, doseq=True)}" if passed else ""
+def _first_row(kept: KeptView) -> int:
+    """The row that the viewer selects by itself."""
+    columns = kept.columns
+    return columns.bottlenecks[0].row if columns.bottlenecks else columns.root
 
 
-def chosen_rows(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """All spans in tree order; of very many the path first, then the first others."""
-    if len(spans) <= MAX_ROWS:
-        return list(spans)
-    chosen = {i for i, span in enumerate(spans) if span["on_path"]}
-    if len(chosen) > MAX_ROWS:
-        longest = sorted(chosen, key=lambda i: -int(spans[i]["critical_ns"]))
-        chosen = set(longest[:MAX_ROWS])
-    for index in range(len(spans)):
-        if len(chosen) >= MAX_ROWS:
-            break
-        chosen.add(index)
-    return [spans[index] for index in sorted(chosen)]
+def _address(
+    trace_id: str,
+    kept: KeptView,
+    options: Mapping[str, Sequence[str]],
+    given: Mapping[str, Sequence[str]],
+) -> str:
+    """Where the columns of this very state are, with the span to select."""
+    chosen = [(name, value) for name, values in options.items() for value in values]
+    span = [("span", value) for value in given.get("span", ())[-1:] if _SPAN_ID.fullmatch(value)]
+    query = urlencode([("r", kept.version), *chosen, *span])
+    return f"/api/v1/traces/{quote(trace_id)}/columns?{query}"
 
 
-def _axis(report: Mapping[str, Any]) -> TimeAxis:
-    begin = report["start_unix_nano"]
-    return TimeAxis.of(report["spans"], (begin, begin + report["duration_ns"]))
+def _usual(answers: Answers, kept: KeptView) -> dict[str, Any] | None:
+    """How the root compares with the other runs of its operation."""
+    columns, summary = kept.columns, kept.view.summary
+    if columns.root < 0:
+        return None
+    kind = int(columns.arrays["flags"][columns.root]) & 7
+    run = Run(summary["root"]["service"], summary["root"]["operation"], kind,
+              summary["duration_ns"])  # fmt: skip
+    trace = (summary["start_unix_nano"], summary["duration_ns"])
+    return usual_runs(answers.store, run, trace)
 
 
-def _with_bars(rows: Sequence[Mapping[str, Any]], axis: TimeAxis) -> list[dict[str, Any]]:
-    """Rows with `x` and `width` of their bars, the marks of what lies `outside`, and an
-    indentation class. A bar has at least 2 units, also at the right end."""
-    bars = []
-    for row in rows:
-        start, length, outside = axis.place(row)
-        width = max(2.0, length * BAR_WIDTH / axis.total_ns)
-        bars.append(
-            {
-                **row,
-                "x": min(start * BAR_WIDTH / axis.total_ns, BAR_WIDTH - width),
-                "width": width,
-                "outside": outside,
-                "indent": min(int(row["depth"]), DEEPEST_INDENT),
-            }
-        )
-    return bars
+def _context(
+    answers: Answers, trace_id: str, given: Mapping[str, Sequence[str]]
+) -> dict[str, Any] | None:
+    """What logs, metrics and history say, when it is asked for: it takes a while."""
+    if given.get("context") != ["1"]:
+        return None
+    options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
+    context: dict[str, Any] = answers.trace(trace_id, {**options, "context": ["1"]})["context"]
+    return context
+
+
+def _logs(kept: KeptView) -> list[Any]:
+    return [log_document(record) for record in kept.view.logs[:MOST_LOGS]]
+
+
+def _not_yet(
+    request: Request, trace_id: int, error: UnknownTrace, given: Mapping[str, Sequence[str]]
+) -> Response:
+    text = "".join(given.get("retry", ())[:1])
+    tries = int(text) if text.isdecimal() and len(text) < 3 else 0
+    return page(
+        request,
+        "trace_not_found.html",
+        404,
+        place="traces",
+        code=404,
+        message=str(error),
+        reasons=error.reasons,
+        state_address=f"/api/v1/traces/{trace_id_hex(trace_id)}/state",
+        retry_address=TraceLinks.of(given).to(retry=tries + 1) if tries < MOST_RETRIES else "",
+        retry_seconds=RETRY_SECONDS,
+    )

@@ -47,11 +47,12 @@ class Axis:
             tick *= 2
         return cls(begin, length, tick)
 
-    def offsets(self, times: Sequence[int]) -> Ints:
+    def offsets(self, times: Sequence[int] | Ints) -> Ints:
         """Unix nanoseconds as nanoseconds from `begin`, those outside at the nearer end."""
         end = self.begin + self.length_ns
         if self.begin < _LEAST // 2 or end > _MOST:  # differences would leave 64 bits
-            return np.array([min(max(t, self.begin), end) - self.begin for t in times], np.int64)
+            own = [int(time) for time in times]
+            return np.array([min(max(t, self.begin), end) - self.begin for t in own], np.int64)
         try:
             exact = np.array(times, np.int64)
         except OverflowError:

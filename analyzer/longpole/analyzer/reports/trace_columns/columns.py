@@ -68,7 +68,9 @@ class BottleneckRow:
 class TraceColumns:
     """A trace by row. `arrays` is what `docs/trace-columns.md` lists, in that order, times in
     ticks of `axis`; the `*_ns` columns have the exact nanoseconds, `starts_ns` from the start of
-    the axis. `operations` are (name, code of the service in `services`)."""
+    the axis. `operations` are (name, code of the service in `services`). `sources` leads to the
+    rows that the spans came from. `bounds_ns` are the bounds of the segments, one more than
+    there are."""
 
     trace_id: int
     axis: Axis
@@ -81,6 +83,8 @@ class TraceColumns:
     durations_ns: Ints
     self_ns: Ints
     critical_ns: Ints
+    sources: Ints
+    bounds_ns: Ints
     arrays: dict[str, Array]
     groups: Sequence[Group]
     gaps: Sequence[GapRow]
@@ -119,6 +123,7 @@ def trace_columns(
         spans, order, Rows(starts, ends, own, codes, names, failed), e.duration_ns
     )
     start_ticks = axis.ticks(starts)
+    bounds_ns = _bounds(e, axis)
     arrays: dict[str, Array] = {
         "start": start_ticks,
         "dur": axis.ticks(ends) - start_ticks,
@@ -130,9 +135,9 @@ def trace_columns(
         "flags": _flags(e, order, failed, marks),
         "group": member,
         "subtree": order.subtrees.astype(np.uint32),
-        **_segments(e, axis, order),
+        **_segments(e, axis, order, bounds_ns),
         **_marks(e, axis, order, marks),
-        "link_row": np.sort(order.rows[np.array(marks.linked, np.int64)]).astype(np.uint32),
+        "link_row": np.sort(order.rows[marks.linked]).astype(np.uint32),
     }
     named = _bottlenecks(e, order, verdict, findings)
     return TraceColumns(
@@ -147,6 +152,8 @@ def trace_columns(
         durations_ns=ends - starts,
         self_ns=own,
         critical_ns=critical,
+        sources=np.array(spans.rows, np.int64)[indices],
+        bounds_ns=bounds_ns,
         arrays=arrays,
         groups=groups,
         gaps=_gaps(e, axis, order),
@@ -190,14 +197,13 @@ def _flags(
     orphans = [root for root, kind in e.tree.roots.items() if kind is RootKind.ORPHAN]
     flags[_below(order, orphans)] |= ORPHAN
     flags[_below(order, list(e.detached))] |= ASYNC
-    flags[order.rows[np.array(marks.linked, np.int64)]] |= HAS_LINKS
+    flags[order.rows[marks.linked]] |= HAS_LINKS
     moved = [index for index, offset in e.offsets_ns.items() if offset]
     flags[order.rows[np.array(moved, np.int64)]] |= SHIFTED
-    of_marks = order.rows[np.array(marks.spans, np.int64)]
-    kind_of = np.array(marks.kinds, np.int64)
-    flags[of_marks[kind_of != LOG]] |= HAS_EVENTS
-    flags[of_marks[kind_of == EXCEPTION]] |= HAS_EXCEPTION
-    flags[of_marks[kind_of == LOG]] |= HAS_LOGS
+    of_marks = order.rows[marks.spans]
+    flags[of_marks[marks.kinds != LOG]] |= HAS_EVENTS
+    flags[of_marks[marks.kinds == EXCEPTION]] |= HAS_EXCEPTION
+    flags[of_marks[marks.kinds == LOG]] |= HAS_LOGS
     return flags.astype(np.uint16)
 
 
@@ -210,30 +216,34 @@ def _below(order: Preorder, roots: Sequence[int]) -> npt.NDArray[np.bool_]:
     return np.cumsum(edges)[:-1] > 0
 
 
-def _segments(e: Explanation, axis: Axis, order: Preorder) -> dict[str, Array]:
+def _bounds(e: Explanation, axis: Axis) -> Ints:
+    """Where the segments begin, and the end of the last one: they are contiguous."""
+    return axis.offsets([*e.segments.starts, *e.segments.ends[-1:]])
+
+
+def _segments(e: Explanation, axis: Axis, order: Preorder, bounds_ns: Ints) -> dict[str, Array]:
     code = {label: number for number, label in enumerate(Label)}
     segments = e.segments
     return {
         "seg_row": order.rows[np.array(segments.owners, np.int64)].astype(np.uint32),
-        "seg_start": axis.ticks(axis.offsets(segments.starts)),
-        "seg_end": axis.ticks(axis.offsets(segments.ends)),
+        "seg_start": axis.ticks(bounds_ns[:-1]),
+        "seg_end": axis.ticks(bounds_ns[1:]),
         "seg_label": np.array([code[label] for label in segments.labels], np.uint8),
     }
 
 
 def _marks(e: Explanation, axis: Axis, order: Preorder, marks: Marks) -> dict[str, Array]:
-    rows = order.rows[np.array(marks.spans, np.int64)]
-    put_right = [
-        time + e.offsets_ns.get(index, 0)
-        for index, time in zip(marks.spans, marks.times, strict=True)
-    ]
-    times = axis.offsets(put_right)
-    sequence = np.lexsort((np.array(marks.kinds, np.int64), times, rows))
+    rows = order.rows[marks.spans]
+    shifts = np.zeros(order.rows.size, np.int64)
+    for index, offset in e.offsets_ns.items():
+        shifts[index] = offset
+    times = axis.offsets(marks.times + shifts[marks.spans])
+    sequence = np.lexsort((marks.kinds, times, rows))
     return {
         "mark_row": rows[sequence].astype(np.uint32),
         "mark_time": axis.ticks(times)[sequence],
-        "mark_kind": np.array(marks.kinds, np.uint8)[sequence],
-        "mark_severity": np.array(marks.severities, np.uint8)[sequence],
+        "mark_kind": marks.kinds[sequence].astype(np.uint8),
+        "mark_severity": marks.severities[sequence].astype(np.uint8),
     }
 
 
