@@ -6,7 +6,7 @@ import { FLAG, KIND_MASK } from "./columns.js";
 
 const UNIT_NS = /** @type {Record<string, number>} */ ({ ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 });
 const DURATION = /^(>=|<=|>|<)(\d+(?:\.\d+)?)(ns|us|µs|ms|s|min|m|h)$/;
-const FIELD = /^(name|service|kind|is):(.+)$/;
+const FIELD = /^(name|service|kind|is|status):(.+)$/;
 
 /** Words; quotes keep blanks. @param {string} query @returns {string[]} */
 export function words(query) {
@@ -20,7 +20,7 @@ export function asksAttributes(query) {
 
 /**
  * Spans that fit all words, 1 for each. A word is a part of a name, service or kind, or one of `>100ms`, `<5ms`,
- * `name:`, `service:`, `kind:`, `is:error`, `is:critical`, `is:exception`.
+ * `name:`, `service:`, `kind:`, `status:error`, `is:error`, `is:critical`, `is:exception`.
  * @param {TraceModel} model @param {string} query @returns {Uint8Array}
  */
 export function findHere(model, query) {
@@ -33,7 +33,7 @@ export function findHere(model, query) {
     /** @type {(row: number) => boolean} */
     let fits;
     if (length) fits = lengthTest(dur, length[1], (Number(length[2]) * UNIT_NS[length[3]]) / model.tickNs);
-    else if (field?.[1] === "is") {
+    else if (field?.[1] === "is" || field?.[1] === "status") {
       const flag = { error: FLAG.ERROR, exception: FLAG.EXCEPTION, async: FLAG.ASYNC }[field[2]];
       fits = field[2] === "critical" ? (row) => critical[row] > 0 : (row) => (flags[row] & (flag ?? 0)) !== 0;
     } else {

@@ -11,7 +11,6 @@ import { inert } from "./inert.js";
 /** @typedef {import("./model.js").TraceModel} TraceModel */
 
 const RANKS = 3;
-const CIRCLED = "①②③";
 /**
  * @typedef {object} Row
  * @property {HTMLElement} box
@@ -35,7 +34,7 @@ const CIRCLED = "①②③";
 function makeRow() {
   const indent = element("span", { class: "indent", "aria-hidden": "true" });
   const caret = element("span", { class: "caret", "aria-hidden": "true" });
-  const rank = element("span", { class: "rank" });
+  const rank = element("span", { class: "rank", title: "Place in the verdict" });
   const badge = element("span", { class: "repeat" });
   const dot = element("span", { class: "key", "aria-hidden": "true" });
   const cross = element("span", { class: "cross" });
@@ -137,7 +136,7 @@ export function rowPool(host, model) {
     row.service.hidden = isSameAbove(code, span);
     const rank = ranks.get(code);
     row.rank.hidden = rank === undefined;
-    if (rank !== undefined) row.rank.textContent = CIRCLED[rank];
+    if (rank !== undefined) row.rank.textContent = String(rank + 1);
     row.operation.textContent = inert(group ? group.label || model.operation(span) : model.operation(span));
     const isError = !isGroup && model.has(code, FLAG.ERROR);
     const errors = model.errorsIn(code) - (isError ? 1 : 0);
