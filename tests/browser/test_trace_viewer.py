@@ -18,9 +18,6 @@ from tests.browser.watch import Watch
 pytestmark = pytest.mark.browser
 _STARTED = "() => window.__lp_perf?.started && window.__lp_perf['waterfall-painted']"
 
-# The details of a span, where the server has none; these tests are about the rows.
-_NO_DETAILS = "status of 404"
-
 
 def _opened(open_page: Open, name: str, query: str = "", **how: Any) -> Page:
     page = open_page(f"/traces/{told(name).hex}{query}", **how)
@@ -43,11 +40,8 @@ def _selected(page: Page) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", ["retry-storm", "straggler", "gap"])
-def test_bars_are_where_the_server_says(
-    open_page: Open, site: Site, watch: Callable[[], Watch], name: str
-) -> None:
+def test_bars_are_where_the_server_says(open_page: Open, site: Site, name: str) -> None:
     page = _opened(open_page, name)
-    watch().allow(_NO_DETAILS)
     page.keyboard.press("u")
     page.keyboard.press("]")
 
@@ -99,9 +93,8 @@ def test_the_page_makes_two_requests(open_page: Open, watch: Callable[[], Watch]
     assert paths == [f"/traces/{trace_id}", f"/api/v1/traces/{trace_id}/columns"]
 
 
-def test_everything_by_keyboard(open_page: Open, watch: Callable[[], Watch]) -> None:
+def test_everything_by_keyboard(open_page: Open) -> None:
     page = _opened(open_page, "retry-storm")
-    watch().allow(_NO_DETAILS)
     page.keyboard.press("e")
     assert page.evaluate("() => longpoleTrace.model.has(longpoleTrace.model.selected, 8)")
     page.keyboard.press("[")
@@ -132,9 +125,8 @@ def test_everything_by_keyboard(open_page: Open, watch: Callable[[], Watch]) -> 
     expect(page.get_by_role("dialog")).to_contain_text("next bottleneck")
 
 
-def test_what_is_seen_is_in_the_address(open_page: Open, watch: Callable[[], Watch]) -> None:
+def test_what_is_seen_is_in_the_address(open_page: Open) -> None:
     page = _opened(open_page, "retry-storm")
-    watch().allow(_NO_DETAILS)
     for key in ("e", "c", "u", "s"):
         page.keyboard.press(key)
     expect(page).to_have_url(re.compile(r"span=[0-9a-f]{16}.*t=\d+-\d+.*cp=1.*g=0"))
@@ -169,13 +161,43 @@ def test_the_table_stays_when_the_columns_are_no_good(
     expect(page.get_by_role("table").first).to_be_visible()
 
 
-def test_a_phone_has_names_above_bars_and_details_on_demand(
-    open_page: Open, watch: Callable[[], Watch]
-) -> None:
+def test_a_phone_has_names_above_bars_and_details_on_demand(open_page: Open) -> None:
     page = _opened(open_page, "n-plus-one", size=PHONE)
-    watch().allow(_NO_DETAILS)
     expect(page.get_by_role("complementary")).to_be_hidden()
     assert {row["height"] for row in _rows(page)} == {44}
     page.locator("[role=row].selected").click()
     expect(page.get_by_role("complementary")).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_details_follow_the_selection_and_come_with_the_page_at_first(open_page: Open) -> None:
+    page = _opened(open_page, "n-plus-one")
+    details = page.get_by_role("complementary", name="Details")
+    expect(details).to_contain_text("order_lines")
+    expect(details.get_by_text("db.system.name")).to_be_visible()
+    page.keyboard.press("Home")
+    page.get_by_role("row").nth(1).click()
+    expect(details.get_by_role("heading").first).to_contain_text("POST /checkout")
+    expect(details.get_by_text("db.system.name")).to_be_hidden()
+    details.get_by_label("Filter attributes").fill("no such attribute")
+    expect(details.locator("table.attributes tr:visible")).to_have_count(0)
+
+
+def test_attributes_are_found_by_the_server(open_page: Open) -> None:
+    page = _opened(open_page, "n-plus-one")
+    page.keyboard.press("f")
+    page.keyboard.type("db.system.name=postgresql")
+    expect(page.get_by_role("search").locator("output")).to_have_text(re.compile(r"/[1-9]\d*$"))
+    found = page.evaluate("() => longpoleTrace.model.matchRows.length")
+    assert found >= 48
+
+
+def test_links_of_the_verdict_select_in_place(open_page: Open, watch: Callable[[], Watch]) -> None:
+    page = _opened(open_page, "retry-storm")
+    page.keyboard.press("0")
+    before = len([path for path in watch().data_requests() if "/columns" in path])
+    page.get_by_role("region", name="Verdict").get_by_role("link").first.click()
+    truth = told("retry-storm")
+    assert _selected(page) == (truth.service, truth.operation)
+    expect(page.get_by_role("button", name="Critical")).to_have_attribute("aria-pressed", "true")
+    assert len([path for path in watch().data_requests() if "/columns" in path]) == before

@@ -28,7 +28,7 @@ if (host?.dataset.columns) {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     failed = why;
-    host.hidden = false;
+    host.classList.add("viewer");
     host.replaceChildren(element("p", { class: "warn", role: "status", text: `The viewer could not start: ${why}. The table below has the spans.` }));
     console.error(error);
   }

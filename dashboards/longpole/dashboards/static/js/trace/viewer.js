@@ -55,7 +55,6 @@ export function startViewer(host, model) {
   const template = host.querySelector("template[data-panel]");
   const first = template instanceof HTMLTemplateElement ? template.content : null;
   host.replaceChildren(tools, overview, crumbs, body, status, live);
-  host.hidden = false;
   host.classList.add("viewer");
 
   // ---- what views share ----
