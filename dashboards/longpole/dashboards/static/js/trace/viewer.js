@@ -176,8 +176,9 @@ export function startViewer(host, model) {
     const rest = innerHeight - above - KEEP_PX;
     const own = innerHeight - (body.getBoundingClientRect().top - host.getBoundingClientRect().top) - KEEP_PX;
     const most = rest >= LEAST_BODY_PX ? rest : Math.max(LEAST_BODY_PX, own);
-    // A short trace does not need a tall frame around it.
-    const wanted = (current ?? "waterfall") === "waterfall" ? Math.max(LEAST_BODY_PX, contentPx() + HEAD_PX) : most;
+    // A short trace does not need a tall frame around it, unless there are details beside it.
+    const isBeside = details_.isOpen() && innerWidth >= WIDE_PX;
+    const wanted = (current ?? "waterfall") === "waterfall" && !isBeside ? Math.max(LEAST_BODY_PX, contentPx() + HEAD_PX) : most;
     host.style.setProperty("--body-height", `${Math.round(Math.min(most, wanted))}px`);
     host.classList.toggle("docked-below", innerWidth < WIDE_PX);
     mounted.get(current ?? "waterfall")?.view.shown?.();
