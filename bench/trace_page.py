@@ -119,8 +119,8 @@ def ours(browser: Browser, server: ServerProcess, runs: int) -> dict[str, Any]:
         for key, name in (("]", "expand_all_ms"), ("b", "next_bottleneck_ms"),
                           ("e", "next_error_ms")):  # fmt: skip
             result[name] = answered(page, key)
-        result["scroll"] = moved(page, "[role=treegrid]", zooming=False)
-        result["zoom"] = moved(page, "[role=treegrid]", zooming=True)
+        result["scroll"] = moved(page, "#viewer .scroller", zooming=False)
+        result["zoom"] = moved(page, "#viewer .scroller", zooming=True)
         result["collapse_all_ms"] = answered(page, "[")
     finally:
         context.close()

@@ -54,5 +54,5 @@ def page_cases(story: Told, other: Told | None = None) -> tuple[PageCase, ...]:
         PageCase("alerts", "/alerts?since=7d", says=("does not evaluate Prometheus rule files",)),
         PageCase("status", "/status", says=("Coming in".upper(),)),
         PageCase("settings", "/settings", says=("Local time of this browser",)),
-        PageCase("compare", f"/compare?a={story.hex}&b={with_what}", says=name),
+        PageCase("compare-two", f"/compare?a={story.hex}&b={with_what}", says=name),
     )

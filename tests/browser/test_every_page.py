@@ -65,6 +65,8 @@ def test_every_page_of_the_application_is_in_the_table() -> None:
                 untested.append(route.path)
 
     assert not untested, "give them rows in pages_table.py"
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
 
 
 @each_page
