@@ -15,6 +15,7 @@ from longpole.dashboards.pages import (
     live_page,
     logs_page,
     map_page,
+    operation_page,
     overview_page,
     search_page,
     service_page,
@@ -29,6 +30,7 @@ from longpole.dashboards.pages import (
 MODULES = (
     overview_page,
     services_page,
+    operation_page,  # before the page whose path holds its own
     service_page,
     compare_page,
     live_page,

@@ -12,20 +12,14 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.charts import Chart, Series, chart
 from longpole.dashboards.heat_map import heat_map
-from longpole.dashboards.links import (
-    compare_address,
-    operation_address,
-    service_address,
-    traces_address,
-    traces_query,
-)
+from longpole.dashboards.links import service_address, traces_address
 from longpole.dashboards.pages.linked import linked_operations
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
 # Runs in the window up to which the verdict is worked out with the page; else it follows after it.
 AT_ONCE = 1_000
-MOST_NEIGHBOURS, MOST_EXEMPLARS = 8, 8
+MOST_NEIGHBOURS = 8
 
 
 def routes(answers: Answers) -> APIRouter:
@@ -41,14 +35,6 @@ def routes(answers: Answers) -> APIRouter:
     def around(service: str, request: Request) -> Response:
         window = window_of(times_of(request), answers.clock)
         return page(request, "parts/service_around.html", **_around(answers, service, window))
-
-    @router.get("/services/{service:path}/op/differs")
-    def differs(service: str, request: Request) -> Response:
-        return _differs(answers, service, request)
-
-    @router.get("/services/{service:path}/op")
-    def operation(service: str, request: Request) -> Response:
-        return _operation(answers, service, request)
 
     @router.get("/services/{service:path}")
     def service(service: str, request: Request) -> Response:
@@ -108,17 +94,6 @@ def red_charts(document: Mapping[str, Any], window: Window) -> list[Chart]:
     ]  # fmt: skip
 
 
-def path_chart(document: Mapping[str, Any], window: Window) -> Chart:
-    """How many seconds of critical path a second: how many requests wait for it at a time."""
-    series, step_seconds = document["series"], window.step_ns / 1e9
-    waits = [
-        ns / 1e9 / step_seconds if start + window.step_ns <= window.now_unix_nano else None
-        for start, ns in zip(window.steps, series["critical_ns"], strict=True)
-    ]
-    return chart("Requests waiting for it", window, [Series("", "p95", waits)],
-                 lambda count: f"{count:.2g}", series["exemplars"])  # fmt: skip
-
-
 def _addresses(service: str, window: Window) -> dict[str, str]:
     time = window.parameters
     return {
@@ -169,54 +144,3 @@ def _around(answers: Answers, service: str, window: Window) -> dict[str, Any]:
         "by_level": by_level,
         "service": service,
     }
-
-
-def _differs(answers: Answers, service: str, request: Request) -> Response:
-    """What runs of an operation that took longer than its p95 have more of than the others."""
-    given = {n: v for n, v in asked(request).items() if n in (*TIME_PARAMETERS, "name")}
-    window = window_of(given, answers.clock)
-    document = answers.service_operation(service, given)
-    sides = {
-        "base_q": [traces_query(service, document["operation"], to_ns=document["p95_ns"])],
-        "head_q": [traces_query(service, document["operation"], from_ns=document["p95_ns"])],
-    }
-    compared = answers.compare({**sides, **window.fixed}) if document["p95_ns"] else None
-    return page(request, "parts/operation_differs.html", compared=compared)
-
-
-def _operation(answers: Answers, service: str, request: Request) -> Response:
-    given = {name: values for name, values in asked(request).items() if name in
-             (*TIME_PARAMETERS, "name")}  # fmt: skip
-    window = window_of(given, answers.clock)
-    document = answers.service_operation(service, given)
-    name = document["operation"]
-    time = window.parameters
-    series = document["series"]
-    exemplars = {
-        trace: {"trace_id": trace, "step_unix_nano": step, "p99_ns": p99_ns}
-        for step, trace, p99_ns in zip(
-            window.steps, series["exemplars"], series["p99_ns"], strict=True
-        )
-        if trace
-    }
-    return page(
-        request,
-        "operation.html",
-        place="services",
-        document=document,
-        service=service,
-        operation=name,
-        charts=[*red_charts(document, window), path_chart(document, window)],
-        heat=heat_map(document["heat"], window, service, name),
-        exemplars=list(reversed(exemplars.values()))[:MOST_EXEMPLARS],
-        addresses={
-            "service": service_address(service, time),
-            "traces": traces_address(time, service, name),
-            "failed": traces_address(time, service, name, only_errors=True),
-            "differs": operation_address(service, name, time, "differs"),
-            "compare": compare_address(service, name, document["p95_ns"], window.fixed),
-            "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
-        },
-        window=window,
-        times=time_control(window, given),
-    )

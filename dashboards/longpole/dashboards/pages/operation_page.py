@@ -1,0 +1,120 @@
+"""The page of one operation of a service: its charts, what its runs wait for, its slow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from longpole.analyzer.reports.operation_runs import operation_runs
+from longpole.dashboards.answers import Answers
+from longpole.dashboards.api import asked
+from longpole.dashboards.charts import Chart, Series, chart
+from longpole.dashboards.heat_map import heat_map
+from longpole.dashboards.links import (
+    compare_address,
+    operation_address,
+    service_address,
+    traces_address,
+    traces_query,
+)
+from longpole.dashboards.owner_bars import owner_bars
+from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.pages.service_page import AT_ONCE, red_charts
+from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
+
+
+def routes(answers: Answers) -> APIRouter:
+    """Routes of this page."""
+    router = APIRouter()
+
+    @router.get("/services/{service:path}/op/differs")
+    def differs(service: str, request: Request) -> Response:
+        return _differs(answers, service, request)
+
+    @router.get("/services/{service:path}/op/runs")
+    def runs(service: str, request: Request) -> Response:
+        given = _given(request)
+        window = window_of(given, answers.clock)
+        document = answers.service_operation(service, given)
+        return page(request, "parts/operation_runs.html", **_runs(answers, document, window))
+
+    @router.get("/services/{service:path}/op")
+    def operation(service: str, request: Request) -> Response:
+        return _operation(answers, service, request)
+
+    return router
+
+
+def _given(request: Request) -> dict[str, list[str]]:
+    names = (*TIME_PARAMETERS, "name")
+    return {name: values for name, values in asked(request).items() if name in names}
+
+
+def path_chart(document: Mapping[str, Any], window: Window) -> Chart:
+    """How many seconds of critical path a second: how many requests wait for it at a time."""
+    series, step_seconds = document["series"], window.step_ns / 1e9
+    waits = [
+        ns / 1e9 / step_seconds if start + window.step_ns <= window.now_unix_nano else None
+        for start, ns in zip(window.steps, series["critical_ns"], strict=True)
+    ]
+    return chart("Requests waiting for it", window, [Series("", "p95", waits)],
+                 lambda count: f"{count:.2g}", series["exemplars"])  # fmt: skip
+
+
+def _differs(answers: Answers, service: str, request: Request) -> Response:
+    """What runs of an operation that took longer than its p95 have more of than the others."""
+    given = _given(request)
+    window = window_of(given, answers.clock)
+    document = answers.service_operation(service, given)
+    sides = {
+        "base_q": [traces_query(service, document["operation"], to_ns=document["p95_ns"])],
+        "head_q": [traces_query(service, document["operation"], from_ns=document["p95_ns"])],
+    }
+    compared = answers.compare({**sides, **window.fixed}) if document["p95_ns"] else None
+    return page(request, "parts/operation_differs.html", compared=compared)
+
+
+def _operation(answers: Answers, service: str, request: Request) -> Response:
+    given = _given(request)
+    window = window_of(given, answers.clock)
+    document = answers.service_operation(service, given)
+    name = document["operation"]
+    time = window.parameters
+    is_small = document["count"] <= AT_ONCE or "all" in asked(request)
+    return page(
+        request,
+        "operation.html",
+        place="services",
+        document=document,
+        service=service,
+        operation=name,
+        charts=[*red_charts(document, window), path_chart(document, window)],
+        heat=heat_map(document["heat"], window, service, name),
+        runs=_runs(answers, document, window) if is_small else None,
+        addresses={
+            "page": operation_address(service, name, time),
+            "runs": operation_address(service, name, time, "runs"),
+            "service": service_address(service, time),
+            "traces": traces_address(time, service, name),
+            "failed": traces_address(time, service, name, only_errors=True),
+            "differs": operation_address(service, name, time, "differs"),
+            "compare": compare_address(service, name, document["p95_ns"], window.fixed),
+            "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
+        },
+        window=window,
+        times=time_control(window, given),
+    )
+
+
+def _runs(answers: Answers, document: Mapping[str, Any], window: Window) -> dict[str, Any]:
+    """What its runs wait for, a typical one and slow ones, from a sample."""
+    service, name = document["service"], document["operation"]
+    found = operation_runs(answers.store, service, name, window.red, document["p95_ns"])
+    return {
+        "found": found,
+        "bars": owner_bars(found, window),
+        "service": service,
+        "slower_than_ns": document["p95_ns"],
+    }
