@@ -66,6 +66,24 @@ def traces_query(
     return format_query(TraceQuery(tuple(conditions)))
 
 
+def typed_errors_address(time: Parameters, service: str, key: str, text: str) -> str:
+    """Traces in which a span of that service failed with that text in the attribute `key` (or
+    as its `statusMessage`); empty without a key."""
+    if not key:
+        return ""
+    if key == Field.STATUS_MESSAGE.value:
+        said = Condition(Field.STATUS_MESSAGE, Comparison.EQ, text)
+    else:
+        value: str | int = int(text) if text.isascii() and text.isdigit() else text
+        said = Condition(Field.ANY_ATTRIBUTE, Comparison.EQ, value, key)
+    conditions = (
+        Condition(Field.SERVICE, Comparison.EQ, service),
+        Condition(Field.STATUS, Comparison.EQ, int(StatusCode.ERROR)),
+        said,
+    )
+    return _with("/traces", {"q": [format_query(TraceQuery(conditions))], **time})
+
+
 def between(time: TimeRange) -> dict[str, list[str]]:
     """A time as parameters, to the nanosecond."""
     return {"from": [str(time.start_unix_nano)], "to": [str(time.end_unix_nano)]}

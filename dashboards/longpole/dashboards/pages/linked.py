@@ -10,6 +10,7 @@ from longpole.dashboards.links import (
     operation_address,
     service_address,
     traces_address,
+    typed_errors_address,
 )
 
 
@@ -38,3 +39,15 @@ def linked_operations(rows: Iterable[Mapping[str, Any]], time: Parameters) -> li
         }
         for row in rows
     ]
+
+
+def linked_errors(found: Mapping[str, Any], service: str, time: Parameters) -> dict[str, Any]:
+    """An `error_types` document, each type with `address`: all traces with such an error where a
+    search can find them, else the one trace that is an example."""
+    types = []
+    for one in found["types"]:
+        example = one["examples"][0]
+        shown = f"/traces/{example['trace_id']}?span={example['span_id']}"
+        address = typed_errors_address(time, service, one["key"], one["type"])
+        types.append({**one, "address": address or shown, "example_address": shown})
+    return {**found, "types": types}

@@ -7,13 +7,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from longpole.analyzer.reports.service_sample import error_types, service_versions
 from longpole.dashboards import figures
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.charts import Chart, Series, chart
 from longpole.dashboards.heat_map import heat_map
 from longpole.dashboards.links import service_address, traces_address
-from longpole.dashboards.pages.linked import linked_operations
+from longpole.dashboards.pages.linked import linked_errors, linked_operations
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
@@ -42,13 +43,15 @@ def routes(answers: Answers) -> APIRouter:
         window = window_of(given, answers.clock)
         document = answers.service(service, given)
         is_small = document["count"] <= AT_ONCE or "all" in asked(request)
+        versions = service_versions(answers.store, service, window.time)
         return page(
             request,
             "service.html",
             place="services",
             document=document,
             service=service,
-            charts=red_charts(document, window),
+            versions=versions,
+            charts=red_charts(document, window, version_marks(versions)),
             heat=heat_map(document["heat"], window, service),
             operations=linked_operations(document["operations"], window.parameters),
             said=_said(answers, service, window) if is_small else None,
@@ -66,7 +69,18 @@ def times_of(request: Request) -> dict[str, list[str]]:
     return {name: values for name, values in asked(request).items() if name in TIME_PARAMETERS}
 
 
-def red_charts(document: Mapping[str, Any], window: Window) -> list[Chart]:
+def version_marks(versions: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Where a version first appears beside or after another one."""
+    return [
+        (one["first_seen_unix_nano"], f"version {one['version']} first seen")
+        for one in versions["versions"]
+        if one["is_new"]
+    ]
+
+
+def red_charts(
+    document: Mapping[str, Any], window: Window, marks: Sequence[tuple[int, str]] = ()
+) -> list[Chart]:
     """Rate, errors and latency. The step that is still going on is left out of the lines: it would
     always look like a fall."""
     series, step_seconds = document["series"], window.step_ns / 1e9
@@ -82,14 +96,14 @@ def red_charts(document: Mapping[str, Any], window: Window) -> list[Chart]:
     ]
     return [
         chart("Rate", window, [Series("", "rate", shown(rates))], figures.rate,
-              series["exemplars"]),
+              series["exemplars"], marks),
         chart("Errors", window, [Series("", "bad", shown(shares))], figures.share,
-              series["error_exemplars"]),
+              series["error_exemplars"], marks),
         chart(
             "Latency", window,
             [Series("p50", "p50", shown(series["p50_ns"])),
              Series("p95", "p95", shown(series["p95_ns"]))],
-            lambda ns: figures.duration(round(ns)), series["exemplars"],
+            lambda ns: figures.duration(round(ns)), series["exemplars"], marks,
         ),
     ]  # fmt: skip
 
@@ -142,5 +156,8 @@ def _around(answers: Answers, service: str, window: Window) -> dict[str, Any]:
         "callees": beside("from", "to"),
         "patterns": patterns["patterns"],
         "by_level": by_level,
+        "errors": linked_errors(
+            error_types(answers.store, service, window.time), service, window.parameters
+        ),
         "service": service,
     }
