@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from longpole.analyzer.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.model.ids import split_trace_id
 from longpole.model.span import AttributeValue, Span
@@ -277,29 +280,28 @@ def _text_in(attributes: Mapping[str, AttributeValue], key: str) -> str | None:
 
 
 def attributes_of_table(whole: WholeTraces) -> AttributeLookup:
-    """The attributes by row of `whole.spans`; a column becomes a list when first asked for."""
+    """The attributes by row of `whole.spans`; those that are asked for together become one list
+    when they are first asked for."""
     table = whole.spans
     known = set(table.column_names)
-    read: dict[str, list[str | None] | None] = {}
-    # Most keys are nowhere in a batch; what is left of a tuple of keys is looked up once.
-    columns_of: dict[tuple[str, ...], list[list[str | None]]] = {}
-
-    def column_of(key: str) -> list[str | None] | None:
-        if key not in read:
-            column = table.column(key) if key in known else None
-            is_empty = column is None or column.null_count == len(column)
-            read[key] = None if is_empty or column is None else column.to_pylist()
-        return read[key]
+    read: dict[tuple[str, ...], list[str | None] | None] = {}
 
     def attribute(row: int, keys: tuple[str, ...]) -> str | None:
-        columns = columns_of.get(keys)
-        if columns is None:
-            found = (column_of(key) for key in keys)
-            columns = columns_of[keys] = [values for values in found if values is not None]
-        for values in columns:
-            text = values[row]
-            if text:
-                return text
-        return None
+        try:
+            values = read[keys]
+        except KeyError:
+            values = read[keys] = _first_texts([table.column(k) for k in keys if k in known])
+        return values[row] if values is not None else None
 
     return attribute
+
+
+def _first_texts(columns: Sequence[pa.ChunkedArray]) -> list[str | None] | None:
+    """By row the first of these texts that is not empty; None when no row has any."""
+    held = [column for column in columns if column.null_count < len(column)]
+    if not held:
+        return None
+    filled = [pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+              for column in held]  # fmt: skip
+    values: list[str | None] = pc.coalesce(*filled).to_pylist()
+    return values

@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns
 from longpole.analyzer.reports.trace_view import TraceView, trace_view
 from longpole.dashboards.lpt1 import encoded_columns
+from longpole.model.clock import Clock
 from longpole.storage.ports import TraceReader, TraceVersion
 
 MOST_BYTES = 256 << 20
+FRESH_NS, MOST_TOLD = 30 * 10**9, 50
 _OF_A_VIEW, _OF_A_NAME, _OF_A_LOG = 50_000, 300, 1_000  # bytes, roughly
+_T = TypeVar("_T")
 _Key: TypeAlias = tuple[int, PathOptions]
 
 
 @dataclass(slots=True)
 class KeptView:
-    """A view and what was made of it. `numbers` give services their colours."""
+    """A view, what was made of it, and what was told about it lately (with when). `numbers` give
+    services their colours."""
 
     view: TraceView
     numbers: Mapping[str, int]
     made: dict[str, bytes] = field(default_factory=dict)
+    told: dict[Hashable, tuple[int, Any]] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -64,6 +69,19 @@ class KeptView:
         if name not in self.made:
             self.made[name] = make()
         return self.made[name]
+
+    def lately(self, name: Hashable, clock: Clock, tell: Callable[[], _T]) -> _T:
+        """What `tell` gives, up to `FRESH_NS` old: what other traces say changes slowly, and takes
+        longer to ask than all the rest of a page."""
+        now = clock.monotonic_ns()
+        known = self.told.get(name)
+        if known is not None and now - known[0] < FRESH_NS:
+            return cast(_T, known[1])
+        if len(self.told) >= MOST_TOLD:
+            self.told.clear()
+        value = tell()
+        self.told[name] = now, value
+        return value
 
     @property
     def weight(self) -> int:

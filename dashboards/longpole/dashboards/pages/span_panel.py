@@ -64,6 +64,10 @@ def _panel(answers: Answers, request: Request, kept: KeptView, row: int) -> Resp
 
 def panel_values(answers: Answers, kept: KeptView, row: int) -> dict[str, Any] | None:
     """What the template of the panel needs; None for a span that has expired."""
+    return kept.lately(row, answers.clock, lambda: _values(answers, kept, row))
+
+
+def _values(answers: Answers, kept: KeptView, row: int) -> dict[str, Any] | None:
     found = span_report(answers.store, kept.view, row)
     if found is None:
         return None

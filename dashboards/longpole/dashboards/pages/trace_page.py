@@ -85,7 +85,7 @@ def _page(
         links=links,
         lines=verdict_lines(kept.view),
         others=other_findings(kept.view),
-        usual=_usual(answers, kept),
+        usual=kept.lately("usual", answers.clock, lambda: _usual(answers, kept)),
         ribbon=trace_ribbon(columns),
         position=result_position(answers, given, trace_id),
         rows=rows,
