@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from longpole.analyzer.reports.trace_columns.columns import KINDS, LABELS, TraceColumns
 from longpole.dashboards.inert_text import inert
-from longpole.dashboards.service_colours import colour_index
+from longpole.dashboards.service_colours import colour_index, is_hatched
 from longpole.dashboards.sql_rows import encoded
 
 MEDIA_TYPE = "application/vnd.longpole.trace-columns"
@@ -60,7 +60,11 @@ def encoded_columns(
         "root_start_ticks": columns.root_start_ns // axis.tick_ns,
         "root_end_ticks": columns.root_end_ns // axis.tick_ns,
         "services": [
-            {"name": _shown(service), "colour": colour_index(service, numbers)}
+            {
+                "name": _shown(service),
+                "colour": colour_index(service, numbers),
+                "hatched": is_hatched(service, numbers),
+            }
             for service in columns.services
         ],
         "operations": [
