@@ -106,14 +106,17 @@ def plain_name(text: str | None) -> str:
     return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
 
 
-def shown_moment(unix_nano: int) -> Markup:
-    """A moment that the reader's settings may turn into their own time zone. Headings that say
-    UTC put it into `<span class="zone">`."""
+def shown_moment(unix_nano: int, part: str = "") -> Markup:
+    """A moment that the reader's settings may turn into their own time zone. `part` is "clock"
+    for the time of the day alone, "seconds" for no fractions. Headings that say UTC put it into
+    `<span class="zone">`."""
     text = figures.moment(unix_nano)
     if "-" not in text[1:]:  # outside of the calendar
         return Markup("{}").format(text)
-    sent = Markup('<time datetime="{}Z">{}</time>')
-    return sent.format(text.replace(" ", "T"), text)
+    shown = {"clock": text[11:], "seconds": text[:19]}.get(part, text)
+    look = Markup(' class="clock"') if part == "clock" else ""
+    sent = Markup('<time{} datetime="{}Z">{}</time>')
+    return sent.format(look, text.replace(" ", "T"), shown)
 
 
 def plain_sentence(text: str) -> str:

@@ -15,6 +15,11 @@ export function localText(at, sent) {
   return `${day} ${time}.${fraction}`.slice(0, Math.max(sent.trim().length, 10));
 }
 
+/** The time of the day alone, `14:02:11.482`. @param {Date} at @param {string} sent as above */
+export function localClock(at, sent) {
+  return localText(at, "0".repeat(11 + sent.trim().length)).slice(11);
+}
+
 /** `UTC+2`, `UTC-3:30`. @param {number} minutesWest as Date.getTimezoneOffset has it */
 export function zoneName(minutesWest) {
   const east = Math.abs(minutesWest);
@@ -30,7 +35,8 @@ export function localise(part) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     element.title = `${element.dateTime.replace("T", " ").replace("Z", "")} UTC`;
-    element.textContent = localText(at, element.textContent ?? "");
+    const sent = element.textContent ?? "";
+    element.textContent = element.classList.contains("clock") ? localClock(at, sent) : localText(at, sent);
     element.dataset.local = "";
   }
   for (const zone of part.querySelectorAll(".zone")) {

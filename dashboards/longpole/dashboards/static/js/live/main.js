@@ -40,6 +40,7 @@ function follow(bar) {
   function put(rows, isShown) {
     for (const told of [...rows].reverse()) {
       const made = rowOf(told, slots);
+      document.dispatchEvent(new CustomEvent("partloaded", { detail: made }));
       const old = [...body.rows].find((row) => row.dataset.trace === told.trace_id);
       if (old) {
         // Where it is, so that nothing jumps; whoever has the focus keeps it.

@@ -36,7 +36,11 @@ export function rowOf(told, slots) {
   box.type = "checkbox";
   box.setAttribute("aria-label", "Mark for comparing");
   cell(row, "mark").append(box);
-  cell(row, "when", told.start);
+  const began = document.createElement("time");
+  began.className = "clock";
+  began.dateTime = new Date(told.start_ms).toISOString();
+  began.textContent = told.start;
+  cell(row, "when").append(began);
   const root = cell(row, "root");
   span(root, `key ${colourClass(told.colour)}`, "");
   const link = document.createElement("a");

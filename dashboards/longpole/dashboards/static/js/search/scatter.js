@@ -2,6 +2,7 @@
 // The picture of a search: every trace a dot, failed ones a cross. A click opens a trace, a drag
 // narrows time and duration. The table below says the same in words.
 
+import { localClock } from "../when.js";
 import { decadeText, decades, nearest, toPixel, toValue } from "./scales.js";
 
 const LEFT = 52;
@@ -21,6 +22,12 @@ const LEAST_DRAG = 6;
  * @property {number[]} roots
  * @property {{service: string, operation: string}[]} root_names
  */
+
+/** In the zone of the table below. @param {Date} at */
+function clockText(at) {
+  const sent = at.toISOString().slice(11, 19);
+  return document.body.dataset.zone === "local" ? localClock(at, sent) : sent;
+}
 
 /** @param {HTMLElement} figure */
 export async function scatter(figure) {
@@ -85,7 +92,7 @@ function draw(figure, points) {
     const labels = Math.max(2, Math.min(7, Math.floor(width / 160)));
     for (let at = 0; at < labels; at += 1) {
       const us = (lastUs * at) / (labels - 1);
-      const text = new Date(beginMs + us / 1000).toISOString().slice(11, 19);
+      const text = clockText(new Date(beginMs + us / 1000));
       context.textAlign = at === 0 ? "left" : at === labels - 1 ? "right" : "center";
       context.fillText(text, toPixel(x, us), height - 5);
     }

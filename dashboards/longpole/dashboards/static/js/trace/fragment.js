@@ -13,6 +13,7 @@ export function fragment(host, address, done) {
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
     host.replaceChildren(...parsed.body.childNodes);
+    document.dispatchEvent(new CustomEvent("partloaded", { detail: host }));
     done();
   }).catch((error) => {
     host.replaceChildren(element("p", { class: "warn", text: `This did not come: ${error instanceof Error ? error.message : error}` }),

@@ -126,6 +126,7 @@ export function panel(viewer, host, resizer, model, shared, from) {
   function fill(content) {
     const filter = attributeFilter(body);
     body.replaceChildren(...content.childNodes);
+    document.dispatchEvent(new CustomEvent("partloaded", { detail: body }));
     if (body.querySelector("table, dl")) body.prepend(filter);
     ready();
     viewer.dispatchEvent(new CustomEvent("lp:panel"));

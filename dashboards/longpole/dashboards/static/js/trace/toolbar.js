@@ -72,6 +72,10 @@ export function toolbar(host, model, moves, page) {
     }
   }
   for (const name of ["rows", "look", "find", "select"]) model.addEventListener(name, update);
+  // Table and map find, too: the field says what is found, but not while it is being written.
+  model.addEventListener("find", () => {
+    if (document.activeElement !== input) input.value = model.query;
+  });
   update();
   return {
     focusFind() {
