@@ -142,6 +142,21 @@ def test_slow_runs_are_told_apart_by_an_attribute() -> None:
     assert "acme" in page
 
 
+def test_an_operation_says_what_was_found_in_it_most_often() -> None:
+    spans = [s for n in range(1, 8) for s in request(n, 60 * n, 40)]
+    for number in (8, 9, 10):  # the call fails, and with it the request
+        spans += request(number, 60 * number, 40, status_code=2)
+    web = Web(spans)
+    rows = web.get("/services/db").text.split('id="operations"', 1)[1].split("</table>", 1)[0]
+    assert "Top reason" in rows
+    assert "3 × error_propagation" in unescape(rows)
+    (address,) = {a.split("?")[0] for a in links(rows, "/traces/")}
+    assert int(address.rsplit("/", 1)[1], 16) - TRACE_ID in (8, 9, 10)
+    healthy = Web([s for n in range(1, 8) for s in request(n, 60 * n, 40)])
+    rows = healthy.get("/services/db").text.split('class="reason"', 1)[1]
+    assert rows.startswith('><span class="muted">–')
+
+
 def test_an_unknown_service_is_not_found_with_reasons() -> None:
     answer = shop().get("/services/nope")
     assert answer.status_code == 404

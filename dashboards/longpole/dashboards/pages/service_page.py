@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from longpole.analyzer.reports.operation_reasons import operation_reasons
 from longpole.analyzer.reports.service_sample import error_types, service_versions
 from longpole.dashboards import figures
 from longpole.dashboards.answers import Answers
@@ -54,6 +55,7 @@ def routes(answers: Answers) -> APIRouter:
             charts=red_charts(document, window, version_marks(versions)),
             heat=heat_map(document["heat"], window, service),
             operations=linked_operations(document["operations"], window.parameters),
+            reasons=operation_reasons(answers.store, service, window.time),
             said=_said(answers, service, window) if is_small else None,
             near=_around(answers, service, window) if is_small else None,
             addresses=_addresses(service, window),
