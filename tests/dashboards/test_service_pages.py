@@ -19,6 +19,7 @@ from tests.dashboards.web import TRACE_ID, Web, span
 MS = 1_000_000
 NOW = ManualClock().now_unix_nano()
 HOSTILE = '"><script>alert(1)</script>'
+OPERATION = "/services/shop/op?name=GET%20/cart"
 SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
 
 
@@ -155,6 +156,36 @@ def test_an_operation_says_what_was_found_in_it_most_often() -> None:
     healthy = Web([s for n in range(1, 8) for s in request(n, 60 * n, 40)])
     rows = healthy.get("/services/db").text.split('class="reason"', 1)[1]
     assert rows.startswith('><span class="muted">–')
+
+
+@pytest.mark.parametrize("address", ["/", "/services", "/services/shop", OPERATION])
+def test_data_of_the_last_minutes_only_offers_a_window_that_fits(address: str) -> None:
+    few = Web([s for n in range(1, 4) for s in request(n, 60 * n, 40)])
+    page = few.get(address).text
+    (shown,) = re.findall(r'<a class="button" href="([^"]+)">data since \d\d:\d\d · zoom in', page)
+    query = parse_qs(urlsplit(unescape(shown)).query)
+    assert query.pop("since") == ["4m"]
+    assert query == ({"name": ["GET /cart"]} if "name=" in address else {})
+    again = few.get(urlsplit(address).path + unescape(shown)).text
+    assert "zoom in" not in again
+    assert "GET /cart" in again or address == "/services"
+
+
+def test_data_that_ended_is_offered_with_both_ends() -> None:
+    old = Web([s for n in range(3) for s in request(n, 1800 + 60 * n, 40)])
+    (fit,) = [a for a in links(old.get("/").text, "?from=") if a in _zooms(old.get("/").text)]
+    page = old.get("/" + fit).text
+    assert "GET /cart" in page
+    assert "zoom in" not in page
+
+
+def test_a_window_that_data_fills_offers_nothing_else() -> None:
+    full = Web([s for n in range(1, 30) for s in request(n, 100 * n, 40)])
+    assert "zoom in" not in full.get("/").text
+
+
+def _zooms(page: str) -> list[str]:
+    return [unescape(a) for a in re.findall(r'href="([^"]+)">data [^<]*zoom in', page)]
 
 
 def test_an_unknown_service_is_not_found_with_reasons() -> None:

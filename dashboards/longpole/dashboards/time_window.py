@@ -8,7 +8,7 @@ window begins and ends where a step does, so that every step is whole but the on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -23,6 +23,8 @@ TIME_PARAMETERS = frozenset({"since", "from", "to"})
 DEFAULT_SINCE = "1h"
 CHOICES = (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"), ("7d", "7 d"))
 MOST_STEPS = 120
+# A window is offered to fit the data when that fills less than one in so many of this one.
+SPARSE, LEAST_FIT_MINUTES = 4, 2
 _S = 10**9
 # Multiples of the step in which RED is kept, each of which divides a day.
 STEPS_NS = tuple(
@@ -135,10 +137,14 @@ class TimeControl:
     begin: str
     end: str
     kept: tuple[tuple[str, str], ...]
+    fit: Choice | None = None
 
 
-def time_control(window: Window, asked: Mapping[str, Sequence[str]]) -> TimeControl:
-    """The control of a page that was asked for with these parameters."""
+def time_control(
+    window: Window, asked: Mapping[str, Sequence[str]], counts: Sequence[int] = ()
+) -> TimeControl:
+    """The control of a page that was asked for with these parameters. `counts` are runs by step,
+    by which it offers a window that fits (`fit`)."""
     kept = tuple(
         (name, value)
         for name, values in asked.items()
@@ -167,7 +173,29 @@ def time_control(window: Window, asked: Mapping[str, Sequence[str]]) -> TimeCont
         begin=_text(start).rstrip("Z"),
         end=_text(end).rstrip("Z"),
         kept=kept,
+        fit=_fit(window, counts, to),
     )
+
+
+def _fit(window: Window, counts: Sequence[int], to: Callable[..., str]) -> Choice | None:
+    """The part of a relative window that holds all of its data, when this is less than one
+    `SPARSE`th of it: relative too while data still comes in, else both ends with a step around."""
+    used = [start for start, count in zip(window.steps, counts, strict=False) if count]
+    step = window.step_ns
+    if not window.since or not used or (used[-1] + step - used[0]) * SPARSE >= window.length_ns:
+        return None
+    first, end = used[0], used[-1] + step
+    if end + step > window.now_unix_nano:
+        minutes = max(LEAST_FIT_MINUTES, -(-(window.now_unix_nano - first) // (60 * _S)))
+        if minutes * 60 * _S * 2 > window.length_ns:
+            return None  # it would look the same
+        return Choice(f"data since {_clock(first)} · zoom in", to(since=f"{minutes}m"))
+    words = f"data only {_clock(first)}–{_clock(end)} · zoom in"
+    return Choice(words, to(from_=_text(first - step), to=_text(end + step)))
+
+
+def _clock(unix_nano: int) -> str:
+    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%H:%M}"
 
 
 def _text(unix_nano: int) -> str:

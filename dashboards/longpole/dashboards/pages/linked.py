@@ -51,3 +51,8 @@ def linked_errors(found: Mapping[str, Any], service: str, time: Parameters) -> d
         address = typed_errors_address(time, service, one["key"], one["type"])
         types.append({**one, "address": address or shown, "example_address": shown})
     return {**found, "types": types}
+
+
+def runs_by_step(services: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Runs of all these services together, by step."""
+    return [sum(counts) for counts in zip(*(s["series"]["count"] for s in services), strict=True)]

@@ -104,7 +104,7 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
             "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
         },
         window=window,
-        times=time_control(window, given),
+        times=time_control(window, given, document["series"]["count"]),
     )
 
 

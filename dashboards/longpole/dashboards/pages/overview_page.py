@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
-from longpole.dashboards.pages.linked import linked_operations, linked_services
+from longpole.dashboards.pages.linked import linked_operations, linked_services, runs_by_step
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
@@ -42,7 +42,7 @@ def routes(answers: Answers) -> APIRouter:
             if is_small or "findings" in asked(request)
             else None,
             window=window,
-            times=time_control(window, given),
+            times=time_control(window, given, runs_by_step(document["services"])),
             ingest=answers.status(),
             now=answers.clock.now_unix_nano(),
         )

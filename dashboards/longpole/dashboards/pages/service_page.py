@@ -60,7 +60,7 @@ def routes(answers: Answers) -> APIRouter:
             near=_around(answers, service, window) if is_small else None,
             addresses=_addresses(service, window),
             window=window,
-            times=time_control(window, given),
+            times=time_control(window, given, document["series"]["count"]),
         )
 
     return router

@@ -12,7 +12,7 @@ from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.errors import BadQuestion
-from longpole.dashboards.pages.linked import linked_services
+from longpole.dashboards.pages.linked import linked_services, runs_by_step
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
@@ -54,7 +54,7 @@ def routes(answers: Answers) -> APIRouter:
             filter=wanted,
             kept=[(n, v) for n, values in given.items() if n != "filter" for v in values],
             window=window,
-            times=time_control(window, given),
+            times=time_control(window, given, runs_by_step(document["services"])),
         )
 
     return router
