@@ -81,6 +81,7 @@ def test_a_type_leads_to_all_traces_that_failed_with_it() -> None:
         failed(2, status_message='say "no"'),
         failed(3, attributes={"http.response.status_code": 503}),
         failed(4),
+        failed(5, attributes={"error.type": "402"}),
     ])  # fmt: skip
     around = web.get("/services/shop/around").text.split('id="errors"', 1)[1].split("</section>")[0]
     found = {}
@@ -88,7 +89,8 @@ def test_a_type_leads_to_all_traces_that_failed_with_it() -> None:
         (query,) = parse_qs(urlsplit(address).query)["q"]
         traces = web.get("/api/v1" + address).json()["traces"]
         found[query.rsplit("&& ", 1)[-1]] = [int(t["trace_id"], 16) - TRACE_ID for t in traces]
-    assert sorted(found.values()) == [[1], [2], [3]]
+    assert sorted(found.values()) == [[1], [2], [3], [5]]
+    assert "status 402" in around
     assert links(around, f"/traces/{TRACE_ID + 4:032x}?span=")
 
 

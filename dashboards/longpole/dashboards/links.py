@@ -74,7 +74,9 @@ def typed_errors_address(time: Parameters, service: str, key: str, text: str) ->
     if key == Field.STATUS_MESSAGE.value:
         said = Condition(Field.STATUS_MESSAGE, Comparison.EQ, text)
     else:
-        value: str | int = int(text) if text.isascii() and text.isdigit() else text
+        # Status codes are numbers; `error.type` is text even where it says `500`.
+        is_code = not key.endswith(".type") and text.isascii() and text.isdigit()
+        value: str | int = int(text) if is_code else text
         said = Condition(Field.ANY_ATTRIBUTE, Comparison.EQ, value, key)
     conditions = (
         Condition(Field.SERVICE, Comparison.EQ, service),

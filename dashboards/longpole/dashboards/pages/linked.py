@@ -42,15 +42,25 @@ def linked_operations(rows: Iterable[Mapping[str, Any]], time: Parameters) -> li
 
 
 def linked_errors(found: Mapping[str, Any], service: str, time: Parameters) -> dict[str, Any]:
-    """An `error_types` document, each type with `address`: all traces with such an error where a
-    search can find them, else the one trace that is an example."""
+    """An `error_types` document, each type with a `label` and an `address`: all traces with such
+    an error where a search can find them, else the one trace that is an example."""
     types = []
     for one in found["types"]:
         example = one["examples"][0]
         shown = f"/traces/{example['trace_id']}?span={example['span_id']}"
         address = typed_errors_address(time, service, one["key"], one["type"])
-        types.append({**one, "address": address or shown, "example_address": shown})
+        types.append(
+            {**one, "label": _label(one), "address": address or shown, "example_address": shown}
+        )
     return {**found, "types": types}
+
+
+def _label(one: Mapping[str, Any]) -> str:
+    """A bare number says too little."""
+    key, text = str(one["key"]), str(one["type"])
+    if not text.isdigit():
+        return text
+    return f"gRPC status {text}" if key.startswith("rpc.") else f"status {text}"
 
 
 def runs_by_step(services: Iterable[Mapping[str, Any]]) -> list[int]:
