@@ -58,3 +58,16 @@ def test_new_traces_come_by_themselves_and_wait_where_they_would_disturb(
     page.evaluate("() => scrollTo(0, 0)")
     expect(rows.first).to_have_attribute("data-trace", later)
     expect(pill).to_be_hidden()
+
+
+def test_traces_that_come_have_the_time_of_the_reader(open_page: Open, site: Site) -> None:
+    page = open_page("/live", timezone_id="Asia/Kolkata")
+    page.context.add_cookies([{"name": "longpole_zone", "value": "local", "url": page.url}])
+    page.reload()
+    expect(page.locator(".live-state")).to_have_text("live")
+
+    came = _send(site, 503)
+
+    row = page.locator(f"tr.arrived[data-trace='{came}']")
+    expect(row.locator("time")).to_have_text("08:34:04.400")
+    expect(row.locator("time")).to_have_attribute("title", "2026-01-02 03:04:04.400 UTC")

@@ -190,6 +190,15 @@ def test_lists_are_in_the_zone_of_the_reader(open_page: Open) -> None:
     shown = rows(page).first.locator("time").inner_text()
     assert (_minutes(shown) - _minutes(sent)) % 1440 == 330
     assert shown[6:] == sent[6:]
+    page.goto(f"/traces/{told('n-plus-one').hex}?view=logs")
+    expect(page.locator(".trace-logs").get_by_role("columnheader", name="Time")).to_have_text(
+        "Time (UTC+5:30)"
+    )
+    expect(page.locator(".trace-logs time").first).to_have_text(re.compile("^2026-01-02 08:3"))
+    page.goto("/live")
+    expect(page.get_by_role("columnheader", name="Start")).to_have_text("Start (UTC+5:30)")
+    for clock in rows(page).locator("time").all_inner_texts():
+        assert clock.startswith("08:")
 
 
 def _minutes(clock: str) -> int:
