@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from longpole.dashboards.errors import REFUSALS, refusal_of
+from longpole.dashboards.openapi import TAKEN
 from longpole.dashboards.sql_rows import encoded, sql_document
 from longpole.storage import ports
 from tests.dashboards.web import HEX, START, Web, span
@@ -162,6 +163,35 @@ def test_there_is_a_schema_of_the_api_but_no_page_that_loads_scripts(web: Web) -
     assert "/api/v1/traces/{trace_id}" in paths
     for path in ("/docs", "/redoc"):
         assert web.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", TAKEN)
+def test_the_schema_names_the_parameters_that_a_question_takes(web: Web, path: str) -> None:
+    """What is refused lists what is known."""
+    address = path.replace("{trace_id}", HEX).replace("{service}", "svc")
+    refusal = web.get(f"/api/v1{address}?no_such_parameter=1").json()["error"]["message"]
+    known = refusal.partition("known are ")[2]
+    paths = web.get("/api/v1/openapi.json").json()["paths"]
+    described = {p["name"] for p in paths[f"/api/v1{path}"]["get"].get("parameters", ())}
+
+    assert TAKEN[path] <= described
+    assert TAKEN[path] == {name for name in known.split(", ") if name}
+
+
+def test_every_question_of_the_api_is_in_the_table(web: Web) -> None:
+    paths = web.get("/api/v1/openapi.json").json()["paths"]
+    plain = {path.removeprefix("/api/v1") for path, ways in paths.items() if "get" in ways}
+    of_their_own = {"/status", "/live"}
+    assert {p for p in plain - of_their_own if "/traces/{trace_id}/" not in p} <= set(TAKEN)
+
+
+def test_a_long_page_is_packed_for_those_who_ask(web: Web) -> None:
+    page = web.get("/traces", headers={"accept-encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    assert (
+        "content-encoding"
+        not in web.get("/traces", headers={"accept-encoding": "identity"}).headers
+    )
 
 
 def test_every_refusal_of_storage_has_a_row() -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from loguru import logger
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
@@ -17,6 +18,7 @@ from longpole.dashboards.api import api_router, as_json
 from longpole.dashboards.assets import assets_router
 from longpole.dashboards.live_events import live_router
 from longpole.dashboards.live_feed import LiveFeed
+from longpole.dashboards.openapi import describe
 from longpole.dashboards.pages import page_router
 from longpole.dashboards.pages.rendering import error_page
 from longpole.dashboards.trace_data_api import trace_data_router
@@ -66,6 +68,10 @@ def create_app(
     app.include_router(trace_data_router(answers))
     app.include_router(page_router(answers))
     app.include_router(assets_router())
+    describe(app)
+    # Pages of many services have megabytes of markup that shrink to a tenth. Event streams and what
+    # is packed already stay as they are.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
 
     @app.get("/metrics", include_in_schema=False)
     def own_metrics() -> Response:

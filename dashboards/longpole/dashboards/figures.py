@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from longpole.model.columns import RED_BOUNDS_NS
 
 _S = 10**9
@@ -42,7 +44,10 @@ def share(part: float) -> str:
     percent = part * 100
     if 0 < percent < 0.1:
         return "<0.1 %"
-    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+    # Halves go up, as in the browser: one share is one number on all of a page.
+    if percent < 10:
+        return f"{math.floor(percent * 10 + 0.5) / 10:.1f} %"
+    return f"{math.floor(percent + 0.5)} %"
 
 
 def rate(per_second: float) -> str:

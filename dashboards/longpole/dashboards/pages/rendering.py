@@ -87,7 +87,9 @@ def error_page(
 def shown_name(text: str | None) -> Markup:
     """The name of a service or an operation as an element: cut when it is so long that it
     hides the rest, the whole of it as its tooltip then."""
-    return _element(text, LONGEST_NAME) if text else Markup("<i>{}</i>").format(NAMELESS)
+    if not text or text.isspace():
+        return Markup("<i>{}</i>").format(NAMELESS)
+    return _element(text, LONGEST_NAME)
 
 
 def shown_sentence(text: str) -> Markup:
@@ -103,7 +105,8 @@ def shown_colour(service: str) -> str:
 def plain_name(text: str | None) -> str:
     """The same where no element may stand: in titles."""
     name = inert((text or "")[: LONGEST_NAME + 1])
-    return (name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…") or NAMELESS
+    name = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+    return NAMELESS if not name or name.isspace() else name
 
 
 def shown_moment(unix_nano: int, part: str = "") -> Markup:
