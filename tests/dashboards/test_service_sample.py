@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from longpole.analyzer.reports.operation_reasons import operation_reasons
+from longpole.analyzer.reports.operation_runs import operation_runs
 from longpole.analyzer.reports.service_sample import error_types, service_versions
+from longpole.analyzer.settle import settle_once
+from longpole.dashboards.time_window import window_of
+from longpole.formats.rows import telemetry_of_spans
 from longpole.model.span import Resource, Span, SpanEvent, SpanKind
 from longpole.model.timerange import TimeRange
+from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+from longpole.storage.ports import TraceReader
 from tests.dashboards.test_service_pages import MS, NOW, links
 from tests.dashboards.web import TRACE_ID, Web, span
 
@@ -99,3 +107,32 @@ def test_a_type_from_telemetry_stays_text() -> None:
     web = Web([failed(1, attributes={"error.type": hostile}), run(2, hostile), run(3, "1")])
     assert "<script>alert" not in web.get("/services/shop").text
     assert "<script>alert" not in web.get("/services/shop/around").text
+
+
+def test_both_engines_say_the_same(tmp_path: Path) -> None:
+    spans = [run(n, "1.8.3" if n < 3 else "1.8.2") for n in range(1, 9)]
+    spans += [failed(9, events=raised("KeyError")), failed(10, status_message="no stock")]
+    web = Web(spans)
+    settings = StoreSettings(data_dir=tmp_path / "data", settle_after_seconds=0.0)
+    store = DuckDBStore.open(settings, web.clock)
+    store.load()
+    try:
+        store.submit(telemetry_of_spans(spans), web.clock.now_unix_nano()).result()
+        web.clock.advance(60.0)
+        while settle_once(store, web.clock).traces:
+            pass
+        store.seal()
+        window = window_of({}, web.clock).red
+
+        def told(reader: TraceReader) -> list[Any]:
+            return [
+                service_versions(reader, "shop", EVER),
+                error_types(reader, "shop", EVER),
+                operation_reasons(reader, "shop", EVER),
+                operation_runs(reader, "shop", "GET /", window, 5 * MS),
+            ]
+
+        assert told(store) == told(web.store)
+        assert told(store)[3]["run_count"] == 10
+    finally:
+        store.close()
