@@ -19,6 +19,8 @@ def view(open_page: Open, name: str, more: str = "", **options: object) -> Page:
     page = open_page(f"/traces/{STORY.hex}?view={name}{more}", **options)
     expect(page.locator(f"#view-{name}")).to_be_visible()
     expect(page.locator(f"#view-{name} [role=status]:has-text('…')")).to_have_count(0)
+    if name == "flame":  # a worker lays it out
+        page.wait_for_function("() => window.longpoleFlame?.picture()")
     return page
 
 
