@@ -75,6 +75,7 @@ def _page(
     links = TraceLinks.of(given)
     row = selected if selected >= 0 else _first_row(kept)
     rows = table_rows(columns)
+    others, other_count = other_findings(kept.view)
     options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
     return page(
         request,
@@ -84,7 +85,8 @@ def _page(
         kept=kept,
         links=links,
         lines=verdict_lines(kept.view),
-        others=other_findings(kept.view),
+        others=others,
+        other_count=other_count,
         usual=kept.lately("usual", answers.clock, lambda: _usual(answers, kept)),
         ribbon=trace_ribbon(columns),
         position=result_position(answers, given, trace_id),

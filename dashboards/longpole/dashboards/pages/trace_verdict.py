@@ -14,6 +14,7 @@ from longpole.analyzer.reports.trace_view import TraceView
 from longpole.model.ids import parse_span_id
 
 MOST_EVIDENCE = 8
+MOST_OTHERS = 50
 HOW_SURE = {
     "high": "The spans say it themselves.",
     "medium": "It is the likeliest reading of the spans; a part of it is out of their sight.",
@@ -57,29 +58,41 @@ class VerdictLine:
 
 def verdict_lines(view: TraceView) -> list[VerdictLine]:
     """The entries of the verdict, the answer first."""
-    summary = view.summary
-    rows = _rows(view.columns, summary["verdict"])
-    return [_line(view, entry, rows) for entry in summary["verdict"]]
+    return _lines(view, view.summary["verdict"])
 
 
-def other_findings(view: TraceView) -> list[VerdictLine]:
-    """What was found beside the entries of the verdict, as entries."""
+def other_findings(view: TraceView) -> tuple[list[VerdictLine], int]:
+    """What was found beside the entries of the verdict, as at most `MOST_OTHERS` entries, and how
+    many there are."""
     told = {_identity(entry) for entry in view.summary["verdict"]}
     others = [f for f in view.summary["findings"] if _identity(f) not in told]
-    rows = _rows(view.columns, others)
-    made = ({**finding, "advice": finding["action"], "confidence": "high"} for finding in others)
-    return [_line(view, entry, rows) for entry in made]
+    made = [
+        {**finding, "advice": finding["action"], "confidence": "high"}
+        for finding in others[:MOST_OTHERS]
+    ]
+    return _lines(view, made), len(others)
 
 
-def _line(view: TraceView, entry: Mapping[str, Any], rows: Mapping[str, int]) -> VerdictLine:
+def _lines(view: TraceView, entries: Sequence[Mapping[str, Any]]) -> list[VerdictLine]:
+    rows = _rows(view.columns, entries)
+    wanted = {_identity(entry) for entry in entries}
+    savings = {
+        identity: finding["saving_ns"]
+        for finding in view.summary["findings"]
+        if (identity := _identity(finding)) in wanted
+    }
+    return [_line(view, entry, rows, savings.get(_identity(entry), 0)) for entry in entries]
+
+
+def _line(
+    view: TraceView, entry: Mapping[str, Any], rows: Mapping[str, int], saving: int
+) -> VerdictLine:
     columns = view.columns
     evidence = [
         Evidence(row, span_id, int(columns.durations_ns[row]), int(columns.critical_ns[row]))
         for span_id in entry["span_ids"][:MOST_EVIDENCE]
         if (row := rows.get(span_id, -1)) >= 0
     ]
-    identity = _identity(entry)
-    saving = next((f["saving_ns"] for f in view.summary["findings"] if _identity(f) == identity), 0)
     detector = BY_IDENTIFIER.get(entry["detector"] or "")
     return VerdictLine(
         entry=entry,
