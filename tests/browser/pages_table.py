@@ -14,6 +14,10 @@ NO_PAGES = frozenset(
         "/services/{service:path}/say",
         "/services/{service:path}/around",
         "/services/{service:path}/op/differs",
+        "/services/{service:path}/op/runs",
+        "/traces/{trace_id}/rows/{row}/panel",
+        "/traces/{trace_id}/spans/{span_id}/panel",
+        "/traces/{trace_id}.json",
     }
 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from playwright.sync_api import Page
 
@@ -54,12 +55,24 @@ def _barriers(page: Page) -> list[str]:
     ]
 
 
+def _routes(router: APIRouter) -> Iterator[APIRoute]:
+    """All routes, those of routers inside of it too."""
+    waiting = list(router.routes)
+    while waiting:
+        route = waiting.pop()
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            waiting.extend(inner.routes)
+        else:
+            assert isinstance(route, APIRoute)
+            yield route
+
+
 def test_every_page_of_the_application_is_in_the_table() -> None:
     paths = [case.path.partition("?")[0] for case in CASES]
     untested = []
     for module in MODULES:
-        for route in module.routes(cast(Answers, None)).routes:
-            assert isinstance(route, APIRoute)
+        for route in _routes(module.routes(cast(Answers, None))):
             is_tested = any(route.path_regex.fullmatch(path) for path in paths)
             if route.path not in NO_PAGES and not is_tested:
                 untested.append(route.path)
