@@ -129,7 +129,9 @@ def test_what_is_seen_is_in_the_address(open_page: Open) -> None:
     page = _opened(open_page, "retry-storm")
     for key in ("e", "c", "u", "s"):
         page.keyboard.press(key)
-    expect(page).to_have_url(re.compile(r"span=[0-9a-f]{16}.*t=\d+-\d+.*cp=1.*g=0"))
+    # The id of the span comes with a request of its own.
+    address = re.compile(r"span=[0-9a-f]{16}.*t=\d+-\d+.*cp=1.*g=0")
+    expect(page).to_have_url(address, timeout=20_000)
     before = _selected(page), page.evaluate("() => longpoleTrace.model.from")
 
     page.reload()
