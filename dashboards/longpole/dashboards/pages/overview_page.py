@@ -11,6 +11,7 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.pages.linked import linked_operations, linked_services, runs_by_step
 from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
 MOST_FINDINGS = 6
@@ -21,6 +22,8 @@ AT_ONCE = 1_000
 def routes(answers: Answers) -> APIRouter:
     """Routes of this page."""
     router = APIRouter()
+
+    recent = RecentAnswers(answers)
 
     @router.get("/")
     def overview(request: Request) -> Response:
@@ -38,7 +41,7 @@ def routes(answers: Answers) -> APIRouter:
                 name: linked_operations(document[name], window.parameters)
                 for name in ("bottlenecks", "slowest", "failing")
             },
-            findings=_findings(answers, given)
+            findings=_findings(answers, recent, given)
             if is_small or "findings" in asked(request)
             else None,
             window=window,
@@ -50,7 +53,7 @@ def routes(answers: Answers) -> APIRouter:
     @router.get("/overview/findings")
     def findings(request: Request) -> Response:
         given = _times(asked(request))
-        return page(request, "parts/findings_list.html", findings=_findings(answers, given))
+        return page(request, "parts/findings_list.html", findings=_findings(answers, recent, given))
 
     return router
 
@@ -59,9 +62,13 @@ def _times(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
     return {name: values for name, values in given.items() if name in TIME_PARAMETERS}
 
 
-def _findings(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _findings(
+    answers: Answers, recent: RecentAnswers, given: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """The gravest findings of the window, the newest first among equals."""
     window = window_of(given, answers.clock)
-    document = answers.findings(window.fixed)
+    # A relative window moves on with every question; by what was asked, reloads meet again.
+    key = repr(sorted((name, list(values)) for name, values in given.items()))
+    document = recent.of(key, lambda: answers.findings(window.fixed)).document
     chosen = [one for one in document["findings"] if one["explained_by"] is None]
     return {"shown": chosen[:MOST_FINDINGS], "count": len(document["findings"]), "window": window}
