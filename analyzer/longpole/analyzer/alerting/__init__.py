@@ -1,0 +1,1 @@
+"""Prometheus alert rules: reading them, evaluating them, and what fires."""
