@@ -13,7 +13,6 @@ from longpole.analyzer.promql.refusals import TooMuch
 from longpole.analyzer.promql.selectors import meets_all
 from longpole.analyzer.promql.series import Labels, Series
 
-
 _T = TypeVar("_T")
 
 
