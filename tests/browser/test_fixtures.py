@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import httpx
 import pytest
@@ -39,7 +40,9 @@ def test_what_must_not_happen_is_seen(
 ) -> None:
     page = open_page("/traces")
     page.evaluate(script)
-    page.wait_for_timeout(50)
+    reached = monotonic() + 5
+    while not any(complaint in text for text in watch().complaints) and monotonic() < reached:
+        page.wait_for_timeout(20)
 
     found = watch().complaints
     watch().allow("")

@@ -29,7 +29,7 @@ class EmailConsumer:
 
     def handle_request(self, delivery: Delivery) -> None:
         """EmailRequested."""
-        refuse_poisoned(delivery.event, self._faults)
+        refuse_poisoned(delivery, self._faults)
         self._send(EmailRequest.model_validate(delivery.event.data))
 
     def handle_order(self, delivery: Delivery) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from shop import events
 from shop.chassis.errors import Conflict, DependencyUnavailable, Invalid, NotFound
@@ -15,7 +17,7 @@ from shop.inventory.client import InventoryClient
 from shop.inventory.consumers import PaymentConsumer
 from shop.inventory.contract import Inventory, Line, Reservation
 from shop.inventory.logic import InventoryLogic
-from shop.inventory.overload import Admission
+from shop.inventory.overload import STORM_REFUSALS, Admission
 from shop.inventory.service import build
 from shop.inventory.tables import FULL_STOCK, SCHEMA
 from tests.shop.inventory.stage import (
@@ -215,6 +217,19 @@ def test_an_overloaded_service_turns_away_its_share_and_says_try_again(stage: St
         except DependencyUnavailable as error:
             refused.append(error.is_retryable)
     assert refused == [True, True]
+
+
+def test_a_request_storms_in_the_ledger_from_its_third_refusal(stage: Stage) -> None:
+    stage.break_it("order-retry-storm", failure_share=1.0)
+    admit = Admission(stage.held.faults)
+
+    for trace_id, calls in ((1, STORM_REFUSALS - 1), (2, STORM_REFUSALS + 1)):
+        with trace.use_span(NonRecordingSpan(SpanContext(trace_id, 1, is_remote=False))):
+            for _ in range(calls):
+                with pytest.raises(DependencyUnavailable):
+                    admit()
+
+    assert stage.held.faults.take_noted() == {"order-retry-storm": [f"{2:032x}"]}
 
 
 def test_the_share_that_is_turned_away_is_503_over_http(stage: Stage, inventory: Inventory) -> None:

@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from shop import events
 from shop.chassis.errors import Conflict, DependencyTimeout, DependencyUnavailable, Invalid
-from shop.chassis.ports import Database, Event
+from shop.chassis.ports import Database, Delivery, Event
 from shop.notification.consumers import TEMPLATE_OF, EmailConsumer
 from shop.notification.contract import EmailRequest
 from shop.notification.letters import TEMPLATES, Letter, letter
 from shop.notification.logic import NotificationLogic
-from shop.notification.poison import UnreadableEvent, refuse_poisoned, share_of
+from shop.notification.poison import (
+    FAULT,
+    POISON_DELIVERIES,
+    UnreadableEvent,
+    refuse_poisoned,
+    share_of,
+)
 from shop.notification.tables import SCHEMA
 from tests.shop.inventory.databases import BOTH, opened
 from tests.shop.inventory.stage import Stage, delivery, staged
@@ -161,9 +169,12 @@ def test_an_event_waits_for_a_relay_that_is_away(stage: Stage, database: Databas
 def test_the_poisoned_share_is_the_same_at_every_delivery(stage: Stage) -> None:
     stage.break_it("notification-poison-message", share=0.2)
 
+    def event_of(n: int) -> Delivery:
+        return delivery(_requested("order-1", event_id=f"event-{n}"), events.EMAILS)
+
     def is_poisoned(n: int) -> bool:
         try:
-            refuse_poisoned(_requested("order-1", event_id=f"event-{n}"), stage.held.faults)
+            refuse_poisoned(event_of(n), stage.held.faults)
         except UnreadableEvent:
             return True
         return False
@@ -172,6 +183,20 @@ def test_the_poisoned_share_is_the_same_at_every_delivery(stage: Stage) -> None:
     assert 150 < sum(first) < 250
     assert [is_poisoned(n) for n in range(1000)] == first
     assert first == [share_of(f"event-{n}") < 0.2 for n in range(1000)]
+
+
+def test_an_event_is_poison_in_the_ledger_from_its_third_failure(stage: Stage) -> None:
+    stage.break_it(FAULT, share=1.0)
+    ledger = []
+
+    for attempt in range(1, 5):
+        told = delivery(_requested("order-1"), events.EMAILS, attempt)
+        span = NonRecordingSpan(SpanContext(attempt, 1, is_remote=False))
+        with trace.use_span(span), pytest.raises(UnreadableEvent):
+            refuse_poisoned(told, stage.held.faults)
+        ledger.append(len(stage.held.faults.take_noted()))
+
+    assert ledger == [int(attempt >= POISON_DELIVERIES) for attempt in range(1, 5)]
 
 
 def test_a_poisoned_event_sends_nothing_and_a_cured_consumer_sends_it(
