@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longpole.analyzer.columnar import retiming
-from longpole.analyzer.columnar.compiling import INTS, OUT, compiled
+from longpole.model.compiling import INTS, OUT, compiled
 
 COMPILED: dict[str, Callable[..., None]] = {
     "arrange": compiled(*[INTS] * 5, *[OUT] * 3)(retiming.arrange),

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.columnar.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled
 from longpole.analyzer.critical_path import (
     DEFAULT_TAU_SHARE,
     SMALLEST_DEFAULT_TAU_NS,
     Overflow,
     PathOptions,
 )
+from longpole.model.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled
 from longpole.model.span import SpanKind, StatusCode
 
 Ints = npt.NDArray[np.int64]

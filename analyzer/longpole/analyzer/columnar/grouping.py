@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.columnar.compiling import BYTES, CODES, INT, INTS, OUT, compiled
 from longpole.model import columns
+from longpole.model.compiling import BYTES, CODES, INT, INTS, OUT, compiled
 from longpole.model.span import StatusCode
 
 Ints = npt.NDArray[np.int64]

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.columnar.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled
 from longpole.analyzer.columnar.forest import Forest
 from longpole.analyzer.columnar.walking import Walks
 from longpole.analyzer.labels import Label
+from longpole.model.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled
 from longpole.model.span import SpanKind
 
 Ints = npt.NDArray[np.int64]

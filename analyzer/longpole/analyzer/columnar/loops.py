@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 # They declare their loops on import.
 from longpole.analyzer.columnar import compiled_retiming, forest, grouping, labelling, walking  # noqa: F401
-from longpole.analyzer.columnar.compiling import compile_declared
+from longpole.model.compiling import compile_declared
 
 
 def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from longpole.analyzer.columnar.compiling import (
+from longpole.analyzer.columnar.forest import Forest
+from longpole.model.compiling import (
     BYTES,
     CODES,
     INT,
@@ -20,7 +21,6 @@ from longpole.analyzer.columnar.compiling import (
     OUT_ROWS,
     compiled,
 )
-from longpole.analyzer.columnar.forest import Forest
 from longpole.model.span import SpanKind, StatusCode
 
 Ints = npt.NDArray[np.int64]

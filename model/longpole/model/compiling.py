@@ -1,4 +1,4 @@
-"""Compiling: the loops of the columnar core become machine code before anybody calls them.
+"""Compiling: declared loops become machine code before anybody calls them.
 
 Every loop is declared with the types it takes, so that there is exactly one version of each and
 nothing is ever compiled in the middle of a question: an argument of another type is an error.
