@@ -36,6 +36,7 @@ from tests.storage.path_time_conformance import PathTimeConformance
 from tests.storage.record_conformance import RecordConformance
 from tests.storage.red_conformance import RedConformance
 from tests.storage.search_conformance import SearchConformance
+from tests.storage.series_conformance import SeriesConformance
 from tests.storage.span_examples import (
     HIGH,
     NOON,
@@ -104,7 +105,12 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 
 
 class StoreConformance(
-    PathTimeConformance, RecordConformance, RedConformance, SearchConformance, TracePartsConformance
+    PathTimeConformance,
+    RecordConformance,
+    RedConformance,
+    SearchConformance,
+    SeriesConformance,
+    TracePartsConformance,
 ):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""

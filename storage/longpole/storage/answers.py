@@ -108,6 +108,41 @@ FOUND_POINTS = pa.schema(
         *(columns.METRIC_POINTS.field(name) for name in POINT_COLUMNS[3:]),
     ]
 )
+# Of `MetricSeries`: its `series` and its `shapes`.
+KNOWN_SERIES = pa.schema(
+    [
+        *(
+            columns.METRIC_SERIES.field(name)
+            for name in (
+                "series_id", "name", "description", "unit", "type", "temporality",
+                "is_monotonic", "service_name", "resource_id",
+            )
+        ),
+        _ATTRIBUTES,
+        _RESOURCE,
+    ]
+)  # fmt: skip
+POINT_SHAPES = pa.schema(
+    [
+        columns.METRIC_SERIES.field("series_id"),
+        columns.METRIC_POINTS.field("explicit_bounds"),
+        columns.METRIC_POINTS.field("quantiles"),
+        pa.field("has_sum", pa.bool_()),
+        columns.METRIC_POINTS.field("scale"),
+        *(
+            pa.field(f"{sign}_{side}", pa.int64())
+            for sign in ("positive", "negative")
+            for side in ("from", "to")
+        ),
+    ]
+)
+# Of `resource_times`.
+RESOURCE_TIMES = pa.schema(
+    [
+        columns.METRIC_SERIES.field("resource_id"),
+        columns.METRIC_POINTS.field("time_unix_nano"),
+    ]
+)
 LINK_COLUMNS = ("row_id", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 LINKS = pa.schema([columns.SPAN_LINKS.field(name) for name in LINK_COLUMNS])
 

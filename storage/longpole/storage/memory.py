@@ -30,6 +30,7 @@ from longpole.storage.memory_metrics import metric_points
 from longpole.storage.memory_parts import MemoryParts
 from longpole.storage.memory_red import MemoryRed
 from longpole.storage.memory_search import MemorySearch
+from longpole.storage.memory_series import MemorySeries
 from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
@@ -58,7 +59,7 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 _CHUNK_SPANS = 10_000
 
 
-class MemoryStore(MemoryParts, MemorySearch, MemoryRed):
+class MemoryStore(MemoryParts, MemorySearch, MemoryRed, MemorySeries):
     """Every port of `Store` except SQL, without any file."""
 
     def __init__(
@@ -287,9 +288,11 @@ class MemoryStore(MemoryParts, MemorySearch, MemoryRed):
         return log_counts(self.find_logs(replace(query, limit=None)).logs, step_ns)
 
     def metric_points(self, query: MetricQuery) -> MetricPoints:
+        return metric_points(self.metric_requests(), query)
+
+    def metric_requests(self) -> Sequence[Telemetry]:
         with self._lock:
-            requests = list(self._metrics)
-        return metric_points(requests, query)
+            return list(self._metrics)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         by_name: dict[str, list[Span]] = defaultdict(list)

@@ -23,6 +23,8 @@ from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.found_records import FoundLogs as FoundLogs
 from longpole.storage.found_records import MetricPoints as MetricPoints
+from longpole.storage.metric_ports import MetricReader as MetricReader
+from longpole.storage.metric_ports import MetricSeries as MetricSeries
 from longpole.storage.path_answers import PATH_GROUP_COLUMNS as PATH_GROUP_COLUMNS
 from longpole.storage.path_answers import Coverage as Coverage
 from longpole.storage.path_answers import PathTimes as PathTimes
@@ -213,7 +215,7 @@ class ServiceInfo:
     operations: tuple[str, ...] = ()
 
 
-class TraceReader(TraceSearcher, TraceParts, Protocol):
+class TraceReader(TraceSearcher, TraceParts, MetricReader, Protocol):
     """Finds traces and reads them back as they were sent."""
 
     def trace(self, trace_id: int) -> Trace | None:

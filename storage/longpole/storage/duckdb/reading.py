@@ -20,6 +20,7 @@ from longpole.storage.ports import (
     FoundLogs,
     FoundTraces,
     MetricPoints,
+    MetricSeries,
     PathTimes,
     PathTotals,
     RedQuery,
@@ -129,6 +130,20 @@ class Reading(ABC):
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         """See `ports.TraceReader`."""
         return self._reader.metric_points(query)
+
+    def metric_series(self, time: TimeRange, is_exact: bool) -> MetricSeries:
+        """See `ports.MetricReader`."""
+        return self._reader.metric_series(time, is_exact)
+
+    def series_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[str], most: int
+    ) -> pa.Table:
+        """See `ports.MetricReader`."""
+        return self._reader.series_points(series_ids, time, columns, most)
+
+    def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
+        """See `ports.MetricReader`."""
+        return self._reader.resource_times(time, step_ns)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         """See `ports.TraceReader`."""

@@ -20,6 +20,11 @@ from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.found_logs import read_found_logs, read_log_counts
 from longpole.storage.duckdb.read.metric_points import read_metric_points
+from longpole.storage.duckdb.read.metric_series import (
+    read_metric_series,
+    read_resource_times,
+    read_series_points,
+)
 from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.path_segments import read_path_segments
@@ -41,6 +46,7 @@ from longpole.storage.ports import (
     FoundLogs,
     FoundTraces,
     MetricPoints,
+    MetricSeries,
     PathTimes,
     PathTotals,
     RedQuery,
@@ -71,6 +77,7 @@ class Reader:
         self._sql_memory_bytes = sql_memory_bytes
         self._sql_threads = sql_threads
         self._red_cubes = RedCubes()
+        self._metric_series = RedCubes()
 
     @contextmanager
     def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
@@ -158,6 +165,20 @@ class Reader:
     def metric_points(self, query: MetricQuery) -> MetricPoints:
         with self._session() as (connection, snapshot):
             return read_metric_points(connection, snapshot, query)
+
+    def metric_series(self, time: TimeRange, is_exact: bool) -> MetricSeries:
+        with self._session() as (connection, snapshot):
+            return read_metric_series(connection, snapshot, time, is_exact, self._metric_series)
+
+    def series_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[str], most: int
+    ) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_series_points(connection, snapshot, series_ids, time, columns, most)
+
+    def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_resource_times(connection, snapshot, time, step_ns)
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         with self._session() as (connection, snapshot):

@@ -1,0 +1,85 @@
+"""What `MetricReader` promises, part of the suite of every engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from longpole.model.timerange import TimeRange
+from longpole.storage.answers import KNOWN_SERIES, POINT_SHAPES
+from longpole.storage.ports import Store
+from tests.storage.record_conformance import measurements
+from tests.storage.span_examples import NOON, SECOND, submit
+
+Disturb = Callable[[], Store]
+EVERYTHING = TimeRange()
+
+
+class SeriesConformance:
+    """Takes the fixtures of `StoreConformance`."""
+
+    def test_series_of_nothing_are_empty(self, store: Store, disturb: Disturb) -> None:
+        store = disturb()
+        found = store.metric_series(EVERYTHING, True)
+        assert (found.series.schema, found.shapes.schema) == (KNOWN_SERIES, POINT_SHAPES)
+        assert (found.series.num_rows, found.shapes.num_rows) == (0, 0)
+        assert store.series_points([7], EVERYTHING, ["value"], 10).num_rows == 0
+        assert store.resource_times(EVERYTHING, SECOND).num_rows == 0
+
+    def test_series_come_once_with_the_shapes_of_their_points(
+        self, store: Store, disturb: Disturb
+    ) -> None:
+        submit(store, measurements(4, 5))
+        store = disturb()
+        submit(store, measurements(6, first=2))
+        found = store.metric_series(EVERYTHING, True)
+        by_name = {row["name"]: row for row in found.series.to_pylist()}
+        depth, wait = by_name["queue.depth"], by_name["wait"]
+        assert found.series.num_rows == 2
+        assert json.loads(depth["attributes"]) == {"lane": 7}
+        assert json.loads(depth["resource"]) == {"service.name": "queue"}
+        assert (wait["type"], wait["temporality"], wait["unit"]) == ("histogram", 2, "ms")
+        shapes = {
+            (row["series_id"], tuple(row["explicit_bounds"] or ()), row["has_sum"])
+            for row in found.shapes.to_pylist()
+        }
+        assert shapes == {(depth["series_id"], (), False), (wait["series_id"], (1.0, 5.0), True)}
+
+    def test_exact_series_have_a_point_in_the_time(self, store: Store, disturb: Disturb) -> None:
+        submit(store, measurements(4, 5))
+        submit(store, measurements(9, first=60, service="cart"))
+        store = disturb()
+        late = TimeRange(NOON + 50 * SECOND, NOON + 70 * SECOND)
+        services = store.metric_series(late, True).series["service_name"].to_pylist()
+        assert services == ["cart", "cart"]
+        near = store.metric_series(late, False).series["service_name"].to_pylist()
+        assert set(near) >= {"cart"}
+        never = TimeRange(NOON + 1000 * SECOND, NOON + 2000 * SECOND)
+        assert store.metric_series(never, True).series.num_rows == 0
+
+    def test_points_of_series_come_by_place_and_time(self, store: Store, disturb: Disturb) -> None:
+        submit(store, measurements(6, 7, first=2))
+        store = disturb()
+        submit(store, measurements(4, 5))
+        series = store.metric_series(EVERYTHING, True).series.to_pylist()
+        wait, depth = (
+            next(row["series_id"] for row in series if row["name"] == name)
+            for name in ("wait", "queue.depth")
+        )
+        found = store.series_points([wait, depth, 77], EVERYTHING, ["value", "count"], 10)
+        rows = [tuple(row.values()) for row in found.to_pylist()]
+        assert rows == [
+            (0, NOON, None, 3), (0, NOON + 2 * SECOND, None, 3),
+            *((1, NOON + n * SECOND, 4.0 + n, None) for n in range(4)),
+        ]  # fmt: skip
+        part = TimeRange(NOON + SECOND, NOON + 3 * SECOND)
+        assert store.series_points([depth], part, ["value"], 10)["value"].to_pylist() == [5, 6]
+        assert store.series_points([depth], EVERYTHING, ["value"], 2).num_rows == 3
+        assert store.series_points([], EVERYTHING, ["value"], 2).num_rows == 0
+
+    def test_resource_times_are_the_last_of_each_step(self, store: Store, disturb: Disturb) -> None:
+        submit(store, measurements(4, 5, 6))
+        store = disturb()
+        submit(store, measurements(7, first=10))
+        times = store.resource_times(EVERYTHING, 5 * SECOND)["time_unix_nano"].to_pylist()
+        assert times == [NOON + 2 * SECOND, NOON + 10 * SECOND]
