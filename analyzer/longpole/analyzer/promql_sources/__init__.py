@@ -1,0 +1,1 @@
+"""Where series for PromQL come from: stored metric points, and rows derived from spans."""

@@ -1,0 +1,119 @@
+"""Everything that PromQL can ask of a store: metrics that were sent, recorded series, and what
+spans say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
+from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.memory_catalog import limited, names_in, values_in
+from longpole.analyzer.promql.series import Labels, Series
+from longpole.analyzer.promql_sources.sample_limit import too_much
+
+
+class PartialCatalog(Protocol):
+    """One kind of series: a `SeriesCatalog` whose answers are neither sorted nor limited, in which
+    a label set may come several times, and that only says which label sets there are."""
+
+    def select(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
+    ) -> Sequence[Series]:
+        """See `SeriesSource`."""
+        ...
+
+    def labels(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Iterable[Labels]:
+        """The label sets that have samples in that time."""
+        ...
+
+    def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
+        """See `SeriesCatalog`."""
+        ...
+
+    def exemplars(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Sequence[SeriesExemplars]:
+        """See `SeriesCatalog`."""
+        ...
+
+
+class JoinedCatalog:
+    """Partial catalogs as one `SeriesCatalog`. Of equal label sets the samples are put together;
+    of several at one time the first one counts."""
+
+    def __init__(self, parts: Sequence[PartialCatalog]) -> None:
+        self._parts = tuple(parts)
+
+    def select(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
+    ) -> Sequence[Series]:
+        """See `SeriesSource`."""
+        found: dict[Labels, list[Series]] = {}
+        held = 0
+        for part in self._parts:
+            for one in part.select(matchers, after_ms, through_ms, most_samples - held):
+                found.setdefault(one.labels, []).append(one)
+                held += len(one.times_ms)
+        if held > most_samples:
+            raise too_much(most_samples)
+        return [_together(found[labels]) for labels in sorted(found)]
+
+    def series(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
+    ) -> Sequence[Labels]:
+        """See `SeriesCatalog`."""
+        found = {
+            labels for part in self._parts for labels in part.labels(matchers, after_ms, through_ms)
+        }
+        return limited(sorted(found), limit)
+
+    def label_names(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
+    ) -> Sequence[str]:
+        """See `SeriesCatalog`."""
+        return names_in(self.series(matchers, after_ms, through_ms, 0), limit)
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
+    ) -> Sequence[str]:
+        """See `SeriesCatalog`."""
+        return values_in(self.series(matchers, after_ms, through_ms, 0), name, limit)
+
+    def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
+        """See `SeriesCatalog`."""
+        told: dict[str, list[MetricMetadata]] = {}
+        for part in self._parts:
+            for name, entries in part.metadata().items():
+                known = told.setdefault(name, [])
+                known += [entry for entry in entries if entry not in known]
+        return dict(sorted(told.items()))
+
+    def exemplars(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Sequence[SeriesExemplars]:
+        """See `SeriesCatalog`."""
+        found = [
+            one for part in self._parts for one in part.exemplars(matchers, after_ms, through_ms)
+        ]
+        return sorted(found, key=lambda one: one.labels)
+
+
+def _together(series: Sequence[Series]) -> Series:
+    """Samples of one label set from several places as one series."""
+    if len(series) == 1 and _is_rising(series[0]):
+        return series[0]
+    times = np.concatenate([one.times_ms for one in series])
+    values = np.concatenate([one.values for one in series])
+    order = np.argsort(times, kind="stable")
+    times, values = times[order], values[order]
+    is_first = np.append(True, times[1:] != times[:-1])[: len(times)]
+    return Series(series[0].labels, times[is_first], values[is_first])
+
+
+def _is_rising(one: Series) -> bool:
+    return bool((one.times_ms[1:] > one.times_ms[:-1]).all())
