@@ -185,11 +185,11 @@ def test_the_same_labels_from_two_senders_are_one_series() -> None:
 
 def test_too_many_samples_are_refused_before_they_are_made() -> None:
     catalog = catalog_of(*(examples.moving(START, step, 2) for step in range(12)))
-    asked = ([], START_MS - 1, START_MS + HOUR_MS)
-    exact = sum(len(one.times_ms) for one in catalog.select(*asked, 10_000))
-    assert len(catalog.select(*asked, exact)) > 5
+    ends = START_MS - 1, START_MS + HOUR_MS
+    exact = sum(len(one.times_ms) for one in catalog.select((), *ends, 10_000))
+    assert len(catalog.select((), *ends, exact)) > 5
     with pytest.raises(TooMuch, match="too many samples"):
-        catalog.select(*asked, exact - 1)
+        catalog.select((), *ends, exact - 1)
 
 
 def test_exemplars_lie_in_the_bucket_of_their_value() -> None:

@@ -36,7 +36,7 @@ class StoredSeries:
     unit: str
 
 
-def stored_series(row: Mapping[str, Any], promoted: tuple[str, ...]) -> StoredSeries:
+def translated(row: Mapping[str, Any], promoted: tuple[str, ...]) -> StoredSeries:
     """What a row of `answers.KNOWN_SERIES` stands for."""
     attributes, resource = json.loads(row["attributes"]), json.loads(row["resource"])
     is_recorded = resource.get(RECORDED) is True

@@ -22,8 +22,8 @@ from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
     PROMOTED,
     StoredSeries,
-    stored_series,
     target_info,
+    translated,
 )
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import MetricReader
@@ -135,7 +135,7 @@ class StoredMetrics:
         held = {one: self._known.get(one) for one in ids}
         unseen = [place for place, one in enumerate(ids) if held[one] is None]
         for row in rows.take(pa.array(unseen, pa.int64())).to_pylist() if unseen else ():
-            made = stored_series(row, self._promoted)
+            made = translated(row, self._promoted)
             held[made.series_id] = self._known[made.series_id] = made
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
