@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from longpole.analyzer.promql.catalog import Exemplar, SeriesExemplars
 from longpole.analyzer.promql.series import Labels, labels_of
+from longpole.analyzer.promql_sources.metric_parts import Chosen
 from longpole.analyzer.promql_sources.otlp_names import attribute_text
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import MetricReader
-
-if TYPE_CHECKING:
-    from longpole.analyzer.promql_sources.stored_metrics import Chosen
 
 _MS = 1_000_000
 _MOST_POINTS = 200_000

@@ -27,6 +27,14 @@ class Part:
     labels: Labels
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One stored series and which of its parts are wanted."""
+
+    series: StoredSeries
+    parts: Sequence[Part]
+
+
 def own_labels_meet(one: StoredSeries, matchers: Sequence[Matcher]) -> bool:
     """Whether the labels that all parts share meet the matchers of such labels."""
     return all(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Labels, Series, labels_of
 from longpole.analyzer.promql_sources.accumulation import day_start_ms
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
-from longpole.analyzer.promql_sources.metric_parts import Part, parts_of
+from longpole.analyzer.promql_sources.metric_parts import Chosen, parts_of
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
@@ -37,14 +36,6 @@ TYPES = {
     "gauge": "gauge", "histogram": "histogram", "exponential_histogram": "histogram",
     "summary": "summary",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """One stored series and which of its parts are wanted."""
-
-    series: StoredSeries
-    parts: Sequence[Part]
 
 
 class StoredMetrics:
