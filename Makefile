@@ -36,7 +36,8 @@ tools: ## install the peers that tests talk to (Debian packages as root, npm pac
 	tests/fetch_prometheus.sh
 
 test: setup ## what a change must never break; under 10 minutes on two cores
-	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not full and not proof" -n $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder
 
 test-all: setup $(OLDEST)/.made ## the whole matrix, both ends of the DuckDB range; under 60 minutes
 	$(BIN)/python -m pytest -m "not proof and not alone" --hypothesis-profile=explore \

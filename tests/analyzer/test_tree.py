@@ -87,7 +87,7 @@ def test_times_after_the_year_2262_are_reported() -> None:
     assert [(p.code, p.span_ids) for p in e.problems][0] == ("time_out_of_range", (2, 3))
 
 
-@pytest.mark.parametrize("length", [5, None])
+@pytest.mark.parametrize("length", [pytest.param(5, marks=pytest.mark.full), None])
 def test_a_hundred_thousand_spans_with_one_id_are_analysed(length: int | None) -> None:
     spans = [
         span(5, 1, i if length else 3, i + length if length else 8, name="x", attributes={"n": i})

@@ -1,4 +1,4 @@
-"""What holds for every page: barriers, narrow screens, forced colours, no scripts, its cost."""
+"""What holds for every page: barriers, narrow screens, forced colours, its cost."""
 
 from __future__ import annotations
 
@@ -82,11 +82,17 @@ def test_every_page_of_the_application_is_in_the_table() -> None:
     assert len(set(names)) == len(names)
 
 
+# One visit for all of it: opening a page is most of what a test here takes.
 @each_page
-def test_page_has_no_barriers(open_page: Open, case: PageCase) -> None:
+def test_page_is_light_and_has_no_barriers_and_fits_any_screen(
+    open_page: Open, watch: Callable[[], Watch], case: PageCase
+) -> None:
     page = open_page(case.path, LOOKS[0][1], LOOKS[0][0])
     page.wait_for_load_state("networkidle")
+
+    _costs_what_it_may(page, case, watch())
     _looks_without_barriers(page, LOOKS[:2])
+    _fits_a_narrow_screen_and_forced_colours(page)
 
 
 @pytest.mark.full
@@ -105,10 +111,9 @@ def _looks_without_barriers(page: Page, looks: tuple[tuple[bool, tuple[int, int]
         assert not found, f"dark={dark} {width} px\n" + "\n".join(found)
 
 
-@each_page
-def test_page_fits_a_narrow_screen_and_forced_colours(open_page: Open, case: PageCase) -> None:
-    page = open_page(case.path, (320, 700), forced_colors="active")
-
+def _fits_a_narrow_screen_and_forced_colours(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.emulate_media(forced_colors="active")
     needed, outside = page.evaluate(_WIDER_THAN_THE_SCREEN)
     assert needed <= 320, f"{needed} px wide because of {outside}"
     page.keyboard.press("Tab")
@@ -125,26 +130,9 @@ _WIDER_THAN_THE_SCREEN = """() => [document.scrollingElement.scrollWidth,
   }).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))]"""
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.reads_without_scripts], ids=lambda case: case.name
-)
-def test_page_reads_without_scripts(open_page: Open, case: PageCase) -> None:
-    page = open_page(case.path, java_script_enabled=False)
-
-    assert page.locator("h1").count() == 1
-    for text in case.says:
-        assert text in page.locator("main").inner_text(), f"{text!r} is missing"
-
-
-@each_page
-def test_page_costs_what_it_may(
-    open_page: Open, watch: Callable[[], Watch], case: PageCase
-) -> None:
-    page = open_page(case.path)
-    page.wait_for_load_state("networkidle")
-
+def _costs_what_it_may(page: Page, case: PageCase, watch: Watch) -> None:
     html, files, weight, shift, longest_ms = page.evaluate(_COST)
-    asked = watch().data_requests()
+    asked = watch.data_requests()
     print(f"{case.name}: HTML {html:,} B, scripts and styles {weight:,} B gz in "
           f"{files} files, {len(asked)} requests, shift {shift:.3f}, "
           f"longest task {longest_ms:.0f} ms")  # fmt: skip

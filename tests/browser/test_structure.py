@@ -23,9 +23,14 @@ CASES = [case for case in page_cases(told("n-plus-one"), HEALTHY[0]) if case.rea
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_page_has_the_structure_it_had(open_page: Open, case: PageCase) -> None:
+def test_page_has_the_structure_it_had_and_reads_without_scripts(
+    open_page: Open, case: PageCase
+) -> None:
     page = open_page(case.path, java_script_enabled=False)
 
+    assert page.locator("h1").count() == 1
+    for text in case.says:
+        assert text in page.locator("main").inner_text(), f"{text!r} is missing"
     lines = page.locator("main").aria_snapshot().splitlines()
     text = "\n".join(lines[:_LINES]) + "\n"
     # Addresses of static files change with their content.

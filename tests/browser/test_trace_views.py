@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, WIDE, Open
+from tests.browser.conftest import PHONE, Open
 from tests.browser.shop_stories import told
-from tests.browser.test_every_page import _barriers
+from tests.browser.test_every_page import LOOKS, _looks_without_barriers
 
 pytestmark = pytest.mark.browser
 STORY = told("n-plus-one")
@@ -26,9 +26,7 @@ def view(open_page: Open, name: str, more: str = "", **options: object) -> Page:
 
 @pytest.mark.parametrize("name", ["flame", "table", "map", "logs"])
 def test_a_view_has_no_barriers(open_page: Open, name: str) -> None:
-    for size, dark in ((WIDE, False), (PHONE, True)):
-        page = view(open_page, name, size=size, dark=dark)
-        assert not (found := _barriers(page)), found
+    _looks_without_barriers(view(open_page, name), LOOKS[:2])
 
 
 def test_table_map_and_logs_lead_to_their_spans(open_page: Open) -> None:

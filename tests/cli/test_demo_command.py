@@ -98,6 +98,7 @@ def nothing_is_left(env: dict[str, str], children: list[psutil.Process]) -> None
     assert list(Path(env["TMPDIR"]).glob("longpole-demo-*")) == []
 
 
+@pytest.mark.full  # tests/flow/test_demo.py does it with the real shop
 def test_json_tells_the_truth_beside_the_verdict(fake: dict[str, str]) -> None:
     # The time is over long before the story is, which is told to its end nevertheless.
     with demo(fake, "--json", "--rate", "10", "--duration", "2") as started:
@@ -155,7 +156,9 @@ def test_a_demo_that_is_killed_takes_its_processes_along(fake: dict[str, str]) -
     ("way", "words", "reason"),
     [
         ("broken", "the sample shop does not start", "the broker found no room on the disk"),
-        ("short", "the sample shop ended on its own", "out of memory"),
+        pytest.param(
+            "short", "the sample shop ended on its own", "out of memory", marks=pytest.mark.full
+        ),
     ],
 )
 def test_a_shop_that_ends_is_bad_news_with_its_last_words(

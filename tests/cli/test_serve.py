@@ -120,7 +120,7 @@ def test_a_token_guards_every_port_and_opens_them(tmp_path: Path) -> None:
 
 def test_logs_are_json_lines_when_nobody_watches(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
-        eventually(lambda: httpx.get(f"http://{server.web}/readyz?full").status_code == 200)
+        eventually(lambda: httpx.get(f"http://{server.web}/readyz").status_code == 200)
         assert server.stop() == 0
     assert server.log
     for line in server.log:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pytest
 
@@ -78,6 +79,7 @@ def names_the_fault(last: dict[str, Any]) -> None:
 @pytest.mark.timeout(240)
 def test_the_demo_names_what_it_broke_and_leaves_nothing_behind() -> None:
     longpole = str(Path(sys.executable).with_name("longpole"))
+    schema = json.loads((ROOT / "docs" / "schemas" / "demo.json").read_text())
     with demo(longpole, "demo", "--json", "--duration", "20", seconds=200) as process:
         assert process.stdout is not None
         told: list[dict[str, Any]] = []
@@ -85,9 +87,12 @@ def test_the_demo_names_what_it_broke_and_leaves_nothing_behind() -> None:
             line = process.stdout.readline()
             assert line, process.communicate()[1]
             told.append(json.loads(line))
+            jsonschema.validate(told[-1], schema)
             if told[-1]["event"] == "fault":
                 family = descendants(process.pid)
                 ports = listening(family)
+        events = [line["event"] for line in told]
+        assert events == ["server", "shop", "critical-path", "fault", "comparison", "verdict"]
         assert len(family) > 10
         assert len(ports) > 10
         process.send_signal(signal.SIGINT)

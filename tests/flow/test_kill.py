@@ -39,7 +39,7 @@ LOOKED_UP = 300
 @pytest.mark.timeout(180)
 def test_two_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     evidence = kill_rounds(
-        tmp_path, rounds=2, looked_up=50, seed=random.SystemRandom().getrandbits(32)
+        tmp_path, rounds=2, looked_up=20, seed=random.SystemRandom().getrandbits(32)
     )
     assert evidence["unsealed and sealed data"] >= 1
 

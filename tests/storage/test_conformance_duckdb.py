@@ -34,6 +34,10 @@ class Reopened:
         self.store.seal()
         return self.store
 
+    def seal_and_reopen(self) -> Store:
+        self.store.seal()
+        return self.reopen()
+
 
 class OnDuckDB(StoreConformance):
     @pytest.fixture
@@ -53,12 +57,20 @@ class TestHot(OnDuckDB):
         return lambda: reopened.store
 
 
+class TestSealedAndReopened(OnDuckDB):
+    @pytest.fixture
+    def disturb(self, reopened: Reopened) -> Disturb:
+        return reopened.seal_and_reopen
+
+
+@pytest.mark.full
 class TestSealed(OnDuckDB):
     @pytest.fixture
     def disturb(self, reopened: Reopened) -> Disturb:
         return reopened.seal
 
 
+@pytest.mark.full
 class TestReopened(OnDuckDB):
     @pytest.fixture
     def disturb(self, reopened: Reopened) -> Disturb:

@@ -57,7 +57,9 @@ def test_a_killed_server_outlives_the_loss_of_the_write_ahead_log(
     again.close()
 
 
-@pytest.mark.parametrize("age", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "age", [0, 3, *(pytest.param(age, marks=pytest.mark.full) for age in (1, 2, 4, 5))]
+)
 def test_a_manifest_older_than_the_segments_is_rebuilt(tmp_path: Path, age: int) -> None:
     """An older manifest is what is left when the log of the newest changes is gone."""
     store = opened(tmp_path / "data", compact_files=3)
@@ -136,7 +138,7 @@ def test_a_reader_of_a_lost_manifest_learns_what_to_do(tmp_path: Path, damage: s
     assert sorted(p.name for p in tmp_path.glob("*/*")) == files
 
 
-@pytest.mark.parametrize("has_log", [False, True])
+@pytest.mark.parametrize("has_log", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_a_directory_that_cannot_be_written_can_be_read(tmp_path: Path, has_log: bool) -> None:
     store = opened(tmp_path / "data")
     send(store, spans(part_of(0)))
