@@ -12,6 +12,7 @@ import httpx
 from longpole.cli.exit_codes import Failure, NoAnswer, NotFound, Refused
 from longpole.cli.parameter_flags import in_flags
 from longpole.cli.question import Asked, unknown
+from longpole.dashboards.links import BY_PARAMETER
 from longpole.model.secret import Secret
 
 # Connecting to a server on this machine is instant; an answer may take a long query's time.
@@ -73,7 +74,8 @@ class HttpSource:
         return self._get("services", asked)
 
     def service_verdict(self, service: str, asked: Asked) -> dict[str, Any]:
-        return self._get(f"services/{quote(service, safe='')}/verdict", asked)
+        # No path can hold every name.
+        return self._get(f"services/{BY_PARAMETER}/verdict", {**asked, "service": [service]})
 
     def status(self) -> dict[str, Any]:
         return self._get("status", {})

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from longpole.dashboards import parameters
 from longpole.dashboards.answers import SQL_MAX_ROWS, SQL_MAX_SECONDS, Answers
 from longpole.dashboards.exports import Export
+from longpole.dashboards.links import BY_PARAMETER
 from longpole.dashboards.sql_rows import encoded
 
 
@@ -30,6 +32,16 @@ def asked(request: Request) -> Mapping[str, list[str]]:
     for name, value in request.query_params.multi_items():
         result.setdefault(name, []).append(value)
     return result
+
+
+def of_service(service: str, request: Request) -> tuple[str, dict[str, list[str]]]:
+    """The service that an address is about, and the other parameters; `links` says how it is
+    named there."""
+    given = dict(asked(request))
+    if service == BY_PARAMETER:
+        service = parameters.first(given, "service") or ""
+        given.pop("service", None)
+    return service, given
 
 
 def as_json(document: Any) -> Response:
@@ -124,15 +136,15 @@ def api_router(answers: Answers) -> APIRouter:
 
     @router.get("/services/{service:path}/operation", summary="One operation over time")
     def service_operation(service: str, request: Request) -> Response:
-        return as_json(answers.service_operation(service, asked(request)))
+        return as_json(answers.service_operation(*of_service(service, request)))
 
     @router.get("/services/{service:path}/verdict", summary="What is wrong with one service")
     def service_verdict(service: str, request: Request) -> Response:
-        return as_json(answers.service_verdict(service, asked(request)))
+        return as_json(answers.service_verdict(*of_service(service, request)))
 
     @router.get("/services/{service:path}", summary="One service over time, with its operations")
     def service(service: str, request: Request) -> Response:
-        return as_json(answers.service(service, asked(request)))
+        return as_json(answers.service(*of_service(service, request)))
 
     @router.get("/attribute-keys", summary="Attribute keys with their SQL types")
     def attribute_keys(request: Request) -> Response:

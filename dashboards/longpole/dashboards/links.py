@@ -5,6 +5,7 @@ Names of telemetry are percent-encoded; each address begins with a path of ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
@@ -14,18 +15,29 @@ from longpole.model.span import StatusCode
 from longpole.model.timerange import TimeRange
 
 Parameters = Mapping[str, Sequence[str]]
+# Stands for a service whose name no path can hold; the parameter `service` has the name then.
+BY_PARAMETER = "~"
+# Browsers take `..` and `.` out of a path in any spelling, proxies and servers may decode `%2F`
+# too early, and routes end at a line break.
+_FITS_A_PATH = re.compile(r"[^/\\\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 def service_address(service: str, time: Parameters, page: str = "") -> str:
     """The page of a service, or one below it."""
-    path = f"/services/{quote(service, safe='')}"
-    return _with(f"{path}/{page}" if page else path, time)
+    return _of_service(service, page, time)
 
 
 def operation_address(service: str, operation: str, time: Parameters, part: str = "") -> str:
     """The page of an operation, or a part of it."""
-    path = f"/services/{quote(service, safe='')}/op" + (f"/{part}" if part else "")
-    return _with(path, {"name": [operation], **time})
+    below = f"op/{part}" if part else "op"
+    return _of_service(service, below, {"name": [operation], **time})
+
+
+def _of_service(service: str, below: str, parameters: Parameters) -> str:
+    is_plain = _FITS_A_PATH.fullmatch(service) and service not in (".", "..", BY_PARAMETER)
+    path = f"/services/{quote(service, safe='') if is_plain else BY_PARAMETER}"
+    named = {} if is_plain else {"service": [service]}
+    return _with(f"{path}/{below}" if below else path, {**named, **parameters})
 
 
 def compare_address(service: str, operation: str, than_ns: int | None, time: Parameters) -> str:

@@ -36,9 +36,9 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "/map": _ALL_MATCHING | {"focus"},
     "/services": TIME_PARAMETERS,
     "/overview": TIME_PARAMETERS,
-    "/services/{service}": TIME_PARAMETERS,
-    "/services/{service}/operation": TIME_PARAMETERS | {"name"},
-    "/services/{service}/verdict": TIME_PARAMETERS | PATH_OPTIONS,
+    "/services/{service}": TIME_PARAMETERS | {"service"},
+    "/services/{service}/operation": TIME_PARAMETERS | {"service", "name"},
+    "/services/{service}/verdict": TIME_PARAMETERS | PATH_OPTIONS | {"service"},
     "/attribute-keys": frozenset(),
     "/export": FILTERS | {"signal", "format"},
 }

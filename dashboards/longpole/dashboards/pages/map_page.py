@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,6 +13,7 @@ from longpole.analyzer.service_map.excerpt import MOST_NODES
 from longpole.dashboards import errors, figures
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.links import service_address
 from longpole.dashboards.map_drawing import MapDrawing, MapEdge, MapNode, map_drawing
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
@@ -91,7 +92,7 @@ class _Links:
     def node(self, node: Mapping[str, Any]) -> str:
         """Where a node leads to: the page of a service, else the map around it."""
         if node["is_instrumented"]:
-            return self._to(f"/services/{quote(node['name'], safe='')}")
+            return service_address(node["name"], self._time)
         return self.focus(node["id"])
 
     def namespace(self, name: str) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.reports.operation_runs import operation_runs
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.api import asked
+from longpole.dashboards.api import asked, of_service
 from longpole.dashboards.charts import Chart, Series, chart
 from longpole.dashboards.heat_map import heat_map
 from longpole.dashboards.links import (
@@ -21,7 +21,7 @@ from longpole.dashboards.links import (
 )
 from longpole.dashboards.owner_bars import owner_bars
 from longpole.dashboards.pages.rendering import page
-from longpole.dashboards.pages.service_page import AT_ONCE, red_charts
+from longpole.dashboards.pages.service_page import AT_ONCE, red_charts, with_service
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
 
@@ -35,7 +35,7 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/services/{service:path}/op/runs")
     def runs(service: str, request: Request) -> Response:
-        given = _given(request)
+        service, given = _given(service, request)
         window = window_of(given, answers.clock)
         document = answers.service_operation(service, given)
         return page(request, "parts/operation_runs.html", **_runs(answers, document, window))
@@ -47,9 +47,11 @@ def routes(answers: Answers) -> APIRouter:
     return router
 
 
-def _given(request: Request) -> dict[str, list[str]]:
+def _given(service: str, request: Request) -> tuple[str, dict[str, list[str]]]:
+    """The service, and which of its operations at which time."""
+    service, given = of_service(service, request)
     names = (*TIME_PARAMETERS, "name")
-    return {name: values for name, values in asked(request).items() if name in names}
+    return service, {name: values for name, values in given.items() if name in names}
 
 
 def path_chart(document: Mapping[str, Any], window: Window) -> Chart:
@@ -65,7 +67,7 @@ def path_chart(document: Mapping[str, Any], window: Window) -> Chart:
 
 def _differs(answers: Answers, service: str, request: Request) -> Response:
     """What runs of an operation that took longer than its p95 have more of than the others."""
-    given = _given(request)
+    service, given = _given(service, request)
     window = window_of(given, answers.clock)
     document = answers.service_operation(service, given)
     sides = {
@@ -77,7 +79,7 @@ def _differs(answers: Answers, service: str, request: Request) -> Response:
 
 
 def _operation(answers: Answers, service: str, request: Request) -> Response:
-    given = _given(request)
+    service, given = _given(service, request)
     window = window_of(given, answers.clock)
     document = answers.service_operation(service, given)
     name = document["operation"]
@@ -104,7 +106,7 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
             "slow": traces_address(time, service, name, from_ns=document["p95_ns"]),
         },
         window=window,
-        times=time_control(window, given, document["series"]["count"]),
+        times=time_control(window, with_service(given, request), document["series"]["count"]),
     )
 
 

@@ -11,7 +11,7 @@ from longpole.analyzer.reports.operation_reasons import operation_reasons
 from longpole.analyzer.reports.service_sample import error_types, service_versions
 from longpole.dashboards import figures
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.api import asked
+from longpole.dashboards.api import asked, of_service
 from longpole.dashboards.charts import Chart, Series, chart
 from longpole.dashboards.heat_map import heat_map
 from longpole.dashboards.links import service_address, traces_address
@@ -30,16 +30,19 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/services/{service:path}/say")
     def say(service: str, request: Request) -> Response:
+        service, _ = of_service(service, request)
         window = window_of(times_of(request), answers.clock)
         return page(request, "parts/service_say.html", **_said(answers, service, window))
 
     @router.get("/services/{service:path}/around")
     def around(service: str, request: Request) -> Response:
+        service, _ = of_service(service, request)
         window = window_of(times_of(request), answers.clock)
         return page(request, "parts/service_around.html", **_around(answers, service, window))
 
     @router.get("/services/{service:path}")
     def service(service: str, request: Request) -> Response:
+        service, _ = of_service(service, request)
         given = times_of(request)
         window = window_of(given, answers.clock)
         document = answers.service(service, given)
@@ -60,7 +63,7 @@ def routes(answers: Answers) -> APIRouter:
             near=_around(answers, service, window) if is_small else None,
             addresses=_addresses(service, window),
             window=window,
-            times=time_control(window, given, document["series"]["count"]),
+            times=time_control(window, with_service(given, request), document["series"]["count"]),
         )
 
     return router
@@ -69,6 +72,12 @@ def routes(answers: Answers) -> APIRouter:
 def times_of(request: Request) -> dict[str, list[str]]:
     """The parameters of the request that say which time."""
     return {name: values for name, values in asked(request).items() if name in TIME_PARAMETERS}
+
+
+def with_service(given: Mapping[str, list[str]], request: Request) -> dict[str, list[str]]:
+    """With the name of the service where the address names it in a parameter, for links and forms
+    that lead to the same path."""
+    return {**{k: v for k, v in asked(request).items() if k == "service"}, **given}
 
 
 def version_marks(versions: Mapping[str, Any]) -> list[tuple[int, str]]:
