@@ -43,9 +43,7 @@ def test_a_merge_never_passes_the_largest_size() -> None:
     assert merge_group([segment(n, 700_000) for n in range(8)], 8, 5_000_000) == ()
 
 
-@pytest.mark.parametrize(
-    "chunk_rows", [pytest.param(7, marks=pytest.mark.full), 100, 10**6]
-)
+@pytest.mark.parametrize("chunk_rows", [pytest.param(7, marks=pytest.mark.full), 100, 10**6])
 def test_a_merge_by_ranges_keeps_every_row_in_order(
     tmp_path: Path, chunk_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
