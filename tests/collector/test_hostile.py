@@ -126,7 +126,7 @@ def zeros(encoding: str, size: int) -> bytes:
         return b"".join([*(packer.compress(block) for _ in range(count)), packer.flush()])
     first = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
     again = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
-    return first + again * (count - 1) + packer.flush()
+    return bytes(first + again * (count - 1) + packer.flush())
 
 
 def deep_protobuf(depth: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -71,8 +72,29 @@ def test_the_columns_of_the_page_are_kept_for_good() -> None:
 
 
 def test_a_link_to_a_span_that_is_not_there_says_so() -> None:
-    assert "not in the trace" in shop().get(f"{PAGE}?span={99:016x}").text
-    assert shop().get(f"{PAGE}?span=nonsense").status_code == 200
+    for unknown in (f"{99:016x}", "nonsense"):
+        answer = shop().get(f"{PAGE}?span={unknown}")
+        assert answer.status_code == 200
+        assert f"The trace has no span {unknown}, which this link is about" in answer.text
+    assert "The trace has no span" not in shop().get(f"{PAGE}?span={FIRST_CALL}").text
+    assert "&lt;b&gt;" in shop().get(f"{PAGE}?span=<b>").text
+
+
+def test_of_spans_with_one_id_each_has_a_link_and_the_page_says_which_it_shows() -> None:
+    start = START + 10_000
+    web = Web([span(1), *(span(2, 1, name=f"twin {n}", start_unix_nano=start + n,
+                               end_unix_nano=start + n + 1_000) for n in range(3))])  # fmt: skip
+    page = web.get(f"{PAGE}?span={2:016x}").text
+    assert "Several spans of this trace have the id 0000000000000002" in page
+    assert "<b>number 1</b>" in page
+    links = re.findall(r'href="([^"]*)" data-row="(\d)">number', page)
+    assert [row for _, row in links] == ["2", "3"]
+
+    second = web.get(PAGE + unescape(links[0][0])).text
+
+    assert "<b>number 2</b>" in second
+    assert "twin 1" in second.split('class="panel', 1)[1]
+    assert web.get(f"/api/v1/traces/{HEX}/spans/{2:016x}?row=3").json()["operation"] == "twin 2"
 
 
 def test_a_trace_that_is_still_arriving_says_so_and_is_looked_at_again() -> None:

@@ -36,9 +36,9 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "/map": _ALL_MATCHING | {"focus"},
     "/services": TIME_PARAMETERS,
     "/overview": TIME_PARAMETERS,
-    "/services/{service}": TIME_PARAMETERS | {"service"},
-    "/services/{service}/operation": TIME_PARAMETERS | {"service", "name"},
-    "/services/{service}/verdict": TIME_PARAMETERS | PATH_OPTIONS | {"service"},
+    "/services/{service}": TIME_PARAMETERS,
+    "/services/{service}/operation": TIME_PARAMETERS | {"name"},
+    "/services/{service}/verdict": TIME_PARAMETERS | PATH_OPTIONS,
     "/attribute-keys": frozenset(),
     "/export": FILTERS | {"signal", "format"},
 }
@@ -72,8 +72,10 @@ def describe(app: FastAPI) -> None:
                 # A converter stands in the route, not in the document.
                 question = made["paths"].get(f"/api/v1{path}")
                 if question is not None:
+                    # The name of a service that no path can hold (`links`).
+                    by_name = {"service"} if "{service}" in path else frozenset()
                     question["get"].setdefault("parameters", []).extend(
-                        map(_parameter, sorted(names))
+                        map(_parameter, sorted(names | by_name))
                     )
             app.openapi_schema = made
         return app.openapi_schema

@@ -16,23 +16,30 @@ from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace
 
 def viewed(answers: Answers, trace_id: str, asked: Parameters) -> tuple[KeptView, int]:
     """The view of a trace and the row of the `span` asked for, -1 for none and for an unknown one;
-    `r` is the version that the asker expects."""
-    parameters.only(asked, PATH_OPTIONS, frozenset({"span", "r"}))
+    of several spans with that id the one at `row`, else the first. `r` is the version that the
+    asker expects."""
+    parameters.only(asked, PATH_OPTIONS, frozenset({"span", "row", "r"}))
     identity = parse_trace_id(trace_id)
     options = parameters.path_options(asked)
     view = answers.views.view(answers.store, identity, options, answers.thresholds)
     if view is None:
         raise UnknownTrace(trace_id_hex(identity), answers.why_unknown())
     span = parameters.first(asked, "span")
-    return view, view.columns.row_of(parse_span_id(span)) if span else -1
+    return view, _row(view, span, asked) if span else -1
+
+
+def _row(view: KeptView, span_id: str, asked: Parameters) -> int:
+    rows = view.columns.rows_of(parse_span_id(span_id))
+    wanted = parameters.first(asked, "row") or ""
+    chosen = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else -1
+    return chosen if chosen in rows else next(iter(rows), -1)
 
 
 def viewed_span(
     answers: Answers, trace_id: str, span_id: str, asked: Parameters
 ) -> tuple[KeptView, int]:
     """The view of a trace and the row of one of its spans."""
-    view, _ = viewed(answers, trace_id, asked)
-    row = view.columns.row_of(parse_span_id(span_id))
+    view, row = viewed(answers, trace_id, {**asked, "span": [span_id]})
     if row < 0:
         raise UnknownSpan(span_id_hex(parse_span_id(span_id)), trace_id)
     return view, row

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 # What says where the reader looks; the rest of an address (options, the result that the trace was
 # opened from) stays when a link leads to another place.
-STATE = frozenset({"span", "view", "t", "f", "only", "cp", "g", "root", "context", "retry"})
+STATE = frozenset({"span", "view", "t", "f", "only", "cp", "g", "root", "context", "retry", "row"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from longpole.dashboards.trace_views import KeptView
 from longpole.model.ids import parse_trace_id, trace_id_hex
 
 MOST_LOGS = 200
+MOST_TWINS = 20  # spans of one id that a page leads to
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
 # Short names of export formats, for addresses.
 FORMATS = {"otlp": "otlp-json", "jaeger": "jaeger-json", "zipkin": "zipkin-json"}
@@ -53,6 +54,7 @@ def routes(answers: Answers) -> APIRouter:
         span = given.get("span", [""])[-1]
         if _SPAN_ID.fullmatch(span):
             options["span"] = [span]
+            options["row"] = given.get("row", [])[-1:]
         try:
             kept, selected = viewed(answers, trace_id, options)
         except UnknownTrace as error:
@@ -99,7 +101,9 @@ def _page(
         context=_context(answers, trace_id, given),
         api=f"/api/v1/traces/{quote(trace_id)}",
         columns_address=_address(trace_id, kept, options, given),
-        unknown_span=bool(given.get("span")) and selected < 0,
+        unknown_span=given["span"][-1] if given.get("span") and selected < 0 else "",
+        twins=_twins(kept, selected),
+        selected=selected,
         panel=span_panel.panel_values(answers, kept, row) if row >= 0 else None,
     )
 
@@ -108,6 +112,14 @@ def _first_row(kept: KeptView) -> int:
     """The row that the viewer selects by itself."""
     columns = kept.columns
     return columns.bottlenecks[0].row if columns.bottlenecks else columns.root
+
+
+def _twins(kept: KeptView, selected: int) -> list[int]:
+    """The rows of the selected span's id when there are several."""
+    if selected < 0:
+        return []
+    rows = kept.columns.rows_of(int(kept.columns.span_ids[selected]))
+    return rows[:MOST_TWINS] if len(rows) > 1 else []
 
 
 def _address(
@@ -119,6 +131,7 @@ def _address(
     """Where the columns of this very state are, with the span to select."""
     chosen = [(name, value) for name, values in options.items() for value in values]
     span = [("span", value) for value in given.get("span", ())[-1:] if _SPAN_ID.fullmatch(value)]
+    span += [("row", value) for value in given.get("row", ())[-1:] if span]
     query = urlencode([("r", kept.version), *chosen, *span])
     return f"/api/v1/traces/{quote(trace_id)}/columns?{query}"
 

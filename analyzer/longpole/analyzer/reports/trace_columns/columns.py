@@ -95,8 +95,13 @@ class TraceColumns:
 
     def row_of(self, span_id: int) -> int:
         """The first row with that span id, -1 without any."""
-        found = np.flatnonzero(self.span_ids == np.uint64(span_id))
-        return int(found[0]) if found.size else -1
+        rows = self.rows_of(span_id)
+        return rows[0] if rows else -1
+
+    def rows_of(self, span_id: int) -> list[int]:
+        """Every row with that span id, ascending: senders may give one id to several spans."""
+        found: list[int] = np.flatnonzero(self.span_ids == np.uint64(span_id)).tolist()
+        return found
 
 
 def trace_columns(

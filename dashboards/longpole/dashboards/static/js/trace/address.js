@@ -15,6 +15,7 @@ import { VIEWS } from "./shared.js";
  * @property {boolean} critical
  * @property {boolean} grouped
  * @property {number} root row, -1 for the whole trace
+ * @property {number} [twin] row of the span where another one has its id, too
  */
 
 /** @param {string} search @returns {State} */
@@ -44,6 +45,7 @@ export function writeState(search, state) {
   const put = (/** @type {string} */ name, /** @type {string} */ value) => (value ? asked.set(name, value) : asked.delete(name));
   put("view", state.view === "waterfall" ? "" : state.view);
   put("span", state.span);
+  put("row", state.span && state.twin !== undefined && state.twin >= 0 ? String(state.twin) : "");
   put("t", state.time ? `${Math.floor(state.time[0])}-${Math.ceil(state.time[1])}` : "");
   put("f", state.find);
   put("only", state.only && state.find ? "1" : "");

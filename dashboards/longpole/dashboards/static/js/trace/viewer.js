@@ -122,7 +122,8 @@ export function startViewer(host, model) {
   const copyLink = async () => shared.copy(await linkNow(), "link");
   const copyJson = async () => {
     try {
-      const response = await fetch(`${api}/spans/${await shared.spanId(model.spanOf(model.selected))}`);
+      const row = model.spanOf(model.selected);
+      const response = await fetch(`${api}/spans/${await shared.spanId(row)}?row=${row}`);
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       await shared.copy(await response.text(), "span as JSON");
     } catch (error) {
@@ -207,9 +208,10 @@ export function startViewer(host, model) {
   // ---- the URL ----
   let hasChosen = asked.span !== "";
   let spanId = asked.span;
+  let twin = -1;
   let timer = 0;
   const stateNow = () => /** @type {import("./address.js").State} */ ({
-    view: current ?? "waterfall", span: spanId, find: model.query, only: model.matchesOnly, critical: model.criticalOnly,
+    view: current ?? "waterfall", span: spanId, twin, find: model.query, only: model.matchesOnly, critical: model.criticalOnly,
     grouped: model.fold.grouped, root: model.fold.root,
     time: model.isWhole ? null : [model.ns(model.from), model.ns(model.to)],
   });
@@ -220,8 +222,12 @@ export function startViewer(host, model) {
   async function write() {
     if (hasChosen && model.selected >= 0) {
       const selected = model.selected;
-      const id = await shared.spanId(model.spanOf(selected)).catch(() => spanId);
-      if (selected === model.selected) spanId = id;
+      const row = model.spanOf(selected);
+      const known = await allIds().catch(() => null);
+      if (selected === model.selected && known) {
+        spanId = known[row].toString(16).padStart(16, "0");
+        twin = known.indexOf(known[row]) === known.lastIndexOf(known[row]) ? -1 : row;
+      }
     }
     history.replaceState(history.state, "", location.pathname + writeState(location.search, stateNow()) + location.hash);
   }
