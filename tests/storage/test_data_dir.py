@@ -29,9 +29,10 @@ def test_a_new_directory_has_the_layout_and_is_private(tmp_path: Path) -> None:
     place.lock(ADDRESSES)
     try:
         assert {p.name for p in place.path.iterdir()} == {
-            "lock", "journal", "segments", "quarantine", "tmp",
+            "lock", "journal", "segments", "quarantine", "tmp", "views",
         }  # fmt: skip
-        for path in (place.path, place.journal, place.segments, place.quarantine, place.tmp):
+        parts = (place.journal, place.segments, place.quarantine, place.tmp, place.views)
+        for path in (place.path, *parts):
             assert stat.S_IMODE(path.stat().st_mode) == 0o700
         assert stat.S_IMODE(place.lock_path.stat().st_mode) == 0o600
         assert place.exists

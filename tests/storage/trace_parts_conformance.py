@@ -66,3 +66,19 @@ class TracePartsConformance:
             zip(whole.spans["row_id"].to_pylist(), whole.spans["span_id"].to_pylist(), strict=True)
         )
         assert [of_row[row["row_id"]] for row in rows] == [1, 1, 1, 3]
+
+    def test_the_view_of_a_trace_is_that_of_the_revision_it_was_put_for(
+        self, store: Store, disturb: Disturb
+    ) -> None:
+        trace_id = HIGH | 1
+        assert store.view_of_trace(trace_id, 1) is None
+        store.put_view(trace_id, 1, b"first")
+        store.put_view(HIGH | 2, 1, b"")
+        store = disturb()
+        assert store.view_of_trace(trace_id, 1) == b"first"
+        assert store.view_of_trace(trace_id, 2) is None
+        assert store.view_of_trace(HIGH | 2, 1) == b""
+        store.put_view(trace_id, 2, b"second")
+        store = disturb()
+        assert store.view_of_trace(trace_id, 2) == b"second"
+        assert store.view_of_trace(trace_id, 1) is None

@@ -69,8 +69,9 @@ class DerivedColumns:
         self._findings = FindingRows()
         self._red: list[_Row] = []
 
-    def add(self, state: TraceState, e: Explanation) -> None:
-        """The rows of one explained trace; all of them or, if this raises, none."""
+    def add(self, state: TraceState, e: Explanation) -> Sequence[Finding]:
+        """The rows of one explained trace; all of them or, if this raises, none. Gives back what
+        was found in it."""
         key = (*split_trace_id(state.trace_id), state.revision)
         spans, has_root = e.spans, e.root >= 0
         root_service = spans.services[e.root] if has_root else ""
@@ -118,6 +119,7 @@ class DerivedColumns:
         self._segments.extend(segment_rows)
         self._findings.add(state, e, findings)
         self._red.extend(red_rows)
+        return findings
 
     def add_unexplained(self, state: TraceState, sent: PathSpans) -> None:
         """The rows of a trace that could not be analysed: its longest span without a parent,

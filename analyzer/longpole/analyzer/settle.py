@@ -21,13 +21,15 @@ from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_tra
 from longpole.model.clock import Clock
 from longpole.model.ids import trace_id_hex
 from longpole.model.problem import Problem, Severity
-from longpole.storage.ports import SettleFeed, WholeTraces
+from longpole.storage.ports import SettleFeed, ViewShelf, WholeTraces
 
-if TYPE_CHECKING:  # importing it loads Numba
+if TYPE_CHECKING:  # importing it loads Numba, or what only big traces need
     from longpole.analyzer.columnar.settling import ColumnarRows
+    from longpole.analyzer.reports.view_shelving import ViewShelving
 
 _DEFAULTS = Thresholds()
 MANY_TRACES = 50  # from so many on, columns are made quicker than rows
+LEAST_SPANS = 1_000  # with fewer a view is worked out as quickly as the rest of its page
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def settle_once(
     thresholds: Thresholds = _DEFAULTS,
     history: ClockHistory | None = None,
     core: CompiledCore = CORE,
+    shelf: ViewShelf | None = None,
 ) -> SettleRound:
     """Explain up to `limit` quiet traces and put their derived rows; returns at once when
     nothing is quiet.
@@ -60,7 +63,8 @@ def settle_once(
 
     `history` has what earlier rounds showed of the clocks of hosts, and gets what this one
     shows; without it the traces of this round have to speak for themselves. As soon as `core`
-    is ready, the rows of a bigger round come from the compiled loops; they are the same.
+    is ready, the rows of a bigger round come from the compiled loops; they are the same. `shelf`
+    gets the views of big traces, so that their pages need not work them out.
     """
     begin = clock.monotonic_ns()
     whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
@@ -68,16 +72,18 @@ def settle_once(
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
     all_clocks = _clocks(whole, history or ClockHistory())
     tally = _Tally()
+    shelving = _shelving(shelf, whole, options, thresholds)
     span_count = 0
     # What a round makes lives until its end: going through it again and again took as long as
     # making it.
     with garbage_pause(whole.spans.num_rows):
         derived = _collector(whole, options, all_clocks, thresholds, core)
         for (state, spans), clocks in zip(spans_of_whole_traces(whole), all_clocks, strict=True):
+            rows_of_trace = range(span_count, span_count + len(spans))
             span_count += len(spans)
             try:
                 explanation = explain(spans, options, clocks)
-                derived.add(state, explanation)
+                findings = derived.add(state, explanation)
             except Exception:  # a bug here must not stop the settling of everybody else
                 logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
                 derived.add_unexplained(state, spans)
@@ -92,9 +98,27 @@ def settle_once(
             else:
                 for problem in explanation.problems:
                     tally.add(problem)
+                if shelving is not None:
+                    shelving.add(state, explanation, findings, rows_of_trace)
         rows = derived.rows(whole.traces)
     feed.put_derived(rows)
+    if shelving is not None:
+        shelving.put()
     return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
+
+
+def _shelving(
+    shelf: ViewShelf | None,
+    whole: WholeTraces,
+    options: PathOptions | None,
+    thresholds: Thresholds,
+) -> ViewShelving | None:
+    """What makes views, if somebody keeps them and a trace of the round may be big enough."""
+    if shelf is None or whole.spans.num_rows < LEAST_SPANS:
+        return None
+    from longpole.analyzer.reports.view_shelving import ViewShelving
+
+    return ViewShelving(shelf, whole, options, thresholds)
 
 
 def _collector(

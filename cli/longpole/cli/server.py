@@ -175,7 +175,7 @@ class Server:
         while not self._stopping.is_set():
             done = settle_once(
                 self._store, self._clock, PathOptions(), thresholds=self._settings.thresholds,
-                history=self._clock_history,
+                history=self._clock_history, shelf=self._store,
             )  # fmt: skip
             if done.traces == 0:
                 return

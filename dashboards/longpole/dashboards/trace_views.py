@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.reports.stored_view import stored_view
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns
 from longpole.analyzer.reports.trace_view import TraceView, trace_view
 from longpole.dashboards.lpt1 import encoded_columns
@@ -89,7 +90,8 @@ class KeptView:
         columns = self.columns
         arrays = (
             *columns.arrays.values(), columns.span_ids, columns.starts_ns, columns.durations_ns,
-            columns.self_ns, columns.critical_ns, columns.sources, columns.bounds_ns,
+            columns.self_ns, columns.critical_ns, columns.shifts_ns, columns.sources,
+            columns.bounds_ns,
             columns.order.indices, columns.order.rows, columns.order.parents,
             columns.order.depths, columns.order.subtrees,
         )  # fmt: skip
@@ -129,7 +131,8 @@ class TraceViews:
         with self._alone(key):
             kept = self._known(key, state)
             if kept is None:
-                view = trace_view(reader, trace_id, state, options, thresholds)
+                view = stored_view(reader, trace_id, state, options, thresholds)
+                view = view or trace_view(reader, trace_id, state, options, thresholds)
                 if view is None:
                     return None
                 kept = KeptView(view, reader.service_colours())

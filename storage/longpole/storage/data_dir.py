@@ -21,7 +21,7 @@ from longpole.model.problem import LongpoleError
 _RETRY_SECONDS = 0.01
 _RETRIES = 50
 _OUR_FILES = ("lock", "manifest.sqlite")
-_OUR_DIRECTORIES = ("journal", "segments", "quarantine", "tmp")
+_OUR_DIRECTORIES = ("journal", "segments", "quarantine", "tmp", "views")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,10 @@ class DataDir:
     @property
     def tmp(self) -> Path:
         return self.path / "tmp"
+
+    @property
+    def views(self) -> Path:
+        return self.path / "views"
 
     @property
     def exists(self) -> bool:

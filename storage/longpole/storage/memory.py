@@ -34,6 +34,7 @@ from longpole.storage.memory_series import MemorySeries
 from longpole.storage.memory_times import path_times
 from longpole.storage.memory_totals import path_totals
 from longpole.storage.memory_trace import KeptTrace
+from longpole.storage.memory_views import MemoryViews
 from longpole.storage.memory_whole import whole_traces
 from longpole.storage.ports import (
     DerivedRows,
@@ -81,6 +82,7 @@ class MemoryStore(MemoryParts, MemorySearch, MemoryRed, MemorySeries):
         self._requests: dict[bytes, tuple[int, int]] = {}  # hash: when, sequence number
         self._next_sequence = 1
         self._colours: dict[str, int] = {}
+        self._views = MemoryViews()
         self._counts: Counter[Signal] = Counter()
         self._repeated = 0
         self._closed = False

@@ -10,6 +10,7 @@ import pyarrow as pa
 from longpole.model.log import LogRecord
 from longpole.model.span import Span
 from longpole.storage.memory_trace import KeptTrace
+from longpole.storage.memory_views import MemoryViews
 from longpole.storage.trace_parts import EVENTS, TraceVersion
 
 
@@ -19,6 +20,7 @@ class MemoryParts:
     _lock: threading.RLock
     _traces: dict[int, KeptTrace]
     _logs: list[LogRecord]
+    _views: MemoryViews
 
     def trace_version(self, trace_id: int) -> TraceVersion | None:
         """See `trace_parts.TraceParts`."""
@@ -41,3 +43,13 @@ class MemoryParts:
         with self._lock:
             kept = self._traces.get(trace_id)
             return kept.events if kept else EVENTS.empty_table()
+
+    def view_of_trace(self, trace_id: int, revision: int) -> bytes | None:
+        """See `trace_parts.TraceParts`."""
+        with self._lock:
+            return self._views.view(trace_id, revision)
+
+    def put_view(self, trace_id: int, revision: int, view: bytes) -> None:
+        """See `trace_parts.ViewShelf`."""
+        with self._lock:
+            self._views.put(trace_id, revision, view)

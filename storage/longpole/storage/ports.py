@@ -38,6 +38,7 @@ from longpole.storage.red_answers import RedSeries as RedSeries
 from longpole.storage.search_ports import TraceSearcher as TraceSearcher
 from longpole.storage.trace_parts import TraceParts as TraceParts
 from longpole.storage.trace_parts import TraceVersion as TraceVersion
+from longpole.storage.trace_parts import ViewShelf as ViewShelf
 
 
 class QueryRefused(StorageError):
@@ -377,5 +378,5 @@ class Upkeep(Protocol):
         ...
 
 
-class Store(Intake, SettleFeed, TraceReader, Exporter, SqlReader, Upkeep, Protocol):
+class Store(Intake, SettleFeed, ViewShelf, TraceReader, Exporter, SqlReader, Upkeep, Protocol):
     """Everything an engine does; rooms ask for the narrow port that they need."""

@@ -43,3 +43,20 @@ class TraceParts(Protocol):
         """When which events happened, in the columns of `EVENTS`, by row id of the span, those
         of one span as sent; those of copies included."""
         ...
+
+    def view_of_trace(self, trace_id: int, revision: int) -> bytes | None:
+        """What `ViewShelf.put_view` was last given for that trace, if that was for this very
+        revision and is still there, whole."""
+        ...
+
+
+class ViewShelf(TraceParts, Protocol):
+    """Keeps the view of a big trace, so that who opens it first need not wait for it to be worked
+    out. Only what can be made again belongs here: the shelf is bounded and forgets."""
+
+    def put_view(self, trace_id: int, revision: int, view: bytes) -> None:
+        """Keep the view of a revision in place of earlier ones of that trace. When there is no
+        room, views that were put first are forgotten; one that is too big for the shelf, or that
+        the disk refuses, is not kept, without a word. It goes when it is older than data may
+        be, and is asked for by nobody once its trace is gone."""
+        ...

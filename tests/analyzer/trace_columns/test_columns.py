@@ -18,6 +18,7 @@ from longpole.analyzer.path_spans import (
 )
 from longpole.analyzer.reports.trace_columns import columns as c
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns, trace_columns
+from longpole.analyzer.reports.trace_columns.log_marks import with_logs
 from longpole.analyzer.reports.trace_columns.marks import EXCEPTION, LOG, marks_of
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.verdict import verdict_of
@@ -39,8 +40,8 @@ def drawn(sent: Trace, logs: tuple[LogRecord, ...] = ()) -> tuple[Explanation, T
     spans = [held for _, held in spans_of_whole_traces(whole)] or [spans_of_trace(sent)]
     e = explain(spans[0])
     findings = detect(e)
-    marks = marks_of(e, whole, store.events_of_trace(TRACE_ID), logs)
-    return e, trace_columns(e, verdict_of(e, findings), findings, marks)
+    marks = marks_of(e, whole, store.events_of_trace(TRACE_ID))
+    return e, with_logs(trace_columns(e, verdict_of(e, findings), findings, marks), logs)
 
 
 def columns_of(sent: Trace, logs: tuple[LogRecord, ...] = ()) -> TraceColumns:

@@ -14,6 +14,7 @@ from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.verdict import verdict_line, verdict_of
+from longpole.model.finding import Finding
 from longpole.storage.ports import DerivedRows, TraceState, WholeTraces
 
 
@@ -34,8 +35,9 @@ class ColumnarRows:
         self._findings = FindingRows()
         self._odd: dict[int, Tables] = {}
 
-    def add(self, state: TraceState, e: Explanation) -> None:
-        """The rows of the next trace; all of them or, if this raises, none."""
+    def add(self, state: TraceState, e: Explanation) -> Sequence[Finding]:
+        """The rows of the next trace; all of them or, if this raises, none. Gives back what was
+        found in it."""
         findings = detect(e, self._thresholds)
         line = verdict_line(verdict_of(e, findings, most=1))
         if self._is_odd:
@@ -44,6 +46,7 @@ class ColumnarRows:
             self._odd[len(self._verdicts)] = alone.rows((state,)).tables
         self._findings.add(state, e, findings)
         self._verdicts.append(line)
+        return findings
 
     def add_unexplained(self, state: TraceState, sent: PathSpans) -> None:
         """The rows of the next trace, on which the plain code failed: its path is known all the

@@ -15,7 +15,8 @@ class StoreSettings:
     `compact_files`: so many small segments of a kind are merged into one, as long as it has
     at most `compact_max_rows`. `retain_bytes` is further bounded by half of the free disk.
     `min_free_bytes`: requests are refused before less of the disk is free.
-    `lease_grace_seconds`: how long a query may hold files that have expired.
+    `lease_grace_seconds`: how long a query may hold files that have expired. `views_bytes`: how
+    much the views of big traces may take, at most a twentieth of `retain_bytes`.
     """
 
     data_dir: Path
@@ -33,3 +34,4 @@ class StoreSettings:
     memory_limit_bytes: int = 2 * GIB
     threads: int = 2
     lease_grace_seconds: float = 60.0
+    views_bytes: int = GIB

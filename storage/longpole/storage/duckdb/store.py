@@ -39,6 +39,7 @@ from longpole.storage.duckdb.settle_queue import SettleQueue
 from longpole.storage.duckdb.settlement import Settlement
 from longpole.storage.duckdb.state import EngineState
 from longpole.storage.duckdb.status import store_status
+from longpole.storage.duckdb.view_files import ViewFiles
 from longpole.storage.journal import Journal, JournalSettings
 from longpole.storage.ports import (
     DerivedRows,
@@ -97,6 +98,12 @@ class DuckDBStore(Reading):
             manifest.superseded(),
             manifest.sealed_through,
             manifest.settled_through,
+        )
+        self._views = ViewFiles(
+            directory.views,
+            clock,
+            min(settings.views_bytes, settings.retain_bytes // 20),
+            round(settings.retain_days * 86_400 * 10**9),
         )
         # Reading and writing have an instance each, and share what may be used.
         limit, threads = settings.memory_limit_bytes // 2, settings.threads
@@ -251,6 +258,17 @@ class DuckDBStore(Reading):
         """See `ports.SettleFeed`."""
         return len(self._state.queue)
 
+    # ViewShelf
+
+    def view_of_trace(self, trace_id: int, revision: int) -> bytes | None:
+        """See `trace_parts.TraceParts`."""
+        return self._views.view(trace_id, revision)
+
+    def put_view(self, trace_id: int, revision: int, view: bytes) -> None:
+        """See `trace_parts.ViewShelf`."""
+        if self._journal is not None:
+            self._views.put(trace_id, revision, view)
+
     # Reading: `Reading` asks `Reader`, which answers on leases.
 
     def lease(self) -> AbstractContextManager[HeldLease]:
@@ -269,6 +287,7 @@ class DuckDBStore(Reading):
         """See `ports.Upkeep`."""
         if self._journal is not None and not self._is_closing.is_set():
             self._chores.tick()
+            self._views.sweep()
 
     def seal(self) -> None:
         """See `ports.Upkeep`. Raises what stands in the way; then all stays as it was."""

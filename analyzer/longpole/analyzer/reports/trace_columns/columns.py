@@ -7,7 +7,7 @@ Times are worked out in nanoseconds; ticks of the axis are only for drawing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from longpole.analyzer.labels import Label
 from longpole.analyzer.reports.trace_columns.axis import Axis
 from longpole.analyzer.reports.trace_columns.first_view import opened
 from longpole.analyzer.reports.trace_columns.groups import Group, Rows, groups_of
-from longpole.analyzer.reports.trace_columns.marks import EXCEPTION, LOG, Marks
+from longpole.analyzer.reports.trace_columns.marks import EXCEPTION, Marks
 from longpole.analyzer.reports.trace_columns.preorder import Preorder, preorder
 from longpole.analyzer.reports.trace_columns.self_time import self_times
 from longpole.analyzer.tree import RootKind
@@ -37,6 +37,11 @@ KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
     1 << bit for bit in range(3, 12)
 )
 DEEPEST = (1 << 16) - 1
+# The arrays that do not follow from exact times and the tree, in their order.
+UNTIMED = (
+    "op", "flags", "group", "seg_row", "seg_label", "mark_row", "mark_time", "mark_kind",
+    "mark_severity", "link_row",
+)  # fmt: skip
 LEAST_GAP_NS, LEAST_GAP_SHARE, MOST_GAPS = 20_000_000, 0.03, 500
 MOST_BOTTLENECKS = 50
 TOP_ENTRIES = 3  # of the verdict whose rows are open at first
@@ -68,9 +73,9 @@ class BottleneckRow:
 class TraceColumns:
     """A trace by row. `arrays` is what `docs/trace-columns.md` lists, in that order, times in
     ticks of `axis`; the `*_ns` columns have the exact nanoseconds, `starts_ns` from the start of
-    the axis. `operations` are (name, code of the service in `services`). `sources` leads to the
-    rows that the spans came from. `bounds_ns` are the bounds of the segments, one more than
-    there are."""
+    the axis; `shifts_ns` is by how much a clock was put right. `operations` are (name, code of
+    the service in `services`). `sources` leads to the rows that the spans came from. `bounds_ns`
+    are the bounds of the segments, one more than there are."""
 
     trace_id: int
     axis: Axis
@@ -83,6 +88,7 @@ class TraceColumns:
     durations_ns: Ints
     self_ns: Ints
     critical_ns: Ints
+    shifts_ns: Ints
     sources: Ints
     bounds_ns: Ints
     arrays: dict[str, Array]
@@ -127,23 +133,19 @@ def trace_columns(
     groups, member = groups_of(
         spans, order, Rows(starts, ends, own, codes, names, failed), e.duration_ns
     )
-    start_ticks = axis.ticks(starts)
     bounds_ns = _bounds(e, axis)
-    arrays: dict[str, Array] = {
-        "start": start_ticks,
-        "dur": axis.ticks(ends) - start_ticks,
-        "self": axis.ticks(own),
-        "critical": axis.ticks(critical),
-        "parent": order.parents.astype(np.int32),
-        "op": codes.astype(np.uint32),
-        "depth": np.minimum(order.depths, DEEPEST).astype(np.uint16),
-        "flags": _flags(e, order, failed, marks),
-        "group": member,
-        "subtree": order.subtrees.astype(np.uint32),
-        **_segments(e, axis, order, bounds_ns),
-        **_marks(e, axis, order, marks),
-        "link_row": np.sort(order.rows[marks.linked]).astype(np.uint32),
-    }
+    shifts = _by_row(order, e.offsets_ns)
+    arrays = drawn(
+        axis, order, starts, ends - starts, own, critical, bounds_ns,
+        {
+            "op": codes.astype(np.uint32),
+            "flags": _flags(e, order, failed, marks),
+            "group": member,
+            **_segments(e, order),
+            **_marks(axis, order, marks, shifts),
+            "link_row": np.sort(order.rows[marks.linked]).astype(np.uint32),
+        },
+    )  # fmt: skip
     named = _bottlenecks(e, order, verdict, findings)
     return TraceColumns(
         trace_id=e.trace_id,
@@ -157,6 +159,7 @@ def trace_columns(
         durations_ns=ends - starts,
         self_ns=own,
         critical_ns=critical,
+        shifts_ns=shifts,
         sources=np.array(spans.rows, np.int64)[indices],
         bounds_ns=bounds_ns,
         arrays=arrays,
@@ -171,7 +174,38 @@ def trace_columns(
     )
 
 
-def _by_row(order: Preorder, values: dict[int, int]) -> Ints:
+def drawn(
+    axis: Axis,
+    order: Preorder,
+    starts: Ints,
+    durations: Ints,
+    own: Ints,
+    critical: Ints,
+    bounds_ns: Ints,
+    others: Mapping[str, Array],
+) -> dict[str, Array]:
+    """All arrays of `docs/trace-columns.md` in their order; `others` are those that do not follow
+    from exact times and the tree."""
+    start_ticks = axis.ticks(starts)
+    return {
+        "start": start_ticks,
+        "dur": axis.ticks(starts + durations) - start_ticks,
+        "self": axis.ticks(own),
+        "critical": axis.ticks(critical),
+        "parent": order.parents.astype(np.int32),
+        "op": others["op"],
+        "depth": np.minimum(order.depths, DEEPEST).astype(np.uint16),
+        "flags": others["flags"],
+        "group": others["group"],
+        "subtree": order.subtrees.astype(np.uint32),
+        "seg_row": others["seg_row"],
+        "seg_start": axis.ticks(bounds_ns[:-1]),
+        "seg_end": axis.ticks(bounds_ns[1:]),
+        **{name: others[name] for name in UNTIMED[UNTIMED.index("seg_label") :]},
+    }
+
+
+def _by_row(order: Preorder, values: Mapping[int, int]) -> Ints:
     result = np.zeros(order.rows.size, np.int64)
     if values:
         result[order.rows[np.fromiter(values, np.int64, len(values))]] = np.fromiter(
@@ -206,9 +240,8 @@ def _flags(
     moved = [index for index, offset in e.offsets_ns.items() if offset]
     flags[order.rows[np.array(moved, np.int64)]] |= SHIFTED
     of_marks = order.rows[marks.spans]
-    flags[of_marks[marks.kinds != LOG]] |= HAS_EVENTS
+    flags[of_marks] |= HAS_EVENTS
     flags[of_marks[marks.kinds == EXCEPTION]] |= HAS_EXCEPTION
-    flags[of_marks[marks.kinds == LOG]] |= HAS_LOGS
     return flags.astype(np.uint16)
 
 
@@ -226,23 +259,18 @@ def _bounds(e: Explanation, axis: Axis) -> Ints:
     return axis.offsets([*e.segments.starts, *e.segments.ends[-1:]])
 
 
-def _segments(e: Explanation, axis: Axis, order: Preorder, bounds_ns: Ints) -> dict[str, Array]:
+def _segments(e: Explanation, order: Preorder) -> dict[str, Array]:
     code = {label: number for number, label in enumerate(Label)}
     segments = e.segments
     return {
         "seg_row": order.rows[np.array(segments.owners, np.int64)].astype(np.uint32),
-        "seg_start": axis.ticks(bounds_ns[:-1]),
-        "seg_end": axis.ticks(bounds_ns[1:]),
         "seg_label": np.array([code[label] for label in segments.labels], np.uint8),
     }
 
 
-def _marks(e: Explanation, axis: Axis, order: Preorder, marks: Marks) -> dict[str, Array]:
+def _marks(axis: Axis, order: Preorder, marks: Marks, shifts: Ints) -> dict[str, Array]:
     rows = order.rows[marks.spans]
-    shifts = np.zeros(order.rows.size, np.int64)
-    for index, offset in e.offsets_ns.items():
-        shifts[index] = offset
-    times = axis.offsets(marks.times + shifts[marks.spans])
+    times = axis.offsets(marks.times + shifts[rows])
     sequence = np.lexsort((marks.kinds, times, rows))
     return {
         "mark_row": rows[sequence].astype(np.uint32),
