@@ -53,6 +53,7 @@ from tests.storage.span_examples import (
     submit_spans,
 )
 from tests.storage.trace_parts_conformance import TracePartsConformance
+from tests.storage.trace_tables_conformance import TraceTablesConformance
 
 Disturb = Callable[[], Store]
 
@@ -111,6 +112,7 @@ class StoreConformance(
     SearchConformance,
     SeriesConformance,
     TracePartsConformance,
+    TraceTablesConformance,
 ):
     """Every test takes `store`, puts something in, calls `disturb()`, which hands back the
     store to ask (the same or a reopened one), and asks."""

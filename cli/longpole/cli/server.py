@@ -134,6 +134,7 @@ class Server:
     def _open_pages(self) -> None:
         try:
             from longpole.cli.own_metrics import metrics_text
+            from longpole.cli.wiring import mount_grafana
             from longpole.dashboards.answers import Limit
             from longpole.dashboards.app import WebSettings, create_app
 
@@ -143,7 +144,9 @@ class Server:
                 lambda: self._is_draining,
             )  # fmt: skip
             metrics = metrics_text(self._registry, self._store)
-            self._front_door.open(create_app(self._store, self._clock, web, metrics))
+            app = create_app(self._store, self._clock, web, metrics)
+            mount_grafana(app, self._store, self._clock, version())
+            self._front_door.open(app)
         except Exception:
             self._front_door.fail("the pages cannot be shown; the server's log says why")
             raise

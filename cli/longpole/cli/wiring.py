@@ -9,7 +9,10 @@ from longpole.cli.settings import Settings
 from longpole.model.clock import Clock
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
+    from longpole.storage.ports import Store
 
 
 def store_settings(settings: Settings) -> StoreSettings:
@@ -45,3 +48,10 @@ def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
     from longpole.storage.duckdb.store import DuckDBStore
 
     return DuckDBStore.open_read_only(store_settings(settings), clock)
+
+
+def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str) -> None:
+    """Puts the dialects that Grafana's data sources speak under their prefixes."""
+    from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
+
+    app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))

@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from longpole.model.log import LogRecord
 from longpole.model.span import Span
+from longpole.storage.memory_tables import MemoryTables
 from longpole.storage.memory_trace import KeptTrace
 from longpole.storage.memory_views import MemoryViews
 from longpole.storage.trace_parts import EVENTS, TraceVersion
 
 
-class MemoryParts:
-    """`TraceParts` for a store that keeps traces and logs in these places."""
+class MemoryParts(MemoryTables):
+    """`TraceParts` and `TraceTables` for a store that keeps traces and logs in these places."""
 
     _lock: threading.RLock
     _traces: dict[int, KeptTrace]

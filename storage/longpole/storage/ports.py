@@ -39,6 +39,7 @@ from longpole.storage.search_ports import TraceSearcher as TraceSearcher
 from longpole.storage.trace_parts import TraceParts as TraceParts
 from longpole.storage.trace_parts import TraceVersion as TraceVersion
 from longpole.storage.trace_parts import ViewShelf as ViewShelf
+from longpole.storage.trace_tables import TraceTables as TraceTables
 
 
 class QueryRefused(StorageError):
@@ -216,7 +217,7 @@ class ServiceInfo:
     operations: tuple[str, ...] = ()
 
 
-class TraceReader(TraceSearcher, TraceParts, MetricReader, Protocol):
+class TraceReader(TraceSearcher, TraceParts, TraceTables, MetricReader, Protocol):
     """Finds traces and reads them back as they were sent."""
 
     def trace(self, trace_id: int) -> Trace | None:

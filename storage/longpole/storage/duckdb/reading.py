@@ -66,6 +66,14 @@ class Reading(ABC):
         """See `trace_parts.TraceParts`."""
         return self._reader.events_of_trace(trace_id)
 
+    def trace_tables(self, trace_ids: Sequence[int]) -> Mapping[str, pa.Table]:
+        """See `trace_tables.TraceTables`."""
+        return self._reader.trace_tables(trace_ids)
+
+    def attribute_places(self) -> Mapping[tuple[str, str], str]:
+        """See `trace_tables.TraceTables`."""
+        return self._reader.attribute_places()
+
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         """See `ports.TraceReader`."""
         return self._reader.find_traces(query)

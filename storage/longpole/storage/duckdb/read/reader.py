@@ -38,6 +38,7 @@ from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
 from longpole.storage.duckdb.read.trace_parts import read_events, read_spans_of, read_version
+from longpole.storage.duckdb.read.trace_tables import read_trace_tables
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
@@ -105,6 +106,14 @@ class Reader:
     def events_of_trace(self, trace_id: int) -> pa.Table:
         with self._session() as (connection, snapshot):
             return read_events(connection, snapshot, trace_id)
+
+    def trace_tables(self, trace_ids: Sequence[int]) -> Mapping[str, pa.Table]:
+        with self._session() as (connection, snapshot):
+            return read_trace_tables(connection, snapshot, trace_ids)
+
+    def attribute_places(self) -> Mapping[tuple[str, str], str]:
+        with self._source.lease() as lease:
+            return lease.snapshot.attribute_types
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         with self._session() as (connection, snapshot):

@@ -1,0 +1,1 @@
+"""What Grafana's Tempo data source asks: traces, search, tags and TraceQL metrics."""

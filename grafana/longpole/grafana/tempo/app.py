@@ -1,0 +1,200 @@
+"""The HTTP dialect of Tempo, mounted under one prefix; every error is plain text, never HTML."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from loguru import logger
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from longpole.analyzer.traceql.incomplete import as_far_as_it_goes
+from longpole.analyzer.traceql.parsing import parse
+from longpole.analyzer.traceql.refusals import TooMuch, TraceQLError
+from longpole.analyzer.traceql.searching import SearchSettings, search
+from longpole.analyzer.traceql.tag_values import field_named, tag_names, tag_values
+from longpole.grafana.tempo.parameters import BadParameter, time_range, whole_number
+from longpole.grafana.tempo.search_answer import search_answer
+from longpole.grafana.tempo.trace_by_id import PROTOBUF, trace_json, trace_message, v2_message
+from longpole.model.clock import Clock
+from longpole.model.ids import InvalidId
+from longpole.model.problem import LongpoleError
+from longpole.storage import ports
+
+MOST_TRACES, MOST_SPANS, MOST_VALUES = 5_000, 10_000, 10_000
+Stopwatch = Callable[[], Callable[[], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class TempoSettings:
+    """`version` is told to whoever asks; `search` bounds one search."""
+
+    version: str = ""
+    search: SearchSettings = SearchSettings()
+
+
+def stopwatch() -> Callable[[], float]:
+    """Gives the seconds since it was made."""
+    begun = time.monotonic()
+    return lambda: time.monotonic() - begun
+
+
+def create_tempo_app(
+    store: ports.TraceReader,
+    clock: Clock,
+    settings: TempoSettings = TempoSettings(),
+    started: Stopwatch = stopwatch,
+) -> Starlette:
+    """The application for one store. Its functions block, so Starlette runs them in threads."""
+    dialect = _Tempo(store, clock, settings, started)
+    routes = [
+        ("/api/echo", dialect.echo),
+        ("/ready", dialect.ready),
+        ("/api/status/buildinfo", dialect.build_info),
+        ("/api/v2/traces/{trace_id}", dialect.trace_v2),
+        ("/api/traces/{trace_id}", dialect.trace_v1),
+        ("/api/search", dialect.search),
+        ("/api/v2/search/tags", dialect.tags_v2),
+        ("/api/search/tags", dialect.tags_v1),
+        ("/api/v2/search/tag/{tag:path}/values", dialect.values_v2),
+        ("/api/search/tag/{tag:path}/values", dialect.values_v1),
+    ]
+    return Starlette(
+        routes=[Route(path, _answering(endpoint), methods=["GET"]) for path, endpoint in routes],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tempo:
+    store: ports.TraceReader
+    clock: Clock
+    settings: TempoSettings
+    started: Stopwatch
+
+    def echo(self, request: Request) -> Response:
+        return PlainTextResponse("echo")
+
+    def ready(self, request: Request) -> Response:
+        return PlainTextResponse("ready\n")
+
+    def build_info(self, request: Request) -> Response:
+        return answer({"version": self.settings.version, "revision": "", "branch": ""})
+
+    def trace_v2(self, request: Request) -> Response:
+        trace = trace_message(self.store, request.path_params["trace_id"])
+        if _wants_protobuf(request):
+            return Response(v2_message(trace), media_type=PROTOBUF)
+        return answer({"trace": trace_json(trace), "metrics": {}})
+
+    def trace_v1(self, request: Request) -> Response:
+        trace = trace_message(self.store, request.path_params["trace_id"])
+        if not trace:
+            return PlainTextResponse("trace not found", 404)
+        if _wants_protobuf(request):
+            return Response(trace, media_type=PROTOBUF)
+        return answer({"batches": trace_json(trace).get("resourceSpans", [])})
+
+    def search(self, request: Request) -> Response:
+        asked = request.query_params
+        limits = self.settings.search
+        bounded = SearchSettings(
+            whole_number(asked, "limit", limits.traces, MOST_TRACES),
+            whole_number(asked, "spss", limits.spans, MOST_SPANS),
+            limits.candidates,
+            limits.seconds,
+        )
+        query = parse(asked.get("q", ""))
+        found = search(self.store, query, time_range(asked), self.started(), bounded)
+        return answer(search_answer(found))
+
+    def tags_v2(self, request: Request) -> Response:
+        asked = request.query_params
+        limit = whole_number(asked, "limit", MOST_VALUES, MOST_VALUES)
+        wanted = asked.get("scope", "none")
+        found = tag_names(self.store, time_range(asked))
+        scopes = [
+            {"name": scope, "tags": list(keys)[:limit]}
+            for scope, keys in found.items()
+            if keys and wanted in ("", "none", scope)
+        ]
+        return answer({"scopes": scopes, "metrics": {}})
+
+    def tags_v1(self, request: Request) -> Response:
+        found = tag_names(self.store, time_range(request.query_params))
+        keys = {key for scope, keys in found.items() if scope != "intrinsic" for key in keys}
+        return answer({"tagNames": sorted(keys), "metrics": {}})
+
+    def values_v2(self, request: Request) -> Response:
+        found = [{"type": kind, "value": value} for kind, value in self._values(request)]
+        return answer({"tagValues": found, "metrics": {}})
+
+    def values_v1(self, request: Request) -> Response:
+        found = sorted({value for _, value in self._values(request)})
+        return answer({"tagValues": found, "metrics": {}})
+
+    def _values(self, request: Request) -> list[tuple[str, str]]:
+        asked = request.query_params
+        return tag_values(
+            self.store,
+            field_named(request.path_params["tag"]),
+            as_far_as_it_goes(asked.get("q", "")),
+            time_range(asked),
+            whole_number(asked, "limit", MOST_VALUES, MOST_VALUES),
+            self.started(),
+        )
+
+
+def answer(document: Any) -> Response:
+    """A document as JSON."""
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+def _wants_protobuf(request: Request) -> bool:
+    return PROTOBUF in request.headers.get("accept", "")
+
+
+def _answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """The same, with every exception as an answer."""
+
+    def answering(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except (LongpoleError, InvalidId) as error:
+            return _refused(error)
+        except Exception as error:
+            logger.opt(exception=error).error("a question failed: {}", request.url.path)
+            return PlainTextResponse("the server failed on this question; its log says why", 500)
+
+    return answering
+
+
+def _refused(error: Exception) -> Response:
+    match error:
+        case TooMuch():
+            return PlainTextResponse(str(error), 422)
+        case TraceQLError():
+            return PlainTextResponse(f"invalid TraceQL query: {error}", 400)
+        case InvalidId():
+            return PlainTextResponse(f"invalid trace id: {error}", 400)
+        case BadParameter() | ports.QueryRefused():
+            return PlainTextResponse(str(error), 400)
+        case ports.QueryTimedOut():
+            return PlainTextResponse(str(error), 504)
+        case ports.StorageUnavailable() | ports.Overloaded():
+            return PlainTextResponse(str(error), 503, {"Retry-After": "1"})
+        case ports.Unsupported():
+            return PlainTextResponse(str(error), 501)
+    return PlainTextResponse(str(error), 400)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(str(error.detail), error.status_code)
