@@ -20,7 +20,7 @@ def tempo() -> Dialect:
 
 def found(tempo: Dialect, query: str, **asked: int) -> dict[str, list[list[str]]]:
     """By trace: the span ids of each set."""
-    response = tempo.get("/api/search", q=query, **asked)
+    response = tempo.get("/api/search", None, q=query, **asked)
     assert response.status_code == 200, response.text
     document = response.json()
     contract.SEARCH(document)

@@ -70,7 +70,7 @@ class Column:
         """Rows that compare as numbers: whole, decimal and durations."""
         kinds = self.kinds
         found = (kinds == Kind.INT) | (kinds == Kind.FLOAT) | (kinds == Kind.DURATION)
-        return found & ~np.isnan(self.floats)
+        return np.asarray(found & ~np.isnan(self.floats), np.bool_)
 
     @property
     def as_floats(self) -> Floats:

@@ -49,17 +49,24 @@ def frame_of(spans: pa.Table, tables: Mapping[str, pa.Table] | None = None) -> S
     ids = zip(hi[firsts].tolist(), lo[firsts].tolist(), strict=True)
 
     def numbers(name: str) -> Ints:
-        return spans.column(name).to_numpy().astype(np.int64)
+        return np.asarray(spans.column(name).to_numpy(), np.int64)
+
+    def ids_in(name: str) -> npt.NDArray[np.uint64]:
+        return np.asarray(spans.column(name).to_numpy(), np.uint64)
 
     return SpanFrame(
-        tuple(high << 64 | low for high, low in ids),
-        np.append(firsts, len(hi)).astype(np.int64),
-        (np.cumsum(is_first) - 1).astype(np.int64),
-        *(spans.column(name).to_numpy() for name in ("row_id", "span_id", "parent_span_id")),
-        numbers("start_unix_nano"),
-        numbers("duration_ns"),
-        numbers("kind"),
-        numbers("status_code"),
-        *(columns.texts(spans.column(name)) for name in ("name", "status_message", "service_name")),
-        tables,
+        trace_ids=tuple(high << 64 | low for high, low in ids),
+        starts=np.append(firsts, len(hi)).astype(np.int64),
+        trace_of=(np.cumsum(is_first) - 1).astype(np.int64),
+        row_ids=ids_in("row_id"),
+        span_ids=ids_in("span_id"),
+        parent_ids=ids_in("parent_span_id"),
+        start_ns=numbers("start_unix_nano"),
+        duration_ns=numbers("duration_ns"),
+        kinds=numbers("kind"),
+        statuses=numbers("status_code"),
+        names=columns.texts(spans.column("name")),
+        messages=columns.texts(spans.column("status_message")),
+        services=columns.texts(spans.column("service_name")),
+        tables=tables,
     )

@@ -229,7 +229,7 @@ def _aggregated(aggregate: Aggregate, sets: Spansets, values: FieldValues) -> Fl
     numbers, owners = column.as_floats[is_number], sets.owners[is_number]
     counts = np.bincount(owners, minlength=many)
     if aggregate.name in ("sum", "avg"):
-        result = np.bincount(owners, numbers, minlength=many)
+        result = np.bincount(owners, numbers, minlength=many).astype(np.float64)
         with np.errstate(all="ignore"):
             result = result / counts if aggregate.name == "avg" else result
     else:
