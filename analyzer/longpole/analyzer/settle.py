@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from longpole.analyzer.big_traces import LEAST_SPANS
 from longpole.analyzer.clock_shift import NO_CLOCKS, Clocks, clocks_of_text
 from longpole.analyzer.clocks.clock_history import ClockHistory
 from longpole.analyzer.clocks.host_calls import host_calls, trace_times
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # importing it loads Numba, or what only big traces need
 
 _DEFAULTS = Thresholds()
 MANY_TRACES = 50  # from so many on, columns are made quicker than rows
-LEAST_SPANS = 1_000  # with fewer a view is worked out as quickly as the rest of its page
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longpole.analyzer.big_traces import LEAST_SPANS
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports import view_shelving
 from longpole.analyzer.reports.stored_view import packed_view, stored_view, unpacked_view
 from longpole.analyzer.reports.trace_view import TraceView, trace_view
-from longpole.analyzer.settle import LEAST_SPANS, settle_once
+from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import telemetry_of_logs, telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.log import LogRecord

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from loguru import logger
 
+from longpole.analyzer.big_traces import LEAST_SPANS
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.stored_view import made_with, packed_view
 from longpole.analyzer.reports.trace_view import view_of
-from longpole.analyzer.settle import LEAST_SPANS
 from longpole.model.finding import Finding
 from longpole.model.ids import trace_id_hex
 from longpole.storage.ports import TraceState, TraceVersion, ViewShelf, WholeTraces
