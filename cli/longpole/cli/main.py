@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": ("diff", "compare as a check for CI: --fail-on 'p95 path > +5%'"),
     "map": ("service_map", "who calls whom, what fails, and where the time goes"),
     "services": ("services", "services and their operations"),
+    "rules": ("rules", "check and test Prometheus rule files"),
     "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
     "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),
     "export": ("export", "write telemetry out again"),

@@ -78,7 +78,7 @@ def _token(text: str, at: int, is_in_range: bool) -> Token:
         match = _QUOTED.match(text, at)
         if match is None:
             raise QueryError("unterminated quoted string", text, at)
-        value = _unquoted(match[0], text, at)
+        value = unquoted(match[0], text, at)
         return Token(Kind.STRING, match[0], at, match.end(), value)
     if character.isdigit() or (character == "." and text[at + 1 : at + 2].isdigit()):
         duration, number = _DURATION.match(text, at), _NUMBER.match(text, at)
@@ -101,7 +101,8 @@ def _token(text: str, at: int, is_in_range: bool) -> Token:
     raise QueryError(f"unexpected character: {character!r}", text, at)
 
 
-def _unquoted(quoted: str, text: str, at: int) -> str:
+def unquoted(quoted: str, text: str, at: int) -> str:
+    """What a quoted string says; `text` and `at` tell where it stands. Raises `QueryError`."""
     body = quoted[1:-1]
     if quoted[0] == "`" or "\\" not in body:
         return body

@@ -1,0 +1,240 @@
+"""Evaluates a group of rules at one time, in order, all rules with the same time.
+
+Source of the semantics: Prometheus' `rules/group.go`, `alerting.go` and `recording.go`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from longpole.analyzer.alerting import template_running
+from longpole.analyzer.alerting.active_alerts import Alert, Yielded, advanced
+from longpole.analyzer.alerting.board import (
+    AlertState,
+    GroupState,
+    Health,
+    RuleKind,
+    RuleState,
+)
+from longpole.analyzer.alerting.go_values import AlertData
+from longpole.analyzer.alerting.go_values import Sample as TemplateSample
+from longpole.analyzer.alerting.rules import Pairs, Rule, RuleGroup
+from longpole.analyzer.alerting.template_functions import Surroundings
+from longpole.analyzer.alerting.template_nodes import TemplateError
+from longpole.analyzer.alerting.tick_source import Sample, TickSource, wanted_of
+from longpole.analyzer.promql.evaluation import Settings, Steps, evaluate
+from longpole.analyzer.promql.expressions import Expression
+from longpole.analyzer.promql.query import parse
+from longpole.analyzer.promql.refusals import EvaluationError
+from longpole.analyzer.promql.selectors import NAME
+from longpole.analyzer.promql.series import STALE_BITS, Labels, SeriesSource, labels_of
+from longpole.analyzer.promql.vectors import Vector
+from longpole.model.problem import LongpoleError
+
+ALERTS, ALERTS_FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
+STALE: float = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
+
+# What a template's `query` may read, many times less than a query of a person.
+Point = tuple[Labels, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Surround:
+    """What every evaluation is told: the series, the settings of queries, and what templates
+    know. `seconds` reads a clock that only grows."""
+
+    source: SeriesSource
+    settings: Settings
+    seconds: Callable[[], float]
+    external_labels: Labels = ()
+    external_url: str = ""
+    query_offset_ms: int = 0
+
+
+@dataclass(slots=True)
+class RuleRun:
+    """One rule between evaluations. `series` are those that the last evaluation returned."""
+
+    rule: Rule
+    alerts: dict[Labels, Alert] = field(default_factory=dict)
+    series: frozenset[Labels] = frozenset()
+    health: Health = Health.UNKNOWN
+    error: str = ""
+    seconds: float = 0.0
+    at_ms: int = 0
+    # Nothing is written of an alert before it is known when it began.
+    is_restored: bool = True
+
+    @property
+    def state(self) -> AlertState:
+        """The worst state of its alerts."""
+        if self.rule.kind is RuleKind.RECORDING:
+            return AlertState.INACTIVE
+        if not self.at_ms:
+            return AlertState.UNKNOWN
+        states = {alert.state for alert in self.alerts.values()}
+        for state in (AlertState.FIRING, AlertState.PENDING):
+            if state in states:
+                return state
+        return AlertState.INACTIVE
+
+    def shown(self) -> RuleState:
+        """As the board shows it."""
+        rule = self.rule
+        return RuleState(
+            rule.kind, rule.name, rule.query, labels_of(dict(rule.labels)), rule.annotations,
+            rule.for_ms / 1000, rule.keep_firing_for_ms / 1000, self.state,
+            tuple(a.shown() for _, a in sorted(self.alerts.items()) if a.is_active),
+            self.health, self.error, self.seconds, self.at_ms,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class GroupRun:
+    """A group between evaluations; `stale` are series of rules that are gone, to be ended."""
+
+    group: RuleGroup
+    interval_ms: int
+    rules: list[RuleRun]
+    stale: frozenset[Labels] = frozenset()
+    seconds: float = 0.0
+    at_ms: int = 0
+
+    @staticmethod
+    def of(group: RuleGroup, interval_ms: int, is_restored: bool = True) -> GroupRun:
+        """A group that was never evaluated; `interval_ms` holds if it says none itself."""
+        rules = [RuleRun(rule, is_restored=is_restored) for rule in group.rules]
+        return GroupRun(group, group.interval_ms or interval_ms, rules)
+
+    def shown(self) -> GroupState:
+        """As the board shows it."""
+        return GroupState(
+            self.group.name, self.group.file, self.interval_ms / 1000, self.group.limit,
+            tuple(run.shown() for run in self.rules), self.seconds, self.at_ms,
+        )  # fmt: skip
+
+
+def evaluate_group(run: GroupRun, at_ms: int, around: Surround) -> list[Sample]:
+    """Evaluate every rule at `at_ms` and move its alerts on; the samples to be written. A rule
+    that fails keeps its state and writes nothing."""
+    began = around.seconds()
+    offset = run.group.query_offset_ms
+    asked_ms = at_ms - (around.query_offset_ms if offset is None else offset)
+    wanted = wanted_of((one.rule.expression for one in run.rules), around.settings.lookback_ms)
+    source = TickSource(around.source, wanted, asked_ms)
+    written: list[Sample] = []
+    for rule in run.rules:
+        rule_began = around.seconds()
+        try:
+            found = _evaluated(rule, run.group, source, at_ms, asked_ms, around)
+            samples = [Sample(labels, asked_ms, value) for labels, value in found]
+            series = frozenset(labels for labels, _ in found)
+            samples += [Sample(one, asked_ms, STALE) for one in sorted(rule.series - series)]
+            rule.series = series
+            source.record(samples)
+            written += samples
+            rule.health, rule.error = Health.OK, ""
+        except (LongpoleError, ValueError, OverflowError) as error:
+            rule.health, rule.error = Health.ERR, str(error)
+        rule.seconds, rule.at_ms = around.seconds() - rule_began, at_ms
+    written += [Sample(labels, asked_ms, STALE) for labels in sorted(run.stale)]
+    run.stale = frozenset()
+    run.seconds, run.at_ms = around.seconds() - began, at_ms
+    return written
+
+
+def _evaluated(
+    run: RuleRun, group: RuleGroup, source: TickSource, at_ms: int, asked_ms: int, around: Surround
+) -> list[Point]:
+    rule = run.rule
+    points = asked(rule.expression, source, asked_ms, around)
+    if rule.kind is RuleKind.RECORDING:
+        return _recorded(rule, group.limit, points)
+    yielded = _yielded(rule, points, source, asked_ms, around)
+    try:
+        run.alerts = advanced(run.alerts, yielded, rule, at_ms, group.limit)
+    except EvaluationError:
+        run.alerts = {}
+        raise
+    return alert_series(run) if run.is_restored else []
+
+
+def asked(
+    expression: Expression, source: SeriesSource, at_ms: int, around: Surround
+) -> list[Point]:
+    """The series and values of an expression at one time; a scalar has no labels."""
+    began = around.seconds()
+    found = evaluate(
+        expression, source, Steps(at_ms, at_ms), around.settings,
+        lambda: around.seconds() - began,
+    )  # fmt: skip
+    if isinstance(found, Vector):
+        values = found.values[:, 0].tolist() if len(found.labels) else []
+        return list(zip(found.labels, values, strict=True))
+    if isinstance(found, np.ndarray):
+        return [((), float(found[0]))]
+    raise EvaluationError("rule result is not a vector or scalar")
+
+
+def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> list[Point]:
+    found: dict[Labels, float] = {}
+    for labels, value in points:
+        after = _relabelled(labels, {NAME: rule.name, **dict(rule.labels)})
+        if after in found:
+            raise EvaluationError(
+                "vector contains metrics with the same labelset after applying rule labels"
+            )
+        found[after] = value
+    if 0 < limit < len(found):
+        raise EvaluationError(f"exceeded limit of {limit} with {len(found)} series")
+    return list(found.items())
+
+
+def _yielded(
+    rule: Rule, points: Sequence[Point], source: SeriesSource, asked_ms: int, around: Surround
+) -> dict[Labels, Yielded]:
+    def query(text: str) -> list[TemplateSample]:
+        try:
+            found = asked(parse(text), source, asked_ms, around)
+        except LongpoleError as error:
+            raise TemplateError(str(error)) from None
+        return [TemplateSample(dict(labels), value) for labels, value in found]
+
+    functions = Surroundings(query, asked_ms, around.external_url)
+    found: dict[Labels, Yielded] = {}
+    for labels, value in points:
+        data = AlertData(dict(labels), dict(around.external_labels), around.external_url, value)
+
+        def said(pairs: Pairs, data: AlertData = data) -> dict[str, str]:
+            return {
+                name: template_running.expanded_or_said(rule.name, text, data, functions)
+                for name, text in pairs
+            }
+
+        after = _relabelled(labels, {NAME: "", **said(rule.labels), "alertname": rule.name})
+        if after in found:
+            raise EvaluationError(
+                "vector contains metrics with the same labelset after applying alert labels"
+            )
+        found[after] = Yielded(tuple(sorted(said(rule.annotations).items())), value)
+    return found
+
+
+def alert_series(run: RuleRun) -> list[Point]:
+    """`ALERTS` and `ALERTS_FOR_STATE` of the alerts that are active."""
+    found: list[Point] = []
+    for alert in run.alerts.values():
+        if alert.is_active:
+            state = {NAME: ALERTS, "alertstate": str(alert.state)}
+            found.append((_relabelled(alert.labels, state), 1.0))
+            since = _relabelled(alert.labels, {NAME: ALERTS_FOR_STATE})
+            found.append((since, float(alert.active_at_ms // 1000)))
+    return found
+
+
+def _relabelled(labels: Labels, changes: Mapping[str, str]) -> Labels:
+    return labels_of({**dict(labels), **changes})
