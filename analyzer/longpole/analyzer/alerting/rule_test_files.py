@@ -65,7 +65,8 @@ class RuleTest:
     @property
     def last_ms(self) -> int:
         """The latest time that is asked for."""
-        return max((one.at_ms for one in (*self.alerts, *self.queries)), default=0)
+        times = [one.at_ms for one in self.alerts] + [one.at_ms for one in self.queries]
+        return max(times, default=0)
 
 
 @dataclass(frozen=True, slots=True)

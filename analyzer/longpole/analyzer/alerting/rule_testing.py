@@ -124,7 +124,7 @@ class _Run:
         self._runs = [GroupRun.of(group, test.interval_ms) for group in groups]
 
     def failures(self) -> list[Failure]:
-        test, found = self._test, []
+        test, found = self._test, list[Failure]()
         waiting = sorted(test.alerts, key=lambda one: one.at_ms)
         fed = -1
         for tick in range(0, test.last_ms + 1, self._step_ms):

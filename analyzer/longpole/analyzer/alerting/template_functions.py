@@ -141,7 +141,8 @@ def _slice(_: Surroundings, item: Value, *bounds: Value) -> Value:
     if any(isinstance(one, bool) or not isinstance(one, int) for one in bounds):
         raise TemplateError("cannot index slice/array with type other than int")
     raw = item.encode() if isinstance(item, str) else item
-    start, end = (*bounds[:2], *(0, len(raw))[len(bounds[:2]) :])
+    start = bounds[0] if bounds else 0
+    end = bounds[1] if len(bounds) > 1 else len(raw)
     if not 0 <= start <= end <= len(raw):
         raise TemplateError(f"index out of range: {end}")
     cut = raw[start:end]

@@ -87,6 +87,7 @@ def _inside(name: str, text: str, at: int) -> Token:
     if at >= len(text):
         raise line_error(name, text, at, "unclosed action")
     character = text[at]
+    patterns: tuple[tuple[str, re.Pattern[str]], ...]
     if character == "." and text[at + 1 : at + 2].isdigit():
         patterns = (("number", _NUMBER),)
     else:

@@ -107,7 +107,8 @@ def _composed(text: str) -> Node | None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.DocumentEndEvent):
             return None
-        place = Place(event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        place = Place(mark.line + 1, mark.column + 1) if mark else Place()
         made: Node
         if isinstance(event, yaml.ScalarEvent):
             made = Scalar(event.value, event.style in (None, ""), place)
