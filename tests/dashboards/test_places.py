@@ -89,7 +89,7 @@ def test_findings_come_with_reason_action_and_traces(web: Web) -> None:
 def test_findings_of_one_service_leave_out_the_others(web: Web) -> None:
     html = web.get(f"/findings?{TIME}&on=nobody&severity=info").text
 
-    assert "is of that severity, kind and service" in html
+    assert "Nothing was found on <bdi>nobody</bdi>" in html
 
 
 def test_causes_hold_their_effects_however_long_the_chain() -> None:

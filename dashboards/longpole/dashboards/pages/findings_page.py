@@ -17,6 +17,7 @@ from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
+KNOWN_DETECTORS = frozenset(one.identifier for one in DETECTORS)
 SEVERITIES = ("critical", "warning", "info")
 _NARROWING = ("severity", "detector", "on")
 
@@ -51,6 +52,7 @@ def found_in(
         "has_time": False,
     }  # fmt: skip
     try:
+        _only_known(chosen)
         window = window_of(given, answers.clock)
         kept = {name: [value] for name, value in chosen.items() if value}
         found["times"] = time_control(window, kept)
@@ -82,6 +84,13 @@ def found_in(
         "found_detectors": sorted({one["detector"] for one in report["findings"]}),
     }
     return found
+
+
+def _only_known(chosen: Mapping[str, str]) -> None:
+    """What is written wrong would find nothing, which looks like good news."""
+    for name, known in (("severity", SEVERITIES), ("detector", sorted(KNOWN_DETECTORS))):
+        if chosen[name] and chosen[name] not in known:
+            raise errors.BadQuestion(f"{name}: choose from {', '.join(known)}")
 
 
 def _is_chosen(finding: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:

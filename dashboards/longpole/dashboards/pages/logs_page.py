@@ -18,6 +18,7 @@ from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, windo
 
 PAGE_RECORDS = 200
 MOST_PATTERNS = 200
+TABS = ("records", "patterns")
 # Parameter of the page, and of the question that it stands for.
 _FILTERS = {"q": "text", "severity": "level", "service": "service", "trace": "trace",
             "span": "span"}  # fmt: skip
@@ -36,7 +37,8 @@ def routes(answers: Answers) -> APIRouter:
 
 def _found(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     chosen = {name: "".join(given.get(name, [])[:1]).strip() for name in _FILTERS}
-    tab = "patterns" if "".join(given.get("tab", [])[:1]) == "patterns" else "records"
+    asked_tab = "".join(given.get("tab", [])[:1])
+    tab = "patterns" if asked_tab == "patterns" else "records"
     found: dict[str, Any] = {
         "chosen": chosen, "tab": tab, "refusal": "", "times": None, "levels": tuple(SEVERITIES),
         "report": None, "patterns": None, "histogram": None, "size": (WIDTH, HEIGHT),
@@ -44,6 +46,10 @@ def _found(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
         "is_compared": False,
     }  # fmt: skip
     try:
+        if asked_tab not in ("", *TABS):
+            raise errors.BadQuestion(f"tab: choose from {', '.join(TABS)}")
+        if chosen["severity"] and chosen["severity"] not in SEVERITIES:
+            raise errors.BadQuestion(f"severity: choose from {', '.join(SEVERITIES)}")
         window = window_of(given, answers.clock)
         # A trace or a span is wanted whenever it was, unless a time was asked for.
         has_time = any(any(given.get(name, ())) for name in TIME_PARAMETERS)

@@ -101,6 +101,7 @@ def _values(answers: Answers, text: str, asked: Mapping[str, Sequence[str]]) -> 
         "removals": [_removal(search, one, status) for one in report.get("removals", ())],
         "scatter": address("/api/v1/search", search, SEARCH, **{"with": "scatter"}),
         "hidden": [(k, v) for k in _STAYS for v in base.get(k, ())],
+        "beyond": _beyond(search, report, now),
         "newer": _turned(search, report, -1, now),
         "older": _turned(search, report, 1, now),
     }  # fmt: skip
@@ -177,6 +178,17 @@ def _removal(
     last = (status["newest_unix_nano"] or 0) + 1
     first = max(status["oldest_unix_nano"] or 0, last - _LONGEST_NS)
     return {**one, "address": _link(timeless, q=one["q"], **{"from": str(first), "to": str(last)})}
+
+
+def _beyond(
+    search: Mapping[str, Sequence[str]], report: Mapping[str, Any], now: int
+) -> dict[str, Any] | None:
+    """For a page after the last one: how many there are, and where the last one is."""
+    last = -(-report["matched"] // report["per_page"])
+    if "traces" not in report or report["page"] <= max(last, 1):
+        return None
+    at_last = {**report, "page": last + 1}
+    return {"page": report["page"], "last": last, "address": _turned(search, at_last, -1, now)}
 
 
 def _turned(

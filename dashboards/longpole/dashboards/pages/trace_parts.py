@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.errors import UnknownTrace
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.parameters import PATH_OPTIONS
 from longpole.dashboards.trace_map import trace_map
@@ -29,7 +30,7 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/traces/{trace_id}/map")
     def map_of_trace(trace_id: str, request: Request) -> Response:
-        identity = trace_id_hex(parse_trace_id(trace_id))
+        identity = _known(answers, trace_id)
         options = {k: v for k, v in asked(request).items() if k in PATH_OPTIONS}
         report = answers.service_map({**options, "trace": [identity]})
         drawing = trace_map(report, identity)
@@ -37,7 +38,7 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/traces/{trace_id}/logs")
     def logs_of_trace(trace_id: str, request: Request) -> Response:
-        identity = trace_id_hex(parse_trace_id(trace_id))
+        identity = _known(answers, trace_id)
         report = answers.logs({"trace": [identity], "limit": [str(MOST_RECORDS)]})
         records = [{**one, "begins": _level(one["severity_number"])} for one in report["logs"]]
         return _part(
@@ -46,6 +47,14 @@ def routes(answers: Answers) -> APIRouter:
         )  # fmt: skip
 
     return router
+
+
+def _known(answers: Answers, trace_id: str) -> str:
+    """The id in its usual form; UnknownTrace when neither a span nor a log record has it."""
+    identity = parse_trace_id(trace_id)
+    if answers.store.trace_version(identity) is None and not answers.store.logs_of_trace(identity):
+        raise UnknownTrace(trace_id_hex(identity), answers.why_unknown())
+    return trace_id_hex(identity)
 
 
 def _part(request: Request, name: str, trace_id: str, **values: Any) -> Response:
