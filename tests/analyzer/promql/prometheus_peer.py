@@ -46,6 +46,10 @@ class Prometheus:
         document: dict[str, Any] = answer.json()
         return document
 
+    def get(self, url: str) -> httpx.Response:
+        """Whatever is at a URL, as it comes."""
+        return self._client.get(url)
+
     def close(self) -> None:
         self._client.close()
 

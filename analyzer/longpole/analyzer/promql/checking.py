@@ -48,7 +48,7 @@ def checked(expression: Expression, text: str) -> Expression:
     waiting = [expression]
     while waiting:
         node = waiting.pop()
-        children = _children(node)
+        inner = children(node)
         if isinstance(node, Unary):
             _expect(node.inner, (ValueType.SCALAR, ValueType.VECTOR), text,
                     "unary expression only allowed on expressions of type scalar or instant"
@@ -62,11 +62,12 @@ def checked(expression: Expression, text: str) -> Expression:
         elif isinstance(node, Subquery):
             _expect(node.inner, (ValueType.VECTOR,), text,
                     "subquery is only allowed on instant vector")  # fmt: skip
-        waiting.extend(reversed(children))
+        waiting.extend(reversed(inner))
     return expression
 
 
-def _children(node: Expression) -> tuple[Expression, ...]:
+def children(node: Expression) -> tuple[Expression, ...]:
+    """The expressions directly inside of one; selectors have none."""
     if isinstance(node, Paren | Unary | Subquery):
         return (node.inner,)
     if isinstance(node, Binary):

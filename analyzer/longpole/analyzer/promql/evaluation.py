@@ -29,7 +29,7 @@ from longpole.analyzer.promql.expressions import (
     VectorSelector,
     unwrapped,
 )
-from longpole.analyzer.promql.refusals import EvaluationError, TooMuch
+from longpole.analyzer.promql.refusals import EvaluationError, TimedOut, TooMuch
 from longpole.analyzer.promql.series import (
     Floats,
     Integers,
@@ -124,7 +124,9 @@ class Query:
     def value(self, node: Expression, times: Integers) -> Value:
         """The value of one node at the steps `times`."""
         if self.elapsed_seconds() > self.settings.limits.seconds:
-            raise TooMuch(f"query timed out: it ran longer than {self.settings.limits.seconds:g} s")
+            raise TimedOut(
+                f"query timed out: it ran longer than {self.settings.limits.seconds:g} s"
+            )
         match node:
             case Number():
                 return np.full(times.size, node.value)
@@ -225,10 +227,11 @@ class Query:
         after = int(ends[0]) - node.range_ms
         # Steps of a subquery are multiples of its step, whatever the query asks for.
         first = (after // step + 1) * step
-        inner_times = np.arange(first, int(ends[-1]) + 1, step, dtype=np.int64)
-        if not inner_times.size:
+        last = int(ends[-1])
+        if last < first:
             return []
-        self._bounded(1, inner_times.size)
+        self._bounded(1, (last - first) // step + 1)
+        inner_times = np.arange(first, last + 1, step, dtype=np.int64)
         found = self.value(node.inner, inner_times)
         assert isinstance(found, Vector)
         return [

@@ -27,6 +27,8 @@ OF_NATIVE_HISTOGRAMS = frozenset(
     {"histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar"}
 )
 _SECONDS_OF_DAY = 86_400
+# In characters, of what `label_replace` and `label_join` make.
+LONGEST_VALUE = 65_536
 
 
 def each(name: str, vector: Vector) -> Vector:
@@ -109,9 +111,18 @@ def label_replaced(vector: Vector, to: str, template: str, source: str, regex: s
         match = pattern.fullmatch(held.get(source, ""))
         if match is None:
             return labels
-        return labels_of({**held, to: "".join(_filled(piece, match) for piece in pieces)})
+        return labels_of({**held, to: _bounded([_filled(piece, match) for piece in pieces])})
 
     return relabelled(vector, change)
+
+
+def _bounded(pieces: list[str], separator: str = "") -> str:
+    """Pieces joined. Calls inside of calls could double a value again and again."""
+    if sum(map(len, pieces)) + len(separator) * (len(pieces) - 1) > LONGEST_VALUE:
+        raise EvaluationError(
+            f"the query makes a label value longer than {LONGEST_VALUE:,} characters"
+        )
+    return separator.join(pieces)
 
 
 def _template(text: str) -> list[tuple[bool, str]]:
@@ -145,7 +156,7 @@ def label_joined(vector: Vector, to: str, separator: str, sources: Sequence[str]
 
     def change(labels: Labels) -> Labels:
         held = dict(labels)
-        return labels_of({**held, to: separator.join(held.get(name, "") for name in sources)})
+        return labels_of({**held, to: _bounded([held.get(n, "") for n in sources], separator)})
 
     return relabelled(vector, change)
 

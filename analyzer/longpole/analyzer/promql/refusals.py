@@ -21,3 +21,7 @@ class EvaluationError(LongpoleError):
 
 class TooMuch(EvaluationError):
     """The query asks for more than the limits allow; says which one."""
+
+
+class TimedOut(TooMuch):
+    """The query ran longer than it may."""

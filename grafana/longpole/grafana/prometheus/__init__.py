@@ -1,0 +1,1 @@
+"""Answers as Prometheus' HTTP API does, for its stock Grafana data source and for scripts."""

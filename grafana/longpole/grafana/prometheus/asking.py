@@ -1,0 +1,48 @@
+"""What every question of this dialect is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
+from longpole.analyzer.promql.catalog import SeriesCatalog
+from longpole.analyzer.promql.evaluation import Limits, Settings
+from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.series import Series
+from longpole.grafana.prometheus.answer import Answer
+from longpole.grafana.prometheus.asked import Asked, in_bounds
+from longpole.model.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Series, rules, a clock, and how much one query may cost. `shown` are the settings that
+    `status/flags` lists."""
+
+    catalog: SeriesCatalog
+    clock: Clock
+    board: RuleBoard = FixedBoard()
+    settings: Settings = Settings(limits=Limits(steps=11_001))
+    version: str = ""
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+    def now_ms(self) -> int:
+        """The time of a query that names none."""
+        return self.clock.now_unix_nano() // 10**6
+
+    def elapsed_seconds(self) -> Callable[[], float]:
+        """Tells the seconds since now."""
+        begin = self.clock.monotonic_ns()
+        return lambda: (self.clock.monotonic_ns() - begin) / 1e9
+
+    def select(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
+    ) -> Sequence[Series]:
+        """The catalog as a source of queries, whose times may be anywhere."""
+        return self.catalog.select(
+            matchers, in_bounds(after_ms), in_bounds(through_ms), most_samples
+        )
+
+
+Question = Callable[[Asking, Asked], Answer]
