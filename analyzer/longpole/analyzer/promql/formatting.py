@@ -129,9 +129,9 @@ def _lines(nodes: Iterable[Expression], level: int) -> str:
 def _selector(node: VectorSelector) -> str:
     name, given = "", list(node.matchers)
     # How the name was written (`m`, `{"m"}`, `{__name__="m"}`) is not kept: all are the same.
-    if given and given[0].label == NAME and given[0].op is MatchOp.EQUAL:
-        if _PLAIN_METRIC.fullmatch(given[0].value):
-            name = given.pop(0).value
+    is_named = bool(given) and given[0].label == NAME and given[0].op is MatchOp.EQUAL
+    if is_named and _PLAIN_METRIC.fullmatch(given[0].value):
+        name = given.pop(0).value
     return name + ("{" + ",".join(sorted(map(_matcher, given))) + "}" if given else "")
 
 
