@@ -43,8 +43,8 @@ def query(asking: Asking, asked: Asked) -> Answer:
     if isinstance(inner, MatrixSelector | Subquery):
         series = range_samples(inner, asking, at_ms, settings, asking.elapsed_seconds())
         kept = series[:limit] if limit else series
-        warnings = (TRUNCATED,) if len(kept) < len(series) else ()
-        return Answer(answer.result("matrix", samples_json.series_entries(kept)), warnings)
+        said = (TRUNCATED,) if len(kept) < len(series) else ()
+        return Answer(answer.result("matrix", samples_json.series_entries(kept)), said)
     found = evaluate(expression, asking, steps, settings, asking.elapsed_seconds())
     if isinstance(found, Vector):
         vector, warnings = _truncated(found, limit)

@@ -34,7 +34,7 @@ def matrix_entries(vector: Vector, times_ms: Integers) -> Iterator[bytes]:
     prefixes = _prefixes(times_ms)
     woven: list[bytes] = [b""] * (2 * len(prefixes))
     woven[::2] = prefixes
-    is_full = vector.present.all(axis=1)
+    is_full = np.asarray(vector.present.all(axis=1), bool)
     for row, labels in enumerate(vector.labels):
         if is_full[row]:
             woven[1::2] = texts(vector.values[row])
