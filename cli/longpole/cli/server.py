@@ -34,6 +34,7 @@ JOIN_SECONDS = 30.0
 # A start has enough to do, and a server that is asked little needs no compiled code.
 COMPILE_AFTER_SECONDS = 10.0
 MOST_PATIENCE_SECONDS = 30.0
+WARM_UP_PAUSE_SECONDS = 0.01
 
 
 class Server:
@@ -137,6 +138,7 @@ class Server:
             from longpole.cli.wiring import mount_grafana
             from longpole.dashboards.answers import Limit
             from longpole.dashboards.app import WebSettings, create_app
+            from longpole.dashboards.warm_up import warm_up
 
             limits = tuple(Limit(*row) for row in shown_settings(self._settings))
             web = WebSettings(
@@ -150,6 +152,7 @@ class Server:
         except Exception:
             self._front_door.fail("the pages cannot be shown; the server's log says why")
             raise
+        warm_up(lambda: self._stopping.wait(WARM_UP_PAUSE_SECONDS))
 
     def _load_then_chores(self) -> None:
         self._store.load()

@@ -70,6 +70,16 @@ def page(
     return HTMLResponse(text, status_code=status)
 
 
+def template_names() -> list[str]:
+    """Every template, those that others include as well."""
+    return _templates.list_templates(["html"])
+
+
+def compile_template(name: str) -> None:
+    """Have the template ready; it stays compiled."""
+    _templates.get_template(name)
+
+
 def macro(template: str, name: str) -> Callable[..., str]:
     """A macro of a template, for fragments and tests."""
     found: Callable[..., str] = getattr(_templates.get_template(template).module, name)
