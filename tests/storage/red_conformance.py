@@ -9,8 +9,9 @@ import pytest
 
 from longpole.model import columns
 from longpole.model.clock import ManualClock
+from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
-from longpole.storage.ports import RedQuery, Store
+from longpole.storage.ports import PathSeriesQuery, RedQuery, Store
 from tests.storage.span_examples import HIGH, NOON, put_red, span, submit_spans
 
 Disturb = Callable[[], Store]
@@ -74,6 +75,27 @@ class RedConformance:
         assert by_operation["step_unix_nano"].to_pylist() == [START, START]
         by_service = counted.red_series(asked(step_ns=6 * STEP)).rows
         assert by_service["count"].to_pylist() == [18]
+
+    def test_red_series_leave_buckets_out_when_asked(self, counted: Store) -> None:
+        rows = counted.red_series(asked(with_buckets=False)).rows
+        assert rows["bucket_counts"].to_pylist() == [[], []]
+        assert rows["count"].to_pylist() == [13, 5]
+
+    def test_path_series_add_up_to_the_totals(self, counted: Store) -> None:
+        group = ("root_service", "root_operation", "service", "operation", "label")
+        totals = counted.path_totals(TraceQuery(limit=None), group).groups.to_pylist()
+        whole = TimeRange(0, START + 100 * STEP)
+        rows = counted.path_series(PathSeriesQuery(whole, STEP, by_step=False)).to_pylist()
+        assert len(totals) > 0
+        expected = sorted(tuple(row[name] for name in (*group, "critical_ns")) for row in totals)
+        assert sorted(tuple(row.values())[1:] for row in rows) == expected
+        by_step = counted.path_series(PathSeriesQuery(whole, STEP)).to_pylist()
+        assert sum(row["critical_ns"] for row in by_step) == sum(row[-1] for row in expected)
+        ends = {row["step_unix_nano"] for row in by_step}
+        assert all(at % STEP == 0 for at in ends)
+        (latest,) = {at for at in ends if at == max(ends)}
+        later = PathSeriesQuery(TimeRange(latest + STEP, latest + 2 * STEP), STEP)
+        assert counted.path_series(later).num_rows == 0
 
     def test_red_series_hold_only_what_was_asked_for(self, counted: Store) -> None:
         first_step = TimeRange(NOON, NOON + STEP)

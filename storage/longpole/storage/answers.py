@@ -46,6 +46,17 @@ RED_SERIES = pa.schema(
         pa.field("exemplar_lo", pa.uint64()),
     ]
 )
+# Of `path_series`.
+PATH_SERIES = pa.schema(
+    [
+        columns.RED.field("step_unix_nano"),
+        *(
+            columns.PATH_SEGMENTS.field(name)
+            for name in ("root_service", "root_operation", "service", "operation", "label")
+        ),
+        pa.field("critical_ns", pa.int64()),
+    ]
+)
 # Of `PathTimes`: its `traces`.
 TIMED_TRACES = pa.schema(
     [

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from longpole.model.timerange import TimeRange
-from longpole.storage.answers import RED_SERIES, RED_TOTALS
+from longpole.storage.answers import PATH_SERIES, RED_SERIES, RED_TOTALS
 from longpole.storage.memory_trace import KeptTrace
-from longpole.storage.red_answers import RedQuery, RedSeries
+from longpole.storage.red_answers import PathSeriesQuery, RedQuery, RedSeries
 
 _LARGEST = (1 << 63) - 1
 _KEY = ("step_unix_nano", "kind", "status_code")
@@ -35,9 +35,26 @@ class MemoryRed(ABC):
         traces = self.kept().values()
         return RedSeries(red_series(_rows(traces), query), sum(bool(t.unexplained) for t in traces))
 
+    def path_series(self, query: PathSeriesQuery) -> pa.Table:
+        """See `ports.TraceReader`."""
+        totals: dict[tuple[Any, ...], int] = {}
+        for row in _rows(self.kept().values(), "path_segments"):
+            end = row["end_unix_nano"]
+            if query.time.start_unix_nano <= end < query.time.end_unix_nano:
+                step = end - end % query.step_ns
+                key = (
+                    step if query.by_step else query.time.start_unix_nano,
+                    *(row[name] for name in PATH_SERIES.names[1:-1]),
+                )
+                totals[key] = totals.get(key, 0) + end - row["start_unix_nano"]
+        rows = [(*key, min(totals[key], _LARGEST)) for key in sorted(totals)]
+        return pa.Table.from_pylist(
+            [dict(zip(PATH_SERIES.names, row, strict=True)) for row in rows], schema=PATH_SERIES
+        )
 
-def _rows(traces: Iterable[KeptTrace]) -> list[Mapping[str, Any]]:
-    return [row for trace in traces for row in trace.derived.get("red", ())]
+
+def _rows(traces: Iterable[KeptTrace], table: str = "red") -> list[Mapping[str, Any]]:
+    return [row for trace in traces for row in trace.derived.get(table, ())]
 
 
 def red_rows(
@@ -97,5 +114,7 @@ def red_series(kept: Iterable[Mapping[str, Any]], query: RedQuery) -> pa.Table:
             slowest[key] = took
             known |= {"exemplar_hi": row["trace_hi"], "exemplar_lo": row["trace_lo"]}
     for known in totals.values():
+        if not query.with_buckets:
+            known["bucket_counts"] = []
         known |= {name: min(known[name], _LARGEST) for name in _SUMS}
     return pa.Table.from_pylist([totals[key] for key in sorted(totals)], schema=RED_SERIES)

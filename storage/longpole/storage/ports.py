@@ -33,6 +33,7 @@ from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError
 from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
+from longpole.storage.red_answers import PathSeriesQuery as PathSeriesQuery
 from longpole.storage.red_answers import RedQuery as RedQuery
 from longpole.storage.red_answers import RedSeries as RedSeries
 from longpole.storage.search_ports import TraceSearcher as TraceSearcher
@@ -268,6 +269,12 @@ class TraceReader(TraceSearcher, TraceParts, TraceTables, MetricReader, Protocol
         """Rate, errors, durations and critical-path time of services or operations over time,
         from derived rows only. Nothing for what is unknown. Quick enough for a page view,
         however many traces there are."""
+        ...
+
+    def path_series(self, query: PathSeriesQuery) -> pa.Table:
+        """Critical-path time over time, from derived rows only, in the columns of
+        `answers.PATH_SERIES`: exact sums over the latest revisions, by all columns in order. A
+        segment belongs to the step in which it ends."""
         ...
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:

@@ -16,7 +16,8 @@ class RedQuery:
 
     `time` begins, and ends, at multiples of `step_ns`, which is a multiple of `RED_STEP_NS`, and
     not before 1970; else ValueError. Without `services` all of them, without `operation` all of
-    theirs. `by_step` and `by_operation` say whether steps and operations stay apart.
+    theirs. `by_step` and `by_operation` say whether steps and operations stay apart. Without
+    `with_buckets` the lists of counts are empty, which is quicker.
     """
 
     time: TimeRange
@@ -25,13 +26,31 @@ class RedQuery:
     operation: str | None = None
     by_step: bool = True
     by_operation: bool = False
+    with_buckets: bool = True
 
     def __post_init__(self) -> None:
-        start, end = self.time.start_unix_nano, self.time.end_unix_nano
-        if self.step_ns <= 0 or self.step_ns % RED_STEP_NS:
-            raise ValueError(f"a step of {self.step_ns} ns is no multiple of {RED_STEP_NS} ns")
-        if start < 0 or start % self.step_ns or end % self.step_ns:
-            raise ValueError("the range of time is not made of whole steps after 1970")
+        _check_steps(self.time, self.step_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class PathSeriesQuery:
+    """Which critical-path time to add up by the end of its segments; times and steps as in
+    `RedQuery`."""
+
+    time: TimeRange
+    step_ns: int
+    by_step: bool = True
+
+    def __post_init__(self) -> None:
+        _check_steps(self.time, self.step_ns)
+
+
+def _check_steps(time: TimeRange, step_ns: int) -> None:
+    if step_ns <= 0 or step_ns % RED_STEP_NS:
+        raise ValueError(f"a step of {step_ns} ns is no multiple of {RED_STEP_NS} ns")
+    start, end = time.start_unix_nano, time.end_unix_nano
+    if start < 0 or start % step_ns or end % step_ns:
+        raise ValueError("the range of time is not made of whole steps after 1970")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from longpole.storage.ports import (
     FoundTraces,
     MetricPoints,
     MetricSeries,
+    PathSeriesQuery,
     PathTimes,
     PathTotals,
     RedQuery,
@@ -122,6 +123,10 @@ class Reading(ABC):
     def red_series(self, query: RedQuery) -> RedSeries:
         """See `ports.TraceReader`."""
         return self._reader.red_series(query)
+
+    def path_series(self, query: PathSeriesQuery) -> pa.Table:
+        """See `ports.TraceReader`."""
+        return self._reader.path_series(query)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""

@@ -28,6 +28,7 @@ from longpole.storage.duckdb.read.metric_series import (
 from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import register_hot
 from longpole.storage.duckdb.read.path_segments import read_path_segments
+from longpole.storage.duckdb.read.path_series import read_path_series
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.red_series import RedCubes, read_red_series
@@ -48,6 +49,7 @@ from longpole.storage.ports import (
     FoundTraces,
     MetricPoints,
     MetricSeries,
+    PathSeriesQuery,
     PathTimes,
     PathTotals,
     RedQuery,
@@ -78,6 +80,7 @@ class Reader:
         self._sql_memory_bytes = sql_memory_bytes
         self._sql_threads = sql_threads
         self._red_cubes = RedCubes()
+        self._path_cubes = RedCubes()
         self._metric_series = RedCubes()
 
     @contextmanager
@@ -158,6 +161,10 @@ class Reader:
     def red_series(self, query: RedQuery) -> RedSeries:
         with self._session() as (connection, snapshot):
             return read_red_series(connection, snapshot, query, self._red_cubes)
+
+    def path_series(self, query: PathSeriesQuery) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_path_series(connection, snapshot, query, self._path_cubes)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):

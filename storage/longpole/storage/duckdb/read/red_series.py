@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -89,10 +90,10 @@ def read_red_series(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: RedQuery, cubes: RedCubes
 ) -> RedSeries:
     """Answer `TraceReader.red_series`."""
-    step = _cube_step(query)
+    step = cube_step(query.step_ns)
     signed: list[tuple[int, pa.Table]] = []
     for part in parts_of(snapshot, "red"):
-        signed += _cubes_of(connection, snapshot, part, step, cubes)
+        signed += cubes_of(snapshot, part, step, cubes, partial(_cube, connection, part, step))
     unsettled = len(snapshot.pending)
     signed = [(sign, cube) for sign, cube in signed if cube.num_rows]
     if not signed:
@@ -102,22 +103,22 @@ def read_red_series(
     return RedSeries(_added_up(connection, [sign for sign, _ in signed], query), unsettled)
 
 
-def _cube_step(query: RedQuery) -> int:
+def cube_step(step_ns: int) -> int:
     """The longest kept step of which the ones asked for are made."""
     # The same for questions that do not tell steps apart, so that they find what series left.
-    return max(step for step in CUBE_STEPS_NS if not query.step_ns % step)
+    return max(step for step in CUBE_STEPS_NS if not step_ns % step)
 
 
-def _cubes_of(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, part: Part, step: int,
-    cubes: RedCubes,
-) -> list[tuple[int, pa.Table]]:  # fmt: skip
-    """The sums of one part, and what has to be taken off them."""
+def cubes_of(
+    snapshot: Snapshot, part: Part, step: int, cubes: RedCubes, make: Callable[[str], pa.Table]
+) -> list[tuple[int, pa.Table]]:
+    """The sums of one part, and what has to be taken off them; `make` gives those of the rows
+    (alias `s`) that meet a condition, "" for all."""
     if part.segment is None:
         visible = latest_only("s") if snapshot.superseded.num_rows else ""
-        return [(1, cubes.hot(snapshot, step, lambda: _cube(connection, part, step, visible)))]
+        return [(1, cubes.hot(snapshot, step, lambda: make(visible)))]
     number = part.segment.segment_id
-    signed = [(1, cubes.get((number, step), lambda: _cube(connection, part, step)))]
+    signed = [(1, cubes.get((number, step), lambda: make("")))]
     if snapshot.superseded.num_rows:
         hi, lo = (snapshot.superseded.column(n).to_numpy() for n in ("trace_hi", "trace_lo"))
         here = part.segment.bloom.contains(hi, lo)
@@ -129,7 +130,7 @@ def _cubes_of(
                 *(hidden.column(n).to_numpy().tobytes() for n in hidden.schema.names),
             )
             is_hidden = f"NOT {latest_only('s')}"
-            signed.append((-1, cubes.get(key, lambda: _cube(connection, part, step, is_hidden))))
+            signed.append((-1, cubes.get(key, lambda: make(is_hidden))))
     return signed
 
 
@@ -183,12 +184,13 @@ def _added_up(connection: duckdb.DuckDBPyConnection, signs: list[int], query: Re
         f" AS BIGINT) AS {name}"
         for name in _WIDE
     )
-    buckets = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in _BUCKETS)
+    chosen = _BUCKETS if query.with_buckets else ()
+    buckets = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in chosen)
     rows = arrow(
         connection,
         f"SELECT {', '.join(f'{sql} AS k_{name}' for name, sql in key.items())},"
         " CAST(sum(count) AS BIGINT) AS count, CAST(sum(errors) AS BIGINT) AS errors,"
-        f" {wide}, [{buckets}] AS bucket_counts,"
+        f" {wide}, CAST([{buckets}] AS BIGINT[]) AS bucket_counts,"
         " arg_max(exemplar, slowest_ns) AS exemplar"
         f" FROM ({union}) GROUP BY ALL HAVING sum(count) > 0"
         f" ORDER BY {', '.join(f'k_{name}' for name in key)}",
