@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -77,7 +77,7 @@ def test_durations_and_buckets_are_those_of_the_spans(kept: Filled, catalog: Ser
         ("traces_spanmetrics_latency", 1e9, "0.1"),
         ("traces_span_metrics_duration_milliseconds", 1e6, "100"),
     ):
-        sums = Counter[tuple[str, ...]]()
+        sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
         for one in kept[2]:
             sums[span_key(one)] += (one.end_unix_nano - one.start_unix_nano) / unit
         assert rises(selected(catalog, f"{name}_sum", BEGIN_MS, END_MS)) == pytest.approx(sums)
