@@ -84,6 +84,32 @@ def test_an_arrow_of_the_map_leads_to_its_row(open_page: Open) -> None:
     expect(page.locator("tr:target")).to_have_count(1)
 
 
+def test_a_phone_shows_where_the_other_places_are_also_without_scripts(open_page: Open) -> None:
+    page = open_page("/settings", PHONE, java_script_enabled=False)
+    places = page.get_by_role("navigation", name="Main")
+    expect(places.get_by_role("link", name="Status")).to_have_count(0)
+    places.get_by_text("More").click()
+    expect(places.get_by_role("link")).to_have_count(10)
+
+    places.get_by_role("link", name="Status").click()
+
+    page.wait_for_url("**/status")
+
+
+def test_the_menu_of_places_opens_by_enter_and_closes_by_escape(open_page: Open) -> None:
+    page = open_page("/settings", PHONE)
+    menu = page.locator("details.more summary")
+    menu.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Findings")).to_be_focused()
+
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("link", name="Findings")).to_have_count(0)
+    expect(menu).to_be_focused()
+
+
 def test_settings_work_without_scripts(open_page: Open) -> None:
     page = open_page("/settings", java_script_enabled=False)
     page.get_by_role("radio", name="Dark").check()

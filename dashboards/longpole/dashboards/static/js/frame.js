@@ -2,6 +2,7 @@
 // What every page has: the keys of the header, the list of keys, the theme.
 
 import { allBindings, bind } from "./keys.js";
+import "./menus.js";
 import "./palette.js";
 import "./when.js";
 

@@ -11,7 +11,7 @@ let known = null;
 
 /** @returns {Entry[]} */
 function places() {
-  const links = document.querySelectorAll(".places a, .tools a");
+  const links = document.querySelectorAll(".places > a, .tools a");
   return [...links].map((link) => {
     const label = link.getAttribute("aria-label") ?? link.textContent ?? "";
     return { kind: "place", label, address: link.getAttribute("href") ?? "/" };
