@@ -122,8 +122,9 @@ class Column:
         if len(same_text):
             bits = np.where(is_text, same_text[np.where(is_text, self.codes, 0)], bits)
         bits = np.where(self.kinds == Kind.NIL, 0, bits)
-        both = np.stack([self.kinds.astype(np.int64), bits])
-        _, first, numbers = np.unique(both, axis=1, return_index=True, return_inverse=True)
+        _, dense = np.unique(bits, return_inverse=True)
+        both = dense.reshape(-1) * np.int64(len(Kind)) + self.kinds
+        _, first, numbers = np.unique(both, return_index=True, return_inverse=True)
         return numbers.reshape(-1).astype(np.int64), [self.value(int(row)) for row in first]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,26 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from longpole.analyzer.traceql.incomplete import as_far_as_it_goes
+from longpole.analyzer.traceql.measuring import MeasureSettings, measure
 from longpole.analyzer.traceql.parsing import parse
 from longpole.analyzer.traceql.refusals import TooMuch, TraceQLError
 from longpole.analyzer.traceql.searching import SearchSettings, search
+from longpole.analyzer.traceql.series import Series
+from longpole.analyzer.traceql.steps import (
+    Steps,
+    default_step_ns,
+    instant_steps,
+    range_steps,
+)
 from longpole.analyzer.traceql.tag_values import field_named, tag_names, tag_values
-from longpole.grafana.tempo.parameters import BadParameter, time_range, whole_number
+from longpole.grafana.tempo.metrics_answer import instant_answer, range_answer
+from longpole.grafana.tempo.parameters import (
+    BadParameter,
+    duration_ns,
+    time_range,
+    unix_nano,
+    whole_number,
+)
 from longpole.grafana.tempo.search_answer import search_answer
 from longpole.grafana.tempo.trace_by_id import PROTOBUF, trace_json, trace_message, v2_message
 from longpole.model.clock import Clock
@@ -28,16 +43,18 @@ from longpole.model.ids import InvalidId
 from longpole.model.problem import LongpoleError
 from longpole.storage import ports
 
+_HOUR_NS = 3_600 * 10**9
 MOST_TRACES, MOST_SPANS, MOST_VALUES = 5_000, 10_000, 10_000
 Stopwatch = Callable[[], Callable[[], float]]
 
 
 @dataclass(frozen=True, slots=True)
 class TempoSettings:
-    """`version` is told to whoever asks; `search` bounds one search."""
+    """`version` is told to whoever asks; `search` and `measure` bound one query."""
 
     version: str = ""
     search: SearchSettings = SearchSettings()
+    measure: MeasureSettings = MeasureSettings()
 
 
 def stopwatch() -> Callable[[], float]:
@@ -61,6 +78,8 @@ def create_tempo_app(
         ("/api/v2/traces/{trace_id}", dialect.trace_v2),
         ("/api/traces/{trace_id}", dialect.trace_v1),
         ("/api/search", dialect.search),
+        ("/api/metrics/query_range", dialect.query_range),
+        ("/api/metrics/query", dialect.query),
         ("/api/v2/search/tags", dialect.tags_v2),
         ("/api/search/tags", dialect.tags_v1),
         ("/api/v2/search/tag/{tag:path}/values", dialect.values_v2),
@@ -114,6 +133,33 @@ class _Tempo:
         query = parse(asked.get("q", ""))
         found = search(self.store, query, time_range(asked), self.started(), bounded)
         return answer(search_answer(found))
+
+    def query_range(self, request: Request) -> Response:
+        asked = request.query_params
+        start, end = self._window(asked)
+        step = duration_ns(asked, "step") or default_step_ns(start, end)
+        steps = range_steps(start, end, step)
+        return answer(range_answer(self._measured(asked, steps), steps))
+
+    def query(self, request: Request) -> Response:
+        asked = request.query_params
+        steps = instant_steps(*self._window(asked))
+        return answer(instant_answer(self._measured(asked, steps)))
+
+    def _window(self, asked: Mapping[str, str]) -> tuple[int, int]:
+        """From when to when in nanoseconds; the last hour unless told otherwise."""
+        end = unix_nano(asked, "end") or self.clock.now_unix_nano()
+        start = unix_nano(asked, "start") or end - (duration_ns(asked, "since") or _HOUR_NS)
+        if start >= end:
+            raise BadParameter("invalid start: must be before end")
+        return start, end
+
+    def _measured(self, asked: Mapping[str, str], steps: Steps) -> list[Series]:
+        limits = self.settings.measure
+        exemplars = whole_number(asked, "exemplars", limits.exemplars, limits.exemplars)
+        bounded = MeasureSettings(limits.traces, limits.seconds, exemplars)
+        query = parse(asked.get("q", "") or asked.get("query", ""))
+        return measure(self.store, query, steps, self.started(), bounded)
 
     def tags_v2(self, request: Request) -> Response:
         asked = request.query_params
