@@ -131,8 +131,12 @@ def test_compare_sets_the_values_of_a_selection_against_the_rest(tempo: Dialect)
 
 
 PRIMARY = [
-    "nestedSetParent<0", "true", "kind=server", "kind=consumer", 'span.db.system.name!=""',
-]  # fmt: skip
+    "nestedSetParent<0",
+    *(
+        pytest.param(one, marks=pytest.mark.full)
+        for one in ("true", "kind=server", "kind=consumer", 'span.db.system.name!=""')
+    ),
+]
 
 
 @pytest.mark.parametrize("primary", PRIMARY)

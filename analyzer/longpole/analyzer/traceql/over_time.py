@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from longpole.analyzer.traceql.columns import Floats, Ints, Kind, Rows, Value
+from longpole.analyzer.traceql.columns import Floats, Ints, Kind, Mask, Rows, Value
 from longpole.analyzer.traceql.expressions import Field, OverTime
 from longpole.analyzer.traceql.field_values import FieldValues
 from longpole.analyzer.traceql.fields import field_name
@@ -72,7 +72,7 @@ class OverTimeSeries:
             found.append(Series(self._labels(()), zeros))
         return sorted(found, key=lambda one: [(str(n[0]), str(n[2])) for n in one.labels])
 
-    def _numbers(self, rows: Rows, values: FieldValues) -> tuple[Floats, Rows]:
+    def _numbers(self, rows: Rows, values: FieldValues) -> tuple[Floats, Mask]:
         measured = self.function.field
         if measured is None:
             return np.zeros(len(rows)), np.ones(len(rows), np.bool_)
