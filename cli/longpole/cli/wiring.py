@@ -53,10 +53,12 @@ def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
 def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str) -> None:
     """Puts the dialects that Grafana's data sources speak under their prefixes."""
     from longpole.analyzer.promql_sources.store_catalog import stored_series
+    from longpole.grafana.jaeger.app import jaeger_app
     from longpole.grafana.prometheus.app import prometheus_app
     from longpole.grafana.prometheus.asking import Asking
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
 
     series = stored_series(store, clock)
     app.mount("/prometheus", prometheus_app(Asking(series, clock, version=version)))
+    app.mount("/jaeger", jaeger_app(store, series, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))

@@ -198,6 +198,11 @@ def _tag_value(tag: Mapping[str, Any]) -> AttributeValue:
 
 def encode(tables: Mapping[str, pa.Table]) -> bytes:
     """One JSON document, `{"data":[...]}`, a trace per element in the order of first rows."""
+    return orjson.dumps({"data": trees(tables)})
+
+
+def trees(tables: Mapping[str, pa.Table]) -> list[dict[str, Any]]:
+    """The same as trees that orjson writes, each trace with at least one span."""
     traces: dict[int, dict[str, Any]] = {}
     process_ids: dict[tuple[int, int], str] = {}
     for span in spans_of(tables):
@@ -217,7 +222,7 @@ def encode(tables: Mapping[str, pa.Table]) -> bytes:
                 "tags": _tags_of(attributes),
             }
         trace["spans"].append(_span_tree(span, process))
-    return orjson.dumps({"data": list(traces.values())})
+    return list(traces.values())
 
 
 def _span_tree(span: Span, process: str) -> dict[str, Any]:
