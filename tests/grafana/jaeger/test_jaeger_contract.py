@@ -28,7 +28,7 @@ CALLS = MemoryCatalog(
                 "__name__": f"traces_span_metrics_{name}", "service_name": "cart",
                 "span_name": "op 2", "span_kind": "SPAN_KIND_SERVER", "status_code": code, **more,
             }),
-            MINUTES, np.arange(MINUTES.size) * each,
+            MINUTES, (np.arange(MINUTES.size) * each).astype(np.float64),
         )
         for name, code, more, each in (
             ("calls_total", "STATUS_CODE_UNSET", {}, 45.0),
@@ -85,7 +85,13 @@ def check_trace(trace: Any) -> None:
 
 
 def check_tags(tags: Any) -> None:
-    kinds = {"string": str, "bool": bool, "int64": int, "float64": (int, float, str), "binary": str}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "bool": bool,
+        "int64": int,
+        "float64": (int, float, str),
+        "binary": str,
+    }
     for tag in tags:
         assert set(tag) == {"key", "type", "value"}
         assert isinstance(tag["value"], kinds[tag["type"]])
@@ -163,7 +169,7 @@ def test_the_dependency_graph_counts_calls(grafana: Dialect) -> None:
     ],
 )
 def test_the_monitor_tab_gets_its_metrics(
-    grafana: Dialect, kind: str, more: dict[str, str], name: str, value: float
+    grafana: Dialect, kind: str, more: dict[str, Any], name: str, value: float
 ) -> None:
     answer = grafana.get(
         f"/api/metrics/{kind}", service="cart", endTs=NOON // 10**6, lookback=600_000,
@@ -205,7 +211,7 @@ def test_errors_come_in_jaegers_envelope(
     grafana: Dialect, path: str, status: int, words: str
 ) -> None:
     address, _, query = path.partition("?")
-    answer = grafana.get(f"/api/{address}", **dict(parse_qsl(query)))
+    answer = grafana.get(f"/api/{address}", **dict[str, Any](parse_qsl(query)))
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (status, status)
     assert words in error["msg"]
