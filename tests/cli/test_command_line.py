@@ -42,7 +42,8 @@ def test_help_lists_commands_and_exit_codes() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str) -> None:
-    result = run(name, "--help")
+    # A group's own commands have the options.
+    result = run(name, *(["eval"] if name == "rules" else []), "--help")
     assert result.exit_code == 0
     assert "--data-dir" in result.stdout
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import click
 import pytest
 
 from longpole.cli.main import COMMANDS, cli
@@ -38,7 +39,11 @@ def test_every_json_output_is_documented_with_every_field(name: str) -> None:
 
 
 def test_every_command_that_answers_has_json() -> None:
-    assert set(COMMANDS) - set(commands_with_json()) == {"serve", "export"}
+    assert set(COMMANDS) - set(commands_with_json()) == {"serve", "export", "rules"}
+    rules = cli.get_command(None, "rules")  # type: ignore[arg-type]
+    assert isinstance(rules, click.Group)
+    for command in rules.commands.values():
+        assert any("--json" in parameter.opts for parameter in command.params)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ class HttpSource:
         # No path can hold every name.
         return self._get(f"services/{BY_PARAMETER}/verdict", {**asked, "service": [service]})
 
+    def alerts(self) -> dict[str, Any]:
+        return self._get("alerts", {})
+
     def status(self) -> dict[str, Any]:
         return self._get("status", {})
 

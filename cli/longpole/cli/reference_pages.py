@@ -9,6 +9,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.cli import threshold_settings
 from longpole.cli.findings_page import findings_page, threshold_text
 from longpole.cli.own_metrics import STORE_METRICS
+from longpole.cli.rule_metrics import RULE_METRICS
 from longpole.cli.settings import SETTINGS, Setting
 from longpole.collector.metrics import METRICS
 
@@ -83,7 +84,8 @@ def _shown(value: object) -> str:
 def metrics_page() -> str:
     """The whole of docs/metrics.md."""
     rows = [(row.name, row.kind, ", ".join(row.labels), row.help) for row in METRICS.values()] + [
-        (row.name, row.kind, row.label, _sentence(row.help)) for row in STORE_METRICS
+        (row.name, row.kind, row.label, _sentence(row.help))
+        for row in (*STORE_METRICS, *RULE_METRICS)
     ]
     lines = (
         f"| `{name}` | {kind} | {labels or '–'} | {words} |\n"

@@ -26,6 +26,8 @@ from longpole.model.clock import Clock
 
 if TYPE_CHECKING:
     from longpole.analyzer.clocks.clock_history import ClockHistory
+    from longpole.cli.rule_paths import LoadedRules
+    from longpole.cli.rule_service import RuleService
 
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
@@ -46,6 +48,8 @@ class Server:
         self._stopping = threading.Event()
         self._is_draining = False
         self._clock_history: ClockHistory | None = None
+        self._rules: LoadedRules | None = None
+        self._rule_service: RuleService | None = None
         self._threads: list[threading.Thread] = []
         self.addresses: dict[str, str] = {}
 
@@ -61,6 +65,10 @@ class Server:
         for address in (settings.otlp_grpc, settings.otlp_http, settings.web):
             check_bind(address, token is not None, settings.insecure_allow_remote)
         self._registry = CollectorRegistry()
+        if settings.rules:
+            from longpole.cli.rule_service import checked_rules
+
+            self._rules = checked_rules(settings)
         listener = listen(settings.web, "--web")
         try:
             self._store = wiring.open_store(settings, self._clock, {})
@@ -100,6 +108,13 @@ class Server:
 
     def start_behind(self) -> None:
         """What may take its time: replay, then settling and upkeep; the pages beside them."""
+        if self._rules is not None:
+            from longpole.cli.rule_service import RuleService
+
+            self._rule_service = RuleService(
+                self._settings, self._store, self._clock, self._rules,
+                f"http://{self.addresses['web']}", self._registry,
+            )  # fmt: skip
         for name, work in (
             ("load", self._load_then_chores),
             ("pages", self._open_pages),
@@ -113,8 +128,10 @@ class Server:
         self._stopping.set()
         self._stop_compiling()
         # Not the replay: it may take long, and `close` ends it.
-        for thread in [t for t in self._threads if t.name in ("settle", "upkeep")]:
+        for thread in [t for t in self._threads if t.name in ("settle", "upkeep", "rules")]:
             thread.join(JOIN_SECONDS)
+        if self._rule_service is not None:
+            self._rule_service.stop()
         self._web.stop()
         self._store.close()
 
@@ -134,6 +151,7 @@ class Server:
 
     def _open_pages(self) -> None:
         try:
+            from longpole.analyzer.alerting.board import FixedBoard
             from longpole.cli.own_metrics import metrics_text
             from longpole.cli.wiring import mount_grafana
             from longpole.dashboards.answers import Limit
@@ -143,7 +161,7 @@ class Server:
             limits = tuple(Limit(*row) for row in shown_settings(self._settings))
             web = WebSettings(
                 version(), self.addresses, self._settings.thresholds, limits,
-                lambda: self._is_draining,
+                lambda: self._is_draining, self._rule_service or FixedBoard(),
             )  # fmt: skip
             metrics = metrics_text(self._registry, self._store)
             app = create_app(self._store, self._clock, web, metrics)
@@ -160,6 +178,9 @@ class Server:
         self._run("settle", lambda: self._repeat(self._settle, SETTLE_EVERY_SECONDS))
         self._run("upkeep", lambda: self._repeat(self._store.tick, TICK_EVERY_SECONDS))
         self._run("compile", self._compile)
+        service = self._rule_service
+        if service is not None:
+            self._run("rules", lambda: service.run(self._stopping))
 
     def _compile(self) -> None:
         from longpole.analyzer.columnar.readiness import CORE

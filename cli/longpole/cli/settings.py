@@ -101,6 +101,21 @@ def names(value: Any) -> tuple[str, ...]:
     return tuple(str(part).strip() for part in parts if str(part).strip())
 
 
+def label_pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    """`name=value` pairs separated by commas, or a TOML table."""
+    if isinstance(value, dict):
+        return tuple((str(name), str(text)) for name, text in value.items())
+    pairs = [part.partition("=") for part in names(value)]
+    if any(not name.strip() or not sign for name, sign, _ in pairs):
+        raise ValueError("expected NAME=VALUE pairs separated by commas")
+    return tuple((name.strip(), text.strip()) for name, _, text in pairs)
+
+
+def urls(value: Any) -> tuple[str, ...]:
+    """Addresses separated by commas, or a TOML array."""
+    return tuple(url(one) for one in names(value))
+
+
 def log_level(value: Any) -> str:
     """One of LOG_LEVELS."""
     if str(value).lower() not in LOG_LEVELS:
@@ -181,6 +196,26 @@ SETTINGS: tuple[Setting, ...] = (
             metavar="COUNT"),
     Setting("max_request_bytes", byte_count, 64 * MIB, "largest request, before and after "
             "decompression", metavar="BYTES", default_text="64MiB"),
+    Setting("rules", names, (), "Prometheus rule files to evaluate: paths and globs, separated by "
+            "commas", metavar="FILES", default_text="none"),
+    Setting("rule_interval", seconds, 60.0, "how often rules are evaluated whose group does not "
+            "say", metavar="SECONDS"),
+    Setting("rule_query_offset", seconds, 0.0, "how far back rules look, for data that comes late",
+            metavar="SECONDS"),
+    Setting("alertmanager", urls, (), "Alertmanagers that are told of alerts, separated by commas",
+            metavar="URLS", default_text="none"),
+    Setting("alert_webhook", urls, (), "addresses that get each alert with its evidence as JSON",
+            metavar="URLS", default_text="none"),
+    Setting("alert_resend_delay", seconds, 60.0, "how often Alertmanagers are told again of an "
+            "alert that goes on", metavar="SECONDS"),
+    Setting("alert_for_grace", seconds, 600.0, "alerts with a shorter `for` begin anew after a "
+            "restart; others fire at the earliest so long after it", metavar="SECONDS"),
+    Setting("alert_outage_tolerance", seconds, 3600.0, "after a longer outage every alert begins "
+            "anew", metavar="SECONDS"),
+    Setting("external_labels", label_pairs, (), "NAME=VALUE pairs added to every alert, separated "
+            "by commas", metavar="LABELS", default_text="none"),
+    Setting("external_url", text, "", "address of this server in links of alerts",
+            metavar="URL", default_text="the web address"),
     Setting("log_level", log_level, "info", "least severe log line on standard error",
             metavar="LEVEL"),
 )  # fmt: skip
@@ -212,6 +247,16 @@ class Settings:
     seal_after: float
     compact_files: int
     max_request_bytes: int
+    rules: tuple[str, ...]
+    rule_interval: float
+    rule_query_offset: float
+    alertmanager: tuple[str, ...]
+    alert_webhook: tuple[str, ...]
+    alert_resend_delay: float
+    alert_for_grace: float
+    alert_outage_tolerance: float
+    external_labels: tuple[tuple[str, str], ...]
+    external_url: str
     log_level: str
     thresholds: Thresholds = Thresholds()
 
@@ -334,7 +379,7 @@ def shown_settings(settings: Settings) -> list[tuple[str, str, str]]:
         elif isinstance(value, bool):
             text = "true" if value else "false"
         elif isinstance(value, tuple):
-            text = ", ".join(value) or "none"
+            text = ", ".join("=".join(v) if isinstance(v, tuple) else v for v in value) or "none"
         else:
             text = f"{value:,}" if isinstance(value, int) else str(value)
         rows.append((setting.flag, text, setting.help))

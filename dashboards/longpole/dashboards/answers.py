@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.causal_path import causal_path
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_groups import GROUP_NAMES
+from longpole.analyzer.reports.alerts_report import alerts_report
 from longpole.analyzer.reports.call_tree_report import call_tree_report
 from longpole.analyzer.reports.causal_report import causal_report
 from longpole.analyzer.reports.clocks_nearby import clocks_nearby
@@ -96,6 +98,7 @@ class Answers:
     own_metrics: Callable[[], bytes] = lambda: b""
     limits: Sequence[Limit] = ()
     views: TraceViews = field(default_factory=TraceViews)
+    board: RuleBoard = FixedBoard()
 
     def traces(self, asked: Parameters) -> dict[str, Any]:
         """Matching traces, newest first."""
@@ -252,6 +255,10 @@ class Answers:
             most=two_sides.sample(asked),
             options=parameters.path_options(asked),
         )
+
+    def alerts(self) -> dict[str, Any]:
+        """Which alerts of the server's rules are pending or firing, and which rules fail."""
+        return alerts_report(self.board.groups())
 
     def service_map(self, asked: Parameters) -> dict[str, Any]:
         """Who calls whom in the matching traces; `focus` keeps what is near one node."""

@@ -90,6 +90,10 @@ def api_router(answers: Answers) -> APIRouter:
     def findings(request: Request) -> Response:
         return as_json(answers.findings(asked(request)))
 
+    @router.get("/alerts", summary="Which alerts are pending or firing")
+    def alerts() -> Response:
+        return as_json(answers.alerts())
+
     @router.get("/gaps", summary="Where the critical path has no span to explain it")
     def gaps(request: Request) -> Response:
         return as_json(answers.gaps(asked(request)))

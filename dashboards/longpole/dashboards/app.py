@@ -11,6 +11,7 @@ from loguru import logger
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers, Limit, Readable
@@ -38,6 +39,7 @@ class WebSettings:
     thresholds: Thresholds = Thresholds()
     limits: Sequence[Limit] = ()
     is_stopping: Callable[[], bool] = lambda: False
+    board: RuleBoard = FixedBoard()
 
 
 def create_app(
@@ -52,7 +54,7 @@ def create_app(
     """
     answers = Answers(
         store, clock, settings.addresses, settings.version, settings.thresholds, metrics,
-        settings.limits,
+        settings.limits, board=settings.board,
     )  # fmt: skip
     # The interactive documentation would load scripts from elsewhere; the schema itself stays.
     app = FastAPI(

@@ -39,6 +39,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "/services/{service}": TIME_PARAMETERS,
     "/services/{service}/operation": TIME_PARAMETERS | {"name"},
     "/services/{service}/verdict": TIME_PARAMETERS | PATH_OPTIONS,
+    "/alerts": frozenset(),
     "/attribute-keys": frozenset(),
     "/export": FILTERS | {"signal", "format"},
 }

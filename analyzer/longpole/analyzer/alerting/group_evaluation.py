@@ -57,11 +57,13 @@ class Surround:
 
 @dataclass(slots=True)
 class RuleRun:
-    """One rule between evaluations. `series` are those that the last evaluation returned."""
+    """One rule between evaluations. `series` are those that the last evaluation returned, and
+    `recorded` their values if it records."""
 
     rule: Rule
     alerts: dict[Labels, Alert] = field(default_factory=dict)
     series: frozenset[Labels] = frozenset()
+    recorded: dict[Labels, float] = field(default_factory=dict)
     health: Health = Health.UNKNOWN
     error: str = ""
     seconds: float = 0.0
@@ -153,7 +155,8 @@ def _evaluated(
     rule = run.rule
     points = asked(rule.expression, source, asked_ms, around)
     if rule.kind is RuleKind.RECORDING:
-        return _recorded(rule, group.limit, points)
+        run.recorded = _recorded(rule, group.limit, points)
+        return list(run.recorded.items())
     yielded = _yielded(rule, points, source, asked_ms, around)
     try:
         run.alerts = advanced(run.alerts, yielded, rule, at_ms, group.limit)
@@ -180,7 +183,7 @@ def asked(
     raise EvaluationError("rule result is not a vector or scalar")
 
 
-def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> list[Point]:
+def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> dict[Labels, float]:
     found: dict[Labels, float] = {}
     for labels, value in points:
         after = _relabelled(labels, {NAME: rule.name, **dict(rule.labels)})
@@ -191,7 +194,7 @@ def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> list[Point]:
         found[after] = value
     if 0 < limit < len(found):
         raise EvaluationError(f"exceeded limit of {limit} with {len(found)} series")
-    return list(found.items())
+    return found
 
 
 def _yielded(

@@ -1,16 +1,17 @@
-"""`longpole rules`: check and test Prometheus rule files."""
+"""`longpole rules`: check, test and evaluate Prometheus rule files."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from longpole.cli.exit_codes import Refused, end_with_bad_news
 from longpole.cli.filters import json_option
+from longpole.cli.options import client_options, resolved
 
 if TYPE_CHECKING:
     from longpole.analyzer.alerting.rule_files import ReadFile
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 @click.group("rules")
 def command() -> None:
-    """Check and test Prometheus rule files.
+    """Check, test and evaluate Prometheus rule files.
 
     The files are those of Prometheus, unchanged: groups of alerting and recording rules.
+    `longpole serve --rules 'rules/*.yml'` evaluates them; docs/alerts.md has the details.
     """
 
 
@@ -125,3 +127,29 @@ def test(files: tuple[str, ...], chosen: str | None, as_json: bool) -> None:
             for line in verdict.lines():
                 print_plain(inert(line))
         print_plain("")
+
+
+@command.command("eval")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.option("--time", "at", metavar="TIME", help="Unix seconds or RFC 3339 (now)")
+@json_option
+@client_options
+def evaluate(files: tuple[str, ...], at: str | None, as_json: bool, **given: Any) -> None:
+    """Evaluate rule files once over what is stored, and show what would fire and be recorded.
+
+    Nothing is written and nobody is notified; `for` does not count: an alert is shown once its
+    expression yields it, with the time that it would wait. Exit code 1 if a rule fails.
+    """
+    settings = resolved(given)
+    from longpole.cli.output import print_document, print_plain
+    from longpole.cli.render.text import inert
+    from longpole.cli.rule_evaluation import evaluated_once, shown_document, shown_lines
+
+    groups = evaluated_once(settings, files, at)
+    if any(rule.error for group in groups for rule in group.rules):
+        end_with_bad_news()
+    if as_json:
+        print_document(shown_document(groups))
+        return
+    for line in shown_lines(groups):
+        print_plain(inert(line))

@@ -1,0 +1,144 @@
+"""The evidence that goes with an alert: which path grew and by how much, traces to look at, and
+what logs say that they did not say before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longpole.analyzer.reports.compare_report import compare_report
+from longpole.analyzer.reports.compare_sides import Side
+from longpole.analyzer.reports.log_patterns_report import log_patterns_report
+from longpole.analyzer.wording import duration_text
+from longpole.model.ids import trace_id_hex
+from longpole.model.problem import LongpoleError
+from longpole.model.query import Comparison, Condition, Field, LogQuery, TraceQuery
+from longpole.model.timerange import TimeRange
+from longpole.storage.ports import TraceReader
+
+# In this order: labels of metrics from spans, then of metrics that were sent.
+SERVICE_LABELS = ("service_name", "service", "server", "job")
+OPERATION_LABELS = ("span_name", "operation")
+SHORTEST_NS, LONGEST_NS = 5 * 60 * 10**9, 30 * 60 * 10**9
+# An expression over the last minutes notices a change that much later.
+NOTICED_AFTER_NS = 2 * 60 * 10**9
+EXEMPLARS = 3
+NEW_TEMPLATES = 3
+# Looked at for the slowest and the failed ones.
+MOST_TRACES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an alert is about, as its labels tell; None where they do not."""
+
+    service: str | None
+    operation: str | None
+
+
+def subject_of(labels: Mapping[str, str], services: frozenset[str]) -> Subject:
+    """The service among those that sent spans, and the operation."""
+    service = None
+    for name in SERVICE_LABELS:
+        value = labels.get(name, "")
+        for candidate in (value, value.rpartition("/")[2]):
+            if service is None and candidate in services:
+                service = candidate
+    operation = next((labels[name] for name in OPERATION_LABELS if labels.get(name)), None)
+    return Subject(service, operation if service is not None else None)
+
+
+def alert_evidence(
+    store: TraceReader, labels: Mapping[str, str], active_at_unix_nano: int, now_unix_nano: int
+) -> dict[str, Any]:
+    """What is to be said of an alert that is active since then: `service`, `operation`,
+    `summary` (one line), `grew` (where time was added: service, operation, difference_ns), `traces`
+    (failed ones and the slowest), `new_logs`. Parts that cannot be told are empty."""
+    at = active_at_unix_nano - NOTICED_AFTER_NS
+    length = min(max(now_unix_nano - at, SHORTEST_NS), LONGEST_NS)
+    head, base = TimeRange(at, at + length), TimeRange(at - length, at)
+    subject = subject_of(labels, frozenset(one.name for one in store.services(TimeRange())))
+    conditions = tuple(
+        Condition(field, Comparison.EQ, value)
+        for field, value in (
+            (Field.SERVICE, subject.service),
+            (Field.OPERATION, subject.operation),
+        )
+        if value is not None
+    )
+    summary, grew = _grown(store, conditions, base, head)
+    return {
+        "service": subject.service,
+        "operation": subject.operation,
+        "summary": summary,
+        "grew": grew,
+        "traces": _exemplars(store, conditions, head),
+        "new_logs": _new_logs(store, subject.service, head, length),
+    }
+
+
+def _grown(
+    store: TraceReader, conditions: tuple[Condition, ...], base: TimeRange, head: TimeRange
+) -> tuple[str, list[dict[str, Any]]]:
+    sides = [Side(store, TraceQuery(conditions, time, None)) for time in (base, head)]
+    try:
+        found = compare_report(sides[0], sides[1])
+    except LongpoleError as error:
+        return f"could not be compared: {error}", []
+    grew = [
+        {
+            "service": term["service"],
+            "operation": term["operation"],
+            "words": term["words"],
+            "difference_ns": term["difference_ns"],
+            "is_real": term["is_real"],
+        }
+        for term in found["terms"]
+        if term["difference_ns"] > 0 and term["operation"]
+    ]
+    grew.sort(key=lambda term: (not term["is_real"], -term["difference_ns"]))
+    return str(found["verdict_line"]), grew[:EXEMPLARS]
+
+
+def _exemplars(
+    store: TraceReader, conditions: tuple[Condition, ...], time: TimeRange
+) -> list[dict[str, Any]]:
+    rows = store.find_traces(TraceQuery(conditions, time, MOST_TRACES)).traces.to_pylist()
+    rows.sort(key=lambda row: (-min(row["error_count"], 1), -row["duration_ns"]))
+    return [
+        {
+            "trace_id": trace_id_hex(row["trace_hi"] << 64 | row["trace_lo"]),
+            "duration_ns": row["duration_ns"],
+            "errors": row["error_count"],
+            "root": f"{row['root_service']} {row['root_operation']}".strip(),
+            "verdict": row["verdict"],
+        }
+        for row in rows[:EXEMPLARS]
+    ]
+
+
+def _new_logs(
+    store: TraceReader, service: str | None, time: TimeRange, length: int
+) -> list[dict[str, Any]]:
+    query = LogQuery(time=time, services=(service,) if service else (), limit=None)
+    found = log_patterns_report(store, query, length, now_unix_nano=time.end_unix_nano)
+    return [
+        {"template": one["template"], "service": one["service"], "level": one["level"],
+         "count": one["count"]}
+        for one in found["patterns"]
+        if one["state"] == "new"
+    ][:NEW_TEMPLATES]  # fmt: skip
+
+
+def evidence_lines(evidence: Mapping[str, Any], trace_url: str) -> str:
+    """The same in a few lines of text. `trace_url` is what comes before the id of a trace."""
+    lines = [evidence["summary"]] if evidence["summary"] else []
+    for term in evidence["grew"][:1]:
+        added = duration_text(term["difference_ns"])
+        lines.append(f"+{added}: {term['words']} {term['service']} {term['operation']}")
+    for trace in evidence["traces"]:
+        lines.append(f"{trace_url}{trace['trace_id']} ({duration_text(trace['duration_ns'])})")
+    for log in evidence["new_logs"][:1]:
+        lines.append(f"new log ({log['count']}x): {log['template'][:200]}")
+    return "\n".join(lines)

@@ -1,0 +1,175 @@
+"""The rules of a server: read from their files, evaluated in a thread, their alerts sent.
+
+The files are looked at again before each round: a change is taken over with the states that go on;
+a mistake is logged, and the rules that were there stay.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from prometheus_client import CollectorRegistry
+
+from longpole.analyzer.alerting.board import GroupState
+from longpole.analyzer.alerting.group_evaluation import Surround
+from longpole.analyzer.alerting.notifications import (
+    Notice,
+    alertmanager_alerts,
+    webhook_body,
+)
+from longpole.analyzer.alerting.restoring import RestoreSettings
+from longpole.analyzer.alerting.rule_manager import ManagerSettings, RuleManager
+from longpole.analyzer.alerting.tick_source import Sample
+from longpole.analyzer.promql.evaluation import Limits
+from longpole.analyzer.promql.evaluation import Settings as QuerySettings
+from longpole.analyzer.promql.series import labels_of
+from longpole.analyzer.promql_sources.store_catalog import stored_series
+from longpole.cli.alert_sender import WEBHOOK_TRIES, Receiver
+from longpole.cli.alert_witness import AlertWitness
+from longpole.cli.recorded_points import recorded
+from longpole.cli.rule_metrics import RuleMetrics
+from longpole.cli.rule_paths import LoadedRules, load, matching
+from longpole.cli.settings import SettingRefused, Settings
+from longpole.model.clock import Clock
+from longpole.storage.ports import Store
+
+WRITE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
+# One rule must not take the time of all others.
+RULE_LIMITS = Limits(samples=20_000_000, cells=20_000_000, seconds=30.0)
+
+
+def checked_rules(settings: Settings) -> LoadedRules:
+    """The rules that a server starts with. Raises `SettingRefused` for a file with a mistake."""
+    found = load(settings.rules, Path())
+    if found.problems:
+        shown = "\n".join(f"  {problem}" for problem in found.problems[:20])
+        raise SettingRefused(f"--rules: {len(found.problems)} mistakes in rule files:\n{shown}")
+    for pattern in found.missing:
+        logger.warning("--rules {} names no file", pattern)
+    return found
+
+
+class RuleService:
+    """Start once everything that is stored can be found; stop before the store closes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        rules: LoadedRules,
+        web_url: str,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._settings, self._store, self._clock, self._rules = settings, store, clock, rules
+        self._url = (settings.external_url or web_url).rstrip("/")
+        self._witness = AlertWitness(store, clock, self._url)
+        self._receivers = [
+            Receiver(f"{url}/api/v2/alerts", self._for_alertmanager, tries=1, is_news_only=False)
+            for url in settings.alertmanager
+        ] + [
+            Receiver(url, self._for_webhook, tries=WEBHOOK_TRIES, is_news_only=True)
+            for url in settings.alert_webhook
+        ]
+        self._manager = RuleManager(
+            surround(settings, store, clock, self._url),
+            ManagerSettings(
+                interval_ms=_ms(settings.rule_interval),
+                resend_ms=_ms(settings.alert_resend_delay),
+                restore=RestoreSettings(
+                    _ms(settings.alert_outage_tolerance), _ms(settings.alert_for_grace)
+                ),
+            ),
+            self._write,
+            self._send,
+        )
+        registry.register(RuleMetrics(self._manager, self._receivers))
+
+    def groups(self) -> Sequence[GroupState]:
+        """As `RuleBoard` promises."""
+        return self._manager.groups()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Evaluate what is due until it is told to stop."""
+        for receiver in self._receivers:
+            receiver.start()
+        self._manager.load(self._rules.groups, self._now_ms(), is_start=True)
+        stamp = self._stamp()
+        while not stopping.is_set():
+            try:
+                found = self._stamp()
+                if found != stamp:
+                    stamp = found
+                    self._reload()
+                self._manager.run_due(self._now_ms(), stopping.is_set)
+            except Exception:
+                logger.exception("a round of rules failed")
+            now = self._now_ms()
+            pause = (self._manager.next_ms(now) - now) / 1000
+            stopping.wait(min(max(pause, 0.02), LONGEST_PAUSE_SECONDS))
+
+    def stop(self) -> None:
+        """Send what waits, for a few seconds at most."""
+        for receiver in self._receivers:
+            receiver.stop(DRAIN_SECONDS)
+
+    def _now_ms(self) -> int:
+        return self._clock.now_unix_nano() // 1_000_000
+
+    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
+        found = []
+        for path in matching(self._settings.rules, Path())[0]:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return tuple(found)
+
+    def _reload(self) -> None:
+        rules = load(self._settings.rules, Path())
+        if rules.problems:
+            for problem in rules.problems[:20]:
+                logger.error("rule files were not taken over: {}", str(problem))
+            return
+        self._manager.load(rules.groups, self._now_ms(), is_start=False)
+        logger.info("{} rule files were read again", len(rules.files))
+
+    def _write(self, samples: Sequence[Sample]) -> None:
+        done = self._store.submit(recorded(samples), self._clock.now_unix_nano())
+        done.result(WRITE_SECONDS)
+
+    def _send(self, notices: Sequence[Notice]) -> None:
+        for receiver in self._receivers:
+            receiver.put(notices)
+
+    def _for_alertmanager(self, notices: Sequence[Notice]) -> Any:
+        return alertmanager_alerts([self._witness.annotated(one) for one in notices])
+
+    def _for_webhook(self, notices: Sequence[Notice]) -> Any:
+        evidence = [self._witness.evidence(one) for one in notices]
+        return webhook_body(notices, evidence, self._url)
+
+
+def surround(settings: Settings, store: Store, clock: Clock, external_url: str) -> Surround:
+    """What rules are evaluated with."""
+    elapsed: Callable[[], float] = time.monotonic
+    return Surround(
+        stored_series(store, clock),
+        QuerySettings(limits=RULE_LIMITS),
+        elapsed,
+        labels_of(dict(settings.external_labels)),
+        external_url,
+        _ms(settings.rule_query_offset),
+    )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
