@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import click
+import jsonschema
 import pytest
 
 from longpole.cli.main import COMMANDS, cli
