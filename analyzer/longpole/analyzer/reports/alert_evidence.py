@@ -63,7 +63,7 @@ def alert_evidence(
         Condition(field, Comparison.EQ, value)
         for field, value in (
             (Field.SERVICE, subject.service),
-            (Field.OPERATION, subject.operation),
+            (Field.NAME, subject.operation),
         )
         if value is not None
     )
