@@ -16,7 +16,7 @@ from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
-from longpole.storage.duckdb.read.part import halves, parts_of
+from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.search import (
     IDS,
     PENDING,
@@ -82,6 +82,8 @@ def _unsettled(
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """Rows of the newest traces that are not settled and meet the trace conditions; registers
     all that are not settled as `PENDING`."""
+    if not snapshot.pending:
+        return FOUND_TRACES.empty_table(), ()
     hi, lo = halves(snapshot.pending)
     pending = pa.table({"trace_hi": hi, "trace_lo": lo}).cast(IDS)
     connection.register(PENDING, pending)
@@ -114,7 +116,6 @@ def _first(
     whose ids are in the relation `among`, when one is named."""
     column = ORDER_COLUMNS[order]
     parameters: list[object] = []
-    selects = []
     checks = [f"s.start_unix_nano >= {roots.start_unix_nano}"]
     checks.append(f"s.start_unix_nano < {roots.end_unix_nano}")
     if snapshot.superseded.num_rows:
@@ -126,35 +127,68 @@ def _first(
                 f"{negation}EXISTS (SELECT 1 FROM {name} p"
                 " WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
             )
-    for part in parts_of(snapshot, "traces"):
-        segment = part.segment
-        if segment is not None and (
-            segment.max_unix_nano < roots.start_unix_nano
-            or segment.min_unix_nano >= roots.end_unix_nano
-        ):
-            continue
-        checked = trace_filter(query.trace_conditions, parameters)
-        where = " AND ".join([*checks, checked])
-        selects.append(f"FROM {part.relation('traces')} s WHERE {where}")
+    where = " AND ".join([*checks, trace_filter(query.trace_conditions, parameters)])
+    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    least = _least_key(connection, parts, order, where, parameters, count)
     settled = FOUND_TRACES.empty_table()
-    if selects:
-        keys = " UNION ALL ".join(
-            f"SELECT {column} AS k, start_unix_nano AS t {f}" for f in selects
+    if least is not None:
+        key, start = least
+        names = ", ".join(f"s.{name}" for name in columns.TRACES.names)
+        cut = f"({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
+        if order is TraceOrder.NEWEST:
+            parts = [part for part in parts if part.newest_unix_nano >= start]
+        union = " UNION ALL ".join(
+            f"SELECT {names} FROM {part.relation('traces')} s WHERE {where} AND {cut}"
+            for part in parts
         )
-        sorted_by = arrow(connection, keys, parameters)
-        least = _least(sorted_by.column("k").to_numpy(), sorted_by.column("t").to_numpy(), count)
-        if least is not None:
-            key, start = least
-            names = ", ".join(f"s.{name}" for name in columns.TRACES.names)
-            cut = f"({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
-            union = " UNION ALL ".join(f"SELECT {names} {f} AND {cut}" for f in selects)
-            rows = arrow(connection, union, parameters).cast(columns.TRACES)
-            is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
-            settled = rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
+        rows = arrow(connection, union, parameters * len(parts)).cast(columns.TRACES)
+        is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
+        settled = rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
     merged = pa.concat_tables([settled.cast(FOUND_TRACES), unsettled])
     by = [] if column == "start_unix_nano" else [(column, "descending")]
     by += [("start_unix_nano", "descending"), ("trace_hi", "ascending"), ("trace_lo", "ascending")]
     return merged.sort_by(by).slice(0, count)
+
+
+def _may_begin_in(part: Part, roots: TimeRange) -> bool:
+    segment = part.segment
+    return segment is None or (
+        segment.max_unix_nano >= roots.start_unix_nano
+        and segment.min_unix_nano < roots.end_unix_nano
+    )
+
+
+def _least_key(
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    order: TraceOrder,
+    where: str,
+    parameters: list[object],
+    count: int,
+) -> tuple[int, int] | None:
+    """As `_least`, of the rows of those parts that are `where`.
+
+    In order of time the parts are read one by one, newest first, until none of what is left can
+    come among the first: the page that is asked for most then reads one part of many.
+    """
+    selects = [
+        f"SELECT {ORDER_COLUMNS[order]} AS k, start_unix_nano AS t"
+        f" FROM {part.plain('traces')} s WHERE {where}"
+        for part in parts
+    ]
+    if order is not TraceOrder.NEWEST:
+        selects = [" UNION ALL ".join(selects)] if selects else []
+    keys, starts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for place, sql in enumerate(selects):
+        if order is TraceOrder.NEWEST:
+            before = parts[place].newest_unix_nano
+            if sum(int((begun > before).sum()) for begun in starts) >= count:
+                break
+        bound = parameters if order is TraceOrder.NEWEST else parameters * len(parts)
+        rows = arrow(connection, sql, bound)
+        keys.append(rows.column("k").to_numpy())
+        starts.append(rows.column("t").to_numpy())
+    return _least(np.concatenate(keys), np.concatenate(starts), count)
 
 
 def _least(

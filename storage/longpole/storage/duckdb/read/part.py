@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 HOT_PREFIX = "longpole_hot_"
+_LATEST = (1 << 63) - 1
 SUPERSEDED = "longpole_superseded"
 
 TABLES_OF_KIND: Mapping[str, Mapping[str, pa.Schema]] = {
@@ -38,6 +39,33 @@ KIND_OF_TABLE = {
 }
 
 
+class OfferedHot(Mapping[str, pa.Table]):
+    """The hot tables of one session, each registered when a query first names it: registering
+    takes most of a millisecond, and a question names two or three of fourteen."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]
+    ) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._registered: set[str] = set()
+
+    def register(self, table: str) -> None:
+        """Make that table known under its internal name."""
+        if table not in self._registered:
+            self._connection.register(HOT_PREFIX + table, self._tables[table])
+            self._registered.add(table)
+
+    def __getitem__(self, table: str) -> pa.Table:
+        return self._tables[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One place. `segment` is None for the hot tables, which are then in `hot`; `typed` maps
@@ -50,17 +78,38 @@ class Part:
     def relation(self, table: str) -> str:
         """The quoted SQL name of one table of this part."""
         if self.segment is None:
+            if isinstance(self.hot, OfferedHot):
+                self.hot.register(table)
             return quote_identifier(HOT_PREFIX + table)
-        stored = f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+        stored = self.plain(table)
         grown = GROWN_COLUMNS.get(table)
         if grown is None:
             return stored
         # Nothing is added to the rows: this names columns that an older file lacks.
         return f"(SELECT * FROM {stored} UNION ALL BY NAME SELECT {grown} WHERE false)"
 
+    def plain(self, table: str) -> str:
+        """The same for a query that names no column of `GROWN_COLUMNS`; cheaper to plan."""
+        if self.segment is None:
+            return self.relation(table)
+        return f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+
+    @property
+    def newest_unix_nano(self) -> int:
+        """No record here has a later time."""
+        return _LATEST if self.segment is None else self.segment.max_unix_nano
+
     def may_hold(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> bool:
         """Whether rows of any of these traces may lie here."""
-        return self.segment is None or bool(self.segment.bloom.contains(hi, lo).any())
+        return self.segment is None or bool(self.may_hold_each(hi, lo).any())
+
+    def may_hold_each(
+        self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]
+    ) -> npt.NDArray[np.bool_]:
+        """The same for each of them."""
+        if self.segment is None:
+            return np.ones(hi.size, np.bool_)
+        return self.segment.bloom.contains(hi, lo)
 
 
 def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
@@ -72,16 +121,26 @@ def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
     return parts
 
 
-def register_hot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make the hot tables and the superseded revisions known under their internal names."""
+def prepared(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Snapshot:
+    """The snapshot for questions over this connection: what is superseded is known to it, and hot
+    tables become known as `Part.relation` names them."""
     import duckdb  # late: a server accepts data before it has paid for this import
 
     if duckdb.__version__.startswith("1."):
         # DuckDB 1.5 hands the few ids of a join to Arrow as signed integers and overflows.
         connection.execute("SET dynamic_or_filter_threshold = 0")
-    for name, table in snapshot.hot.items():
-        connection.register(HOT_PREFIX + name, table)
-    connection.register(SUPERSEDED, snapshot.superseded)
+    if snapshot.superseded.num_rows:
+        connection.register(SUPERSEDED, snapshot.superseded)
+    return replace(snapshot, hot=OfferedHot(connection, snapshot.hot))
+
+
+def register_hot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make all hot tables and the superseded revisions known under their internal names."""
+    offered = prepared(connection, snapshot)
+    for name in offered.hot:
+        connection.register(HOT_PREFIX + name, offered.hot[name])
+    if not snapshot.superseded.num_rows:
+        connection.register(SUPERSEDED, snapshot.superseded)
 
 
 def halves(trace_ids: Iterable[int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.model import columns
-from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.model.ids import join_trace_id
+from longpole.storage.duckdb.read.part import halves, parts_of
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
+from longpole.storage.duckdb.read.trace_rows import TraceRows
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.search_ports import RIBBON_COLUMNS
@@ -19,13 +20,18 @@ from longpole.storage.search_ports import RIBBON_COLUMNS
 if TYPE_CHECKING:
     import duckdb
 
-# Beyond so many traces, planning a look for each costs more than reading everything once.
-_MOST_SINGLE = 200
+# Beyond so many traces, reading everything once takes less than looking each of them up.
+_MOST_SINGLE = 500
+_ROWS = "longpole_rows"
 _SCHEMA = pa.schema([columns.PATH_SEGMENTS.field(name) for name in RIBBON_COLUMNS])
 
 
 def read_path_segments(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, trace_ids: Sequence[int], most: int
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    trace_ids: Sequence[int],
+    most: int,
+    known: TraceRows,
 ) -> pa.Table:
     """Answer `TraceSearcher.path_segments`."""
     hi, lo = halves(sorted(set(trace_ids)))
@@ -35,29 +41,38 @@ def read_path_segments(
     connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
     names = ", ".join(f"s.{name}" for name in RIBBON_COLUMNS)
     visible = latest_only("s") if snapshot.superseded.num_rows else "true"
-    selects = [
-        f"SELECT {names}, s.revision FROM {part.relation('path_segments')} s{rows}"
-        for part in parts
-        for rows in _chosen(part, hi, lo)
-    ]
-    if not selects:
-        return _SCHEMA.empty_table()
-    sql = (
-        f"SELECT {names} FROM ({' UNION ALL '.join(selects)}) s WHERE {visible}"
-        " QUALIFY row_number() OVER (PARTITION BY trace_hi, trace_lo"
-        " ORDER BY end_unix_nano - start_unix_nano DESC, start_unix_nano) <= ?"
-        " ORDER BY trace_hi, trace_lo, start_unix_nano"
-    )
-    return arrow(connection, sql, (most,)).cast(_SCHEMA)
+    selects = []
+    for place, part in enumerate(parts):
+        relation = part.relation("path_segments")
+        rows = None
+        if hi.size <= _MOST_SINGLE:
+            there = part.may_hold_each(hi, lo)
+            rows = known.of(connection, part, "path_segments", hi[there], lo[there])
+        if rows is None:
+            relation += f" s JOIN {WANTED} USING (trace_hi, trace_lo) WHERE {visible}"
+        else:
+            connection.register(f"{_ROWS}_{place}", pa.table({"r": rows}))
+            relation += f" s WHERE {visible} AND s.rowid IN (SELECT r FROM {_ROWS}_{place})"
+        selects.append(f"SELECT {names} FROM {relation}")
+    found = arrow(connection, " UNION ALL ".join(selects)).cast(_SCHEMA)
+    return _longest(_of(found, set(trace_ids)), most)
 
 
-def _chosen(part: Part, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> list[str]:
-    """How the rows of those traces are found in a part. A segment is sorted by trace, so that a
-    single id is found at once, while a join reads every row; hot rows are in no order."""
-    if part.segment is None or hi.size > _MOST_SINGLE:
-        return [f" JOIN {WANTED} USING (trace_hi, trace_lo)"]
-    there = part.segment.bloom.contains(hi, lo)
-    return [
-        f" WHERE s.trace_hi = {int(high)} AND s.trace_lo = {int(low)}"
-        for high, low in zip(hi[there], lo[there], strict=True)
-    ]
+def _of(rows: pa.Table, trace_ids: Set[int]) -> pa.Table:
+    """Those rows that belong to one of the traces: neighbours were read with them."""
+    halves_of = (rows.column(name).to_pylist() for name in ("trace_hi", "trace_lo"))
+    belongs = [join_trace_id(hi, lo) in trace_ids for hi, lo in zip(*halves_of, strict=True)]
+    return rows.filter(pa.array(belongs, pa.bool_()))
+
+
+def _longest(rows: pa.Table, most: int) -> pa.Table:
+    """The longest `most` rows of each trace, by trace and start."""
+    names = ("trace_hi", "trace_lo", "start_unix_nano", "end_unix_nano")
+    hi, lo, start, end = (rows.column(name).to_numpy() for name in names)
+    order = np.lexsort((start, start - end, lo, hi))
+    is_first = np.ones(order.size, np.bool_)
+    is_first[1:] = (hi[order[1:]] != hi[order[:-1]]) | (lo[order[1:]] != lo[order[:-1]])
+    places = np.arange(order.size)
+    kept = order[places - np.maximum.accumulate(np.where(is_first, places, 0)) < most]
+    kept = kept[np.lexsort((start[kept], lo[kept], hi[kept]))]
+    return rows.take(pa.array(kept))

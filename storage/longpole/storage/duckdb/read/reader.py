@@ -26,7 +26,7 @@ from longpole.storage.duckdb.read.metric_series import (
     read_series_points,
 )
 from longpole.storage.duckdb.read.ordered_search import search
-from longpole.storage.duckdb.read.part import register_hot
+from longpole.storage.duckdb.read.part import prepared
 from longpole.storage.duckdb.read.path_segments import read_path_segments
 from longpole.storage.duckdb.read.path_series import read_path_series
 from longpole.storage.duckdb.read.path_times import read_path_times
@@ -39,6 +39,7 @@ from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
 from longpole.storage.duckdb.read.trace_parts import read_events, read_spans_of, read_version
+from longpole.storage.duckdb.read.trace_rows import TraceRows
 from longpole.storage.duckdb.read.trace_tables import read_trace_tables
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
@@ -82,13 +83,13 @@ class Reader:
         self._red_cubes = RedCubes()
         self._path_cubes = RedCubes()
         self._metric_series = RedCubes()
+        self._trace_rows = TraceRows()
 
     @contextmanager
     def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
         with self._source.lease() as lease:
             connection = lease.cursor()
-            register_hot(connection, lease.snapshot)
-            yield connection, lease.snapshot
+            yield connection, prepared(connection, lease.snapshot)
 
     def trace(self, trace_id: int) -> Trace | None:
         with self._session() as (connection, snapshot):
@@ -140,7 +141,7 @@ class Reader:
 
     def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:
         with self._session() as (connection, snapshot):
-            return read_path_segments(connection, snapshot, trace_ids, most)
+            return read_path_segments(connection, snapshot, trace_ids, most, self._trace_rows)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):
