@@ -97,6 +97,14 @@ class RedConformance:
         later = PathSeriesQuery(TimeRange(latest + STEP, latest + 2 * STEP), STEP)
         assert counted.path_series(later).num_rows == 0
 
+    def test_settled_rows_are_those_of_the_latest_revision(self, counted: Store) -> None:
+        ids = [HIGH | 1, HIGH | 4, HIGH | 6, 77]
+        rows = counted.settled_rows(ids, "red").to_pylist()
+        assert {(r["trace_lo"], r["revision"], r["count"]) for r in rows} == {(1, 2, 2), (4, 1, 5)}
+        segments = counted.settled_rows(ids, "path_segments")
+        assert set(segments["trace_lo"].to_pylist()) == {1, 4}
+        assert counted.settled_rows([], "traces").num_rows == 0
+
     def test_red_series_hold_only_what_was_asked_for(self, counted: Store) -> None:
         first_step = TimeRange(NOON, NOON + STEP)
         assert counted.red_series(asked(time=first_step)).rows["count"].to_pylist() == [13]

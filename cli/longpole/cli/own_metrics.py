@@ -15,6 +15,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from longpole.analyzer.red.span_counters import SpanCounters
+from longpole.cli.span_counter_metrics import SpanCounterMetrics
 from longpole.storage.ports import StoreStatus
 
 
@@ -108,10 +110,13 @@ class StoreMetrics(Collector):
         return iter(())
 
 
-def metrics_text(registry: CollectorRegistry, store: HasStatus) -> Callable[[], bytes]:
+def metrics_text(
+    registry: CollectorRegistry, store: HasStatus, spans: SpanCounters
+) -> Callable[[], bytes]:
     """A function that renders everything in Prometheus's text format."""
     # One series of creation times for each counter would double the page.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry.register(StoreMetrics(store))
+    registry.register(SpanCounterMetrics(spans))
     ProcessCollector(namespace="", registry=registry)
     return lambda: bytes(generate_latest(registry))

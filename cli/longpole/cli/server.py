@@ -115,6 +115,9 @@ class Server:
                 self._settings, self._store, self._clock, self._rules,
                 f"http://{self.addresses['web']}", self._registry,
             )  # fmt: skip
+        from longpole.analyzer.red.span_counters import SpanCounters
+
+        self._span_counters = SpanCounters()
         for name, work in (
             ("load", self._load_then_chores),
             ("pages", self._open_pages),
@@ -163,7 +166,7 @@ class Server:
                 version(), self.addresses, self._settings.thresholds, limits,
                 lambda: self._is_draining, self._rule_service or FixedBoard(),
             )  # fmt: skip
-            metrics = metrics_text(self._registry, self._store)
+            metrics = metrics_text(self._registry, self._store, self._span_counters)
             app = create_app(self._store, self._clock, web, metrics)
             mount_grafana(app, self._store, self._clock, version())
             self._front_door.open(app)
@@ -196,12 +199,14 @@ class Server:
     def _settle(self) -> None:
         from longpole.analyzer.clocks.clock_history import ClockHistory
         from longpole.analyzer.critical_path import PathOptions
+        from longpole.analyzer.red.span_counters import CountingFeed
         from longpole.analyzer.settle import settle_once
 
+        feed = CountingFeed(self._store, self._store, self._span_counters)
         self._clock_history = self._clock_history or ClockHistory()
         while not self._stopping.is_set():
             done = settle_once(
-                self._store, self._clock, PathOptions(), thresholds=self._settings.thresholds,
+                feed, self._clock, PathOptions(), thresholds=self._settings.thresholds,
                 history=self._clock_history, shelf=self._store,
             )  # fmt: skip
             if done.traces == 0:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from longpole.model.columns import DERIVED_TABLES
 from longpole.model.log import LogRecord
 from longpole.model.span import Span
 from longpole.storage.memory_tables import MemoryTables
@@ -44,6 +45,13 @@ class MemoryParts(MemoryTables):
         with self._lock:
             kept = self._traces.get(trace_id)
             return kept.events if kept else EVENTS.empty_table()
+
+    def settled_rows(self, trace_ids: Sequence[int], table: str) -> pa.Table:
+        """See `trace_parts.TraceParts`."""
+        with self._lock:
+            found = (self._traces.get(trace_id) for trace_id in dict.fromkeys(trace_ids))
+            rows = [row for kept in found if kept for row in kept.derived.get(table, ())]
+        return pa.Table.from_pylist(rows, schema=DERIVED_TABLES[table])
 
     def view_of_trace(self, trace_id: int, revision: int) -> bytes | None:
         """See `trace_parts.TraceParts`."""

@@ -44,6 +44,11 @@ class TraceParts(Protocol):
         of one span as sent; those of copies included."""
         ...
 
+    def settled_rows(self, trace_ids: Sequence[int], table: str) -> pa.Table:
+        """The rows that one of `columns.DERIVED_TABLES` has of these traces, each at its latest
+        revision, in no order. None for a trace that is unknown or has never been settled."""
+        ...
+
     def view_of_trace(self, trace_id: int, revision: int) -> bytes | None:
         """What `ViewShelf.put_view` was last given for that trace, if that was for this very
         revision and is still there, whole."""

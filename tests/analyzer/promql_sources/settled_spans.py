@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from longpole.analyzer.settle import settle_once
 from longpole.model.clock import ManualClock
 from longpole.model.span import Span
 from longpole.storage.memory import MemoryStore
+from longpole.storage.ports import SettleFeed
 from tests.storage.span_examples import SECOND, span, submit_spans
 
 # 1 h 40 min after an hour, so that hours, the rest before the steps, and steps all count.
@@ -42,11 +42,17 @@ def _span(
     )  # fmt: skip
 
 
-def settle_all(store: Any, clock: ManualClock) -> None:
+def settle_all(store: SettleFeed, clock: ManualClock) -> None:
     """Let everything fall quiet and explain it."""
     clock.advance(6)
     while settle_once(store, clock).traces:
         pass
+
+
+def random_traces(seed: int, count: int) -> list[list[Span]]:
+    """Spans by trace."""
+    chance = random.Random(seed)
+    return [made_trace(chance, number) for number in range(1, count + 1)]
 
 
 def filled(seed: int = 5, traces: int = 120) -> tuple[MemoryStore, ManualClock, list[Span]]:

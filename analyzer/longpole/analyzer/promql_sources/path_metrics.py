@@ -57,7 +57,7 @@ class PathMetrics:
             held += len(times)
             if held > most_samples:
                 raise too_much(most_samples)
-            found.append(Series(labels_of(_labels(key)), times, numbers[:, 0] / _NS))
+            found.append(Series(labels_of(path_labels(key)), times, numbers[:, 0] / _NS))
         return found
 
     def labels(
@@ -67,7 +67,7 @@ class PathMetrics:
         grid = self._grid(matchers, after_ms, through_ms)
         if grid is not None:
             for key, _, _ in samples_by_key(self._counted(grid), grid, _check(matchers)):
-                yield labels_of(_labels(key))
+                yield labels_of(path_labels(key))
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""
@@ -106,11 +106,13 @@ def _numbers(rows: pa.Table) -> Floats:
     return numbers.reshape(-1, 1)
 
 
-def _labels(key: Key) -> dict[str, str]:
+def path_labels(key: Key) -> dict[str, str]:
+    """The labels of root service, root operation, service, operation, label; then "true" for what
+    stands for the rest."""
     root = " ".join(part for part in key[:2] if part)
     labels = {NAME: METRIC, "root": root, "service": key[2], "operation": key[3], "label": key[4]}
     return labels | ({"otel_metric_overflow": "true"} if len(key) > len(_KEY) else {})
 
 
 def _check(matchers: Sequence[Matcher]) -> Callable[[Key], bool]:
-    return lambda key: meets_all(matchers, _labels(key))
+    return lambda key: meets_all(matchers, path_labels(key))

@@ -75,6 +75,10 @@ class Reading(ABC):
         """See `trace_tables.TraceTables`."""
         return self._reader.attribute_places()
 
+    def settled_rows(self, trace_ids: Sequence[int], table: str) -> pa.Table:
+        """See `trace_parts.TraceParts`."""
+        return self._reader.settled_rows(trace_ids, table)
+
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         """See `ports.TraceReader`."""
         return self._reader.find_traces(query)

@@ -38,7 +38,12 @@ from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
 from longpole.storage.duckdb.read.totals import totals
-from longpole.storage.duckdb.read.trace_parts import read_events, read_spans_of, read_version
+from longpole.storage.duckdb.read.trace_parts import (
+    read_events,
+    read_settled_rows,
+    read_spans_of,
+    read_version,
+)
 from longpole.storage.duckdb.read.trace_rows import TraceRows
 from longpole.storage.duckdb.read.trace_tables import read_trace_tables
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
@@ -118,6 +123,10 @@ class Reader:
     def attribute_places(self) -> Mapping[tuple[str, str], str]:
         with self._source.lease() as lease:
             return lease.snapshot.attribute_types
+
+    def settled_rows(self, trace_ids: Sequence[int], table: str) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_settled_rows(connection, snapshot, trace_ids, table)
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         with self._session() as (connection, snapshot):

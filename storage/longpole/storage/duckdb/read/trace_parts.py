@@ -9,12 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.formats.rows import spans_of
+from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.model.span import Span
 from longpole.model.span_content import first_copies
 from longpole.storage.duckdb.read.derived_state import latest_revisions
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
-from longpole.storage.duckdb.read.stored_rows import arrow, merged, read_table, with_sides
+from longpole.storage.duckdb.read.stored_rows import (
+    WANTED,
+    arrow,
+    merged,
+    read_table,
+    with_sides,
+)
+from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.trace_parts import EVENTS, TraceVersion
 
@@ -108,3 +116,24 @@ def _count(
             sql = f"SELECT count(*) FROM {part.relation(table)} s WHERE {_OF_TRACE}"
             count += arrow(connection, sql, (hi, lo)).column(0)[0].as_py()
     return count
+
+
+def read_settled_rows(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, trace_ids: Sequence[int], table: str
+) -> pa.Table:
+    """The derived rows of traces at their latest revision."""
+    schema = columns.DERIVED_TABLES[table]
+    hi, lo = halves(sorted(set(trace_ids)))
+    parts = [part for part in parts_of(snapshot, table) if part.may_hold(hi, lo)]
+    if not parts or not trace_ids:
+        return schema.empty_table()
+    connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
+    names = ", ".join(f"s.{name}" for name in schema.names)
+    visible = latest_only("s") if snapshot.superseded.num_rows else "true"
+    union = " UNION ALL ".join(
+        f"SELECT {names} FROM {part.relation(table)} s"
+        f" SEMI JOIN {WANTED} USING (trace_hi, trace_lo)"
+        f" WHERE {visible}"
+        for part in parts
+    )
+    return arrow(connection, union).cast(schema)
