@@ -55,7 +55,7 @@ def page_cases(story: Told, other: Told | None = None) -> tuple[PageCase, ...]:
         PageCase("cause", "/findings/cause?since=7d"),
         PageCase("logs", f"/logs?trace={story.hex}"),
         PageCase("log-patterns", "/logs?since=7d&tab=patterns"),
-        PageCase("alerts", "/alerts?since=7d", says=("does not evaluate Prometheus rule files",)),
+        PageCase("alerts", "/alerts?since=7d", says=("There are no alert rules",)),
         PageCase("status", "/status", says=("Coming in".upper(),)),
         PageCase("settings", "/settings", says=("Local time of this browser",)),
         PageCase("compare-two", f"/compare?a={story.hex}&b={with_what}", says=name),

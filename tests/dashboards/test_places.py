@@ -109,8 +109,8 @@ def test_what_changed_is_a_page_with_a_part_to_take(web: Web) -> None:
     assert '<div id="part">' in web.get(f"/findings/cause?{TIME}").text
 
 
-def test_the_alerts_page_says_that_no_rules_are_evaluated(web: Web) -> None:
-    assert "does not evaluate Prometheus rule files" in web.get("/alerts").text
+def test_the_alerts_page_says_when_there_are_no_rules(web: Web) -> None:
+    assert "There are no alert rules" in web.get("/alerts").text
 
 
 def test_logs_come_newest_first_with_their_trace(web: Web) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.settle import settle_once
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.app import WebSettings, create_app
@@ -19,6 +20,7 @@ from longpole.storage.memory import MemoryStore
 
 TRACE_ID = 0x5B8EFFF798038103D269B633813FC60C
 HEX = f"{TRACE_ID:032x}"
+NO_RULES = FixedBoard()
 START = 1_767_323_045_123_456_789
 
 
@@ -36,7 +38,9 @@ def span(number: int, parent: int = 0, **fields: Any) -> Span:
 class Web:
     """One server; answers are httpx responses."""
 
-    def __init__(self, spans: Sequence[Span] = (), settled: bool = True) -> None:
+    def __init__(
+        self, spans: Sequence[Span] = (), settled: bool = True, board: RuleBoard = NO_RULES
+    ) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock, 0.0, 0.0)
         if spans:
@@ -45,7 +49,7 @@ class Web:
             pass
         self.answers = Answers(self.store, self.clock)
         app = create_app(
-            self.store, self.clock, WebSettings("1.2.3", {"web": "127.0.0.1:4319"}),
+            self.store, self.clock, WebSettings("1.2.3", {"web": "127.0.0.1:4319"}, board=board),
             metrics=lambda: b"m 1\n",
         )  # fmt: skip
         self.app = WebGuard(app, "127.0.0.1")

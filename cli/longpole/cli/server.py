@@ -162,13 +162,14 @@ class Server:
             from longpole.dashboards.warm_up import warm_up
 
             limits = tuple(Limit(*row) for row in shown_settings(self._settings))
+            board = self._rule_service or FixedBoard()
             web = WebSettings(
                 version(), self.addresses, self._settings.thresholds, limits,
-                lambda: self._is_draining, self._rule_service or FixedBoard(),
+                lambda: self._is_draining, board,
             )  # fmt: skip
             metrics = metrics_text(self._registry, self._store, self._span_counters)
             app = create_app(self._store, self._clock, web, metrics)
-            mount_grafana(app, self._store, self._clock, version())
+            mount_grafana(app, self._store, self._clock, version(), board)
             self._front_door.open(app)
         except Exception:
             self._front_door.fail("the pages cannot be shown; the server's log says why")

@@ -11,6 +11,7 @@ from longpole.model.clock import Clock
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from longpole.analyzer.alerting.board import RuleBoard
     from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
     from longpole.storage.ports import Store
 
@@ -50,7 +51,7 @@ def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
     return DuckDBStore.open_read_only(store_settings(settings), clock)
 
 
-def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str) -> None:
+def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str, board: RuleBoard) -> None:
     """Puts the dialects that Grafana's data sources speak under their prefixes."""
     from longpole.analyzer.promql_sources.store_catalog import stored_series
     from longpole.grafana.jaeger.app import jaeger_app
@@ -59,6 +60,6 @@ def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str) -> Non
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
 
     series = stored_series(store, clock)
-    app.mount("/prometheus", prometheus_app(Asking(series, clock, version=version)))
+    app.mount("/prometheus", prometheus_app(Asking(series, clock, board, version=version)))
     app.mount("/jaeger", jaeger_app(store, series, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))

@@ -1,8 +1,9 @@
-"""The alerts page: what would alert now. No rules are evaluated by this version."""
+"""The alerts page: what the rules of this server found, and findings that would alert."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
@@ -20,7 +21,15 @@ def routes(answers: Answers) -> APIRouter:
     def alerts(request: Request) -> Response:
         given = {name: values for name, values in asked(request).items() if name != "severity"}
         found = found_in(answers, recent, {"since": ["15m"], **given} if _is_bare(given) else given)
-        return page(request, "alerts.html", place="alerts", **found)
+        return page(
+            request, "alerts.html", place="alerts", rules=answers.alerts(),
+            groups=answers.board.groups(), **found,
+        )  # fmt: skip
+
+    # Where messages on alerts lead: Prometheus has its expressions there.
+    @router.get("/graph", include_in_schema=False)
+    def graph() -> Response:
+        return RedirectResponse("/alerts", status_code=303)
 
     return router
 

@@ -1,0 +1,59 @@
+"""The alerts page and question over a board that stands still."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+
+from longpole.analyzer.alerting.board import (
+    ActiveAlert,
+    AlertState,
+    FixedBoard,
+    GroupState,
+    Health,
+    RuleKind,
+    RuleState,
+)
+from tests.dashboards.web import Web
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "docs/schemas/alerts.json").read_text(encoding="utf-8")
+)
+EVIL = "<script>alert(1)</script>"
+ALERT = ActiveAlert(
+    (("alertname", "Down"), ("job", EVIL)), (("summary", EVIL),), AlertState.FIRING, 3.5, 1_000,
+    2_000,
+)  # fmt: skip
+RULE = RuleState(
+    RuleKind.ALERTING, "Down", f'up{{job="{EVIL}"}} == 0', (), (), 60.0, 0.0, AlertState.FIRING,
+    (ALERT,), Health.OK, "", 0.001, 5_000,
+)  # fmt: skip
+BAD = RuleState(
+    RuleKind.RECORDING, "r", "up", (), (), 0.0, 0.0, AlertState.INACTIVE, (), Health.ERR,
+    f"no {EVIL}", 0.001, 5_000,
+)  # fmt: skip
+WEB = Web(board=FixedBoard((GroupState("g", "rules.yml", 60.0, 0, (RULE, BAD), 0.1, 5_000),)))
+
+
+def test_the_question_has_alerts_and_failing_rules() -> None:
+    document = WEB.get("/api/v1/alerts").json()
+    (alert,) = document["alerts"]
+    jsonschema.validate(alert, SCHEMA)
+    assert alert["labels"]["job"] == EVIL
+    assert (document["firing"], document["pending"]) == (1, 0)
+    assert [one["name"] for one in document["failing_rules"]] == ["r"]
+
+
+def test_the_page_shows_them_as_text() -> None:
+    html = WEB.get("/alerts").text
+    assert "1 firing" in html
+    assert EVIL not in html
+    assert "&lt;script&gt;" in html
+    assert "fails: no     assert "in g fails" in htmllt;script&gt;" in html or "fails: <bdi>no     assert "in g fails" in htmllt;script&gt;" in html
+
+
+def test_links_in_messages_lead_to_the_page() -> None:
+    answer = WEB.get("/graph?g0.expr=up&g0.tab=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
