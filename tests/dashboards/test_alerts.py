@@ -51,7 +51,7 @@ def test_the_page_shows_them_as_text() -> None:
     assert "1 firing" in html
     assert EVIL not in html
     assert "&lt;script&gt;" in html
-    assert "fails: no     assert "in g fails" in htmllt;script&gt;" in html or "fails: <bdi>no     assert "in g fails" in htmllt;script&gt;" in html
+    assert html.count("&lt;script&gt;") >= 4
 
 
 def test_links_in_messages_lead_to_the_page() -> None:
