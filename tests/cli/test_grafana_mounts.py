@@ -14,7 +14,7 @@ from tests.grafana.client import Client
 def test_each_data_source_finds_its_server_healthy() -> None:
     app = FastAPI()
     clock = ManualClock()
-    mount_grafana(app, MemoryStore(clock, 0.0, 0.0, FixedBoard()), clock, "1.2")
+    mount_grafana(app, MemoryStore(clock, 0.0, 0.0), clock, "1.2", FixedBoard())
     client = Client(app)
     assert client.get("/tempo/api/echo").text == "echo"
     assert client.get("/jaeger/api/services").json()["data"] == []
