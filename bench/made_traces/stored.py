@@ -125,7 +125,7 @@ def explained_store(folder: Path, traces: int) -> DuckDBStore:
         roots = whole.spans.take(pa.array(np.arange(0, whole.spans.num_rows, 10)))
         store.submit(_request(roots), clock.now_unix_nano()).result()
         tables = derived_tables(batch_paths(whole), [""] * len(whole.traces), {})
-        states = tuple(replace(one, through_row_id=1 << 62) for one in whole.traces)
+        states = tuple(one._replace(through_row_id=1 << 62) for one in whole.traces)
         store.put_derived(
             DerivedRows(states, {name: tables[name] for name in tables if name != "red"})
         )

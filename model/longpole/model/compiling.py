@@ -26,6 +26,7 @@ BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 PAIRS = types.Array(types.int64, 2, "C", readonly=True)
 # Arrays that are filled.
 OUT = types.Array(types.int64, 1, "C")
+OUT_CODES = types.Array(types.int32, 1, "C")
 OUT_BYTES = types.Array(types.uint8, 1, "C")
 OUT_ROWS = types.Array(types.int64, 2, "C")
 INT = types.int64
@@ -48,6 +49,12 @@ def compiled(*takes: Any) -> Callable[[_F], _F]:
         return loop  # type: ignore[no-any-return]
 
     return declare
+
+
+def inlined(function: _F) -> _F:
+    """Declare a part of loops that is put into each of them: a call would hand over all parts of
+    every array and count references to it, which takes longer than the few lines it calls."""
+    return njit(function, nogil=True, inline="always")  # type: ignore[no-any-return]
 
 
 def compile_declared(is_stopping: Callable[[], bool]) -> bool:

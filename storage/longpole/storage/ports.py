@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -79,8 +79,7 @@ class Intake(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TraceState:
+class TraceState(NamedTuple):
     """One trace of a `WholeTraces`: which revision its derived rows will be (the previous
     one plus 1), the highest row id among its spans, how many of its spans arrived after
     the first revision, how many exact duplicates were left out, and what its latest derived

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from longpole.analyzer.calls import PEER, RESEND_COUNT, URL, host_of_url
 from longpole.analyzer.clock_shift import CLOCK
-from longpole.analyzer.columnar.forest import id_order
+from longpole.analyzer.columnar.ordering import id_order, placed
 from longpole.model.ids import split_trace_id
 from longpole.storage.ports import WholeTraces
 
@@ -57,35 +57,35 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
     # Wraps around as in `path_spans`.
     ends = starts + _numbers(table, "duration_ns")
     ends = np.where((ends < starts) & (ends >= 0) & (starts >= 0), starts, ends)
-    span_ids = _numbers(table, "span_id")
-    rows, odd = id_order(offsets, span_ids, starts, ends)
+    rows, span_ids, odd = id_order(offsets, _numbers(table, "span_id"), starts, ends)
     services, service_names = _codes(table.column("service_name"))
     names, span_names = _codes(table.column("name"))
     peers, peer_names = _peers(table)
-    resent = _first_text(table, RESEND_COUNT)
-    is_sorted = bool((rows == np.arange(rows.size)).all())
-
-    def placed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return values if is_sorted else values[rows]
-
+    columns = (
+        _numbers(table, "parent_span_id"), starts, ends, _numbers(table, "kind"),
+        _numbers(table, "status_code"), services, names, peers, _is_resent(table),
+    )  # fmt: skip
+    if not (rows == np.arange(rows.size)).all():
+        columns = placed(rows, *columns)
+    parent_ids, starts, ends, kinds, statuses, services, names, peers, is_resent = columns
     return SpanBatch(
         whole,
         offsets,
         rows,
         odd,
-        placed(span_ids),
-        placed(_numbers(table, "parent_span_id")),
-        placed(starts),
-        placed(ends),
-        placed(_numbers(table, "kind")),
-        placed(_numbers(table, "status_code")),
-        placed(services),
+        span_ids,
+        parent_ids,
+        starts,
+        ends,
+        kinds,
+        statuses,
+        services,
         service_names,
-        placed(names),
+        names,
         span_names,
-        placed(peers),
+        peers,
         peer_names,
-        placed(_is_set(resent, table.num_rows)),
+        is_resent,
     )
 
 
@@ -112,43 +112,53 @@ def _offsets(whole: WholeTraces, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """A column of texts as codes and the texts they stand for; -1 for null."""
     encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
-
-
-def _first_text(table: pa.Table, keys: tuple[str, ...]) -> pa.Array | None:
-    """The first of these columns that is set and not empty in each row; None: none ever is."""
-    known = set(table.column_names)
-    found = []
-    for key in keys:
-        if key in known:
-            column = table.column(key)
-            if column.null_count < len(column):
-                column = column.combine_chunks()
-                is_text = pc.not_equal(column, "")
-                found.append(pc.if_else(is_text, column, pa.scalar(None, pa.string())))
-    return pc.coalesce(*found) if found else None
+    indices = encoded.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    return indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def _peers(table: pa.Table) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """What `calls.peer_of` answers, as codes."""
-    peers = _first_text(table, PEER)
-    urls = _first_text(table, URL)
-    if urls is not None:
-        encoded = urls.dictionary_encode()
-        hosts = pa.array([host_of_url(url) for url in encoded.dictionary.to_pylist()], pa.string())
-        by_url = hosts.take(encoded.indices)
-        peers = by_url if peers is None else pc.coalesce(peers, by_url)
-    if peers is None:
-        return np.full(table.num_rows, -1, np.int32), []
-    encoded = peers.dictionary_encode()
-    return pc.fill_null(encoded.indices, -1).to_numpy(), encoded.dictionary.to_pylist()
+    """What `calls.peer_of` answers, as codes; each URL is looked at once."""
+    peers, names = _first_texts(table, PEER)
+    urls, texts = _first_texts(table, URL)
+    if not texts:
+        return peers, names
+    numbers = {name: number for number, name in enumerate(names)}
+    hosts = _numbered(numbers, [host_of_url(url) for url in texts])[urls]
+    return np.where(peers >= 0, peers, hosts), list(numbers)
 
 
-def _is_set(texts: pa.Array | None, count: int) -> npt.NDArray[np.uint8]:
-    if texts is None:
-        return np.zeros(count, np.uint8)
-    is_valid: npt.NDArray[np.bool_] = pc.is_valid(texts).to_numpy(zero_copy_only=False)
-    return is_valid.astype(np.uint8)
+def _first_texts(
+    table: pa.Table, keys: tuple[str, ...]
+) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """The first of these columns that is set and not empty in each row, as codes; -1: none is."""
+    known = set(table.column_names)
+    numbers: dict[str, int] = {}
+    found: npt.NDArray[np.int32] | None = None
+    for key in keys:
+        if key not in known or table.column(key).null_count == table.num_rows:
+            continue
+        codes, texts = _codes(table.column(key))
+        if found is not None or "" in texts:
+            codes = _numbered(numbers, texts)[codes]
+        else:
+            numbers = {text: number for number, text in enumerate(texts)}
+        found = codes if found is None else np.where(found >= 0, found, codes)
+    return np.full(table.num_rows, -1, np.int32) if found is None else found, list(numbers)
+
+
+def _numbered(numbers: dict[str, int], texts: Sequence[str | None]) -> npt.NDArray[np.int32]:
+    """The number of each text, new ones added; -1 for empty ones, and once more for code -1."""
+    codes = [numbers.setdefault(text, len(numbers)) if text else -1 for text in texts]
+    return np.array([*codes, -1], np.int32)
+
+
+def _is_resent(table: pa.Table) -> npt.NDArray[np.uint8]:
+    """Whether each row says that it repeats an earlier request."""
+    codes, _ = _first_texts(table, RESEND_COUNT)
+    return (codes >= 0).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 The same answers as `repair`, `tree` and `critical_path.windows` give one trace at a time. Spans
 of a batch are numbered through; trace t holds the spans `offsets[t]` to `offsets[t + 1]`, which
-`id_order` brings into the order of their ids. Traces with repeated ids, cycles or times that
+`ordering` brought into the order of their ids. Traces with repeated ids, cycles or times that
 64 bits hardly hold are only marked as odd.
 """
 
@@ -19,11 +19,12 @@ from longpole.analyzer.critical_path import (
     Overflow,
     PathOptions,
 )
-from longpole.model.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled
+from longpole.model.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled, inlined
 from longpole.model.span import SpanKind, StatusCode
 
 Ints = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.uint64]
+Codes = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 # Reasons to leave a trace to the plain implementation.
@@ -33,7 +34,6 @@ FARTHEST_UNIX_NANO = 1 << 62
 
 _PRODUCER, _CONSUMER = int(SpanKind.PRODUCER), int(SpanKind.CONSUMER)
 _ERROR = int(StatusCode.ERROR)
-_FEW = 24  # as many are sorted by insertion
 
 
 class Forest(NamedTuple):
@@ -42,12 +42,12 @@ class Forest(NamedTuple):
     trace: `odd` (bits, 0 for a trace that the compiled loops explain), `primary` (-1 when odd
     or empty), `is_headless`, `orphans`, `detached`."""
 
-    parents: Ints
+    parents: Codes
     low: Ints
     high: Ints
     is_detached: Bytes
-    first_child: Ints
-    children: Ints
+    first_child: Codes
+    children: Codes
     odd: Bytes
     primary: Ints
     is_headless: Bytes
@@ -61,52 +61,16 @@ def build_forest(
     parent_ids: Ids,
     starts: Ints,
     ends: Ints,
-    kinds: npt.NDArray[np.int32],
+    kinds: Codes,
     odd: Bytes,
     options: PathOptions,
 ) -> Forest:
-    """The forest of spans in id order; `odd` as `id_order` gave it."""
+    """The forest of spans in id order; `odd` as `ordering.id_order` gave it."""
     tau_ns = -1 if options.tau_ns is None else min(options.tau_ns, FARTHEST_UNIX_NANO)
     is_detaching = options.overflow is Overflow.DETACH
     return Forest(
         *_build(offsets, span_ids, parent_ids, starts, ends, kinds, odd, is_detaching, tau_ns)
     )
-
-
-@compiled(INTS, IDS, INTS, INTS)
-def id_order(offsets: Ints, span_ids: Ids, starts: Ints, ends: Ints) -> tuple[Ints, Bytes]:
-    """Which row stands at each place when every trace is sorted by span id, and the odd bits."""
-    count = span_ids.size
-    order = np.arange(count)
-    odd = np.zeros(offsets.size - 1, np.uint8)
-    for trace in range(offsets.size - 1):
-        begin, end = offsets[trace], offsets[trace + 1]
-        is_sorted = True
-        for i in range(begin + 1, end):
-            if span_ids[i] <= span_ids[i - 1]:
-                is_sorted = False
-                break
-        if not is_sorted:
-            if end - begin <= _FEW:
-                for i in range(begin + 1, end):
-                    held = order[i]
-                    at = i
-                    while at > begin and span_ids[order[at - 1]] > span_ids[held]:
-                        order[at] = order[at - 1]
-                        at -= 1
-                    order[at] = held
-            else:
-                order[begin:end] = begin + np.argsort(span_ids[begin:end])
-            for i in range(begin + 1, end):
-                if span_ids[order[i]] == span_ids[order[i - 1]]:
-                    odd[trace] |= REPEATED_ID
-                    break
-        for i in range(begin, end):
-            if starts[i] < 0 or ends[i] < 0 or starts[i] > FARTHEST_UNIX_NANO:
-                odd[trace] |= FAR_TIME
-            if ends[i] > FARTHEST_UNIX_NANO:
-                odd[trace] |= FAR_TIME
-    return order, odd
 
 
 @compiled(INTS, IDS, IDS, INTS, INTS, CODES, OUT_BYTES, FLAG, INT)
@@ -116,20 +80,20 @@ def _build(
     parent_ids: Ids,
     starts: Ints,
     ends: Ints,
-    kinds: npt.NDArray[np.int32],
+    kinds: Codes,
     odd: Bytes,
     is_detaching: bool,
     tau_ns: int,
 ) -> Any:
     count = span_ids.size
     trace_count = offsets.size - 1
-    parents = np.full(count, -1, np.int64)
+    parents = np.full(count, -1, np.int32)
     primary = np.full(trace_count, -1, np.int64)
     is_headless = np.zeros(trace_count, np.uint8)
     orphans = np.zeros(trace_count, np.int64)
     detached = np.zeros(trace_count, np.int64)
     is_detached = np.zeros(count, np.uint8)
-    first_child = np.zeros(count + 1, np.int64)
+    first_child = np.zeros(count + 1, np.int32)
     for trace in range(trace_count):
         if odd[trace]:
             continue
@@ -165,7 +129,7 @@ def _build(
         is_headless[trace] = true_root < 0 and any_root >= 0
     for i in range(count):
         first_child[i + 1] += first_child[i]
-    children = np.empty(first_child[count], np.int64)
+    children = np.empty(first_child[count], np.int32)
     filled = first_child[:-1].copy()
     for i in range(count):
         parent = parents[i]
@@ -173,7 +137,7 @@ def _build(
             children[filled[parent]] = i
             filled[parent] += 1
     low, high = starts.copy(), ends.copy()
-    queue = np.empty(count, np.int64)
+    queue = np.empty(count, np.int32)
     for trace in range(trace_count):
         if odd[trace]:
             primary[trace] = -1
@@ -220,7 +184,7 @@ def _build(
     )  # fmt: skip
 
 
-@compiled(INTS, INTS, INT, INT)
+@inlined
 def _is_longer(starts: Ints, ends: Ints, one: int, other: int) -> Any:
     """Whether a root comes before an earlier numbered one: longer, or as long and earlier."""
     mine, theirs = ends[one] - starts[one], ends[other] - starts[other]

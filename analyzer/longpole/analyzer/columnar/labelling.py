@@ -14,10 +14,11 @@ import numpy.typing as npt
 from longpole.analyzer.columnar.forest import Forest
 from longpole.analyzer.columnar.walking import Walks
 from longpole.analyzer.labels import Label
-from longpole.model.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled
+from longpole.model.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled, inlined
 from longpole.model.span import SpanKind
 
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 LABELS = tuple(Label)
@@ -49,9 +50,9 @@ class LabelledSegments(NamedTuple):
 def label_all(
     forest: Forest,
     walks: Walks,
-    services: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    services: Codes,
+    kinds: Codes,
+    peers: Codes,
     service_count: int,
     pauses: dict[int, list[tuple[int, int]]],
     eps_ns: int,
@@ -74,41 +75,24 @@ def label_all(
 
 
 @compiled(
-    INTS,
-    INTS,
-    INTS,
-    INTS,
-    INTS,
-    INTS,
-    INTS,
-    INTS,
-    BYTES,
-    INTS,
-    INTS,
-    CODES,
-    CODES,
-    CODES,
-    INT,
-    INTS,
-    INTS,
-    PAIRS,
-    INT,
-)
+    INTS, CODES, INTS, INTS, CODES, CODES, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES,
+    INT, INTS, INTS, PAIRS, INT,
+)  # fmt: skip
 def _label(
     segment_offsets: Ints,
-    path_owners: Ints,
+    path_owners: Codes,
     path_starts: Ints,
     path_ends: Ints,
-    first_beside: Ints,
-    next_beside: Ints,
+    first_beside: Codes,
+    next_beside: Codes,
     low: Ints,
     high: Ints,
     is_detached: Bytes,
-    first_child: Ints,
-    children: Ints,
-    services: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    first_child: Codes,
+    children: Codes,
+    services: Codes,
+    kinds: Codes,
+    peers: Codes,
     service_count: int,
     waiting: Ints,
     first_pause: Ints,
@@ -132,22 +116,25 @@ def _label(
     critical = np.zeros(low.size, np.int64)
     # What is known of an owner with children, worked out at its first segment: -1 not yet, else
     # its place among the callers.
-    caller_of = np.full(low.size, -1, np.int64)
-    plain = np.empty(path_owners.size, np.int64)
-    peer = np.empty(path_owners.size, np.int64)
-    server_start = np.empty(path_owners.size, np.int64)
-    next_gap = np.empty(path_owners.size, np.int64)
-    last_gap = np.empty(path_owners.size, np.int64)
-    next_cover = np.empty(path_owners.size, np.int64)
-    last_cover = np.empty(path_owners.size, np.int64)
-    caller_count = 0
+    caller_of = np.full(low.size, -1, np.int32)
+    most = 0
+    for trace in range(segment_offsets.size - 1):
+        most = max(most, segment_offsets[trace + 1] - segment_offsets[trace])
+    plain = np.empty(most, np.int64)
+    peer = np.empty(most, np.int64)
+    server_start = np.empty(most, np.int64)
+    next_gap = np.empty(most, np.int64)
+    last_gap = np.empty(most, np.int64)
+    next_cover = np.empty(most, np.int64)
+    last_cover = np.empty(most, np.int64)
     # Times in which children of a caller run beside the path: merged, ascending.
     cover_low = np.empty(beside_count, np.int64)
     cover_high = np.empty(beside_count, np.int64)
-    cover_count = 0
     filled = 0
     for trace in range(segment_offsets.size - 1):
         offsets[trace] = filled
+        caller_count: Any = 0
+        cover_count: Any = 0
         for segment in range(segment_offsets[trace], segment_offsets[trace + 1]):
             owner = path_owners[segment]
             at, end = path_starts[segment], path_ends[segment]
@@ -157,13 +144,14 @@ def _label(
                 out_owner[filled] = owner
                 out_start[filled] = at
                 out_end[filled] = end
-                out_label[filled], out_peer[filled], _ = _caller(
-                    owner, low, high, is_detached, first_child, children, services, kinds,
-                    peers, service_count,
-                )  # fmt: skip
+                out_label[filled], out_peer[filled] = _SELF, -1
+                if kinds[owner] == _CLIENT or kinds[owner] == _PRODUCER:
+                    out_label[filled] = _WAIT
+                    if peers[owner] >= 0:
+                        out_peer[filled] = service_count + peers[owner]
                 filled += 1
                 continue
-            place = caller_of[owner]
+            place: Any = caller_of[owner]
             if place < 0:
                 place = caller_count
                 caller_count += 1
@@ -238,13 +226,12 @@ def _label(
                 at = until
     offsets[segment_offsets.size - 1] = filled
     return (
-        offsets, out_owner[:filled].copy(), out_label[:filled].copy(),
-        out_start[:filled].copy(), out_end[:filled].copy(), out_peer[:filled].copy(),
-        ambiguous, critical,
+        offsets, out_owner[:filled], out_label[:filled], out_start[:filled], out_end[:filled],
+        out_peer[:filled], ambiguous, critical,
     )  # fmt: skip
 
 
-@compiled(INT, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, INT)
+@inlined
 def _caller(
     owner: int,
     low: Ints,
@@ -252,9 +239,9 @@ def _caller(
     is_detached: Bytes,
     first_child: Ints,
     children: Ints,
-    services: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    services: Codes,
+    kinds: Codes,
+    peers: Codes,
     service_count: int,
 ) -> tuple[int, int, int]:
     """Label and peer of an owner's time alone, and where the one server it calls starts (-1
@@ -282,16 +269,16 @@ def _caller(
     return _SELF, -1, -1
 
 
-@compiled(INT, INTS, INTS, BYTES, INTS, INTS, INTS, INTS, INT, OUT, OUT, INT)
+@inlined
 def _covered(
     owner: int,
     low: Ints,
     high: Ints,
     is_detached: Bytes,
-    first_child: Ints,
-    children: Ints,
-    first_beside: Ints,
-    next_beside: Ints,
+    first_child: Codes,
+    children: Codes,
+    first_beside: Codes,
+    next_beside: Codes,
     eps_ns: int,
     cover_low: Ints,
     cover_high: Ints,
@@ -299,46 +286,42 @@ def _covered(
 ) -> int:
     """Append the merged times of the children that may run in the owner's own segments: those
     beside the path, and with a tolerance all of them. The number of entries then."""
-    many = 0
+    last = count
     if eps_ns:
-        chosen = np.empty(first_child[owner + 1] - first_child[owner], np.int64)
         for place in range(first_child[owner], first_child[owner + 1]):
             child = children[place]
             if not is_detached[child] and low[child] < high[child]:
-                chosen[many] = child
-                many += 1
+                cover_low[last], cover_high[last] = low[child], high[child]
+                last += 1
     else:
-        child = first_beside[owner]
-        while child >= 0:
-            many += low[child] < high[child]
-            child = next_beside[child]
-        chosen = np.empty(many, np.int64)
-        many = 0
-        child = first_beside[owner]
-        while child >= 0:
-            if low[child] < high[child]:
-                chosen[many] = child
-                many += 1
-            child = next_beside[child]
-    if many <= _FEW:
-        for i in range(1, many):
-            held, at = chosen[i], i
-            while at > 0 and low[chosen[at - 1]] > low[held]:
-                chosen[at] = chosen[at - 1]
-                at -= 1
-            chosen[at] = held
+        beside = first_beside[owner]
+        while beside >= 0:
+            if low[beside] < high[beside]:
+                cover_low[last], cover_high[last] = low[beside], high[beside]
+                last += 1
+            beside = next_beside[beside]
+    if last - count > _FEW:
+        _sort_many(cover_low, cover_high, count, last)
     else:
-        begins = np.empty(many, np.int64)
-        for i in range(many):
-            begins[i] = low[chosen[i]]
-        chosen = chosen[:many][np.argsort(begins)]
-    first = count
-    for i in range(many):
-        child = chosen[i]
-        if count > first and low[child] <= cover_high[count - 1]:
-            cover_high[count - 1] = max(cover_high[count - 1], high[child])
+        for i in range(count + 1, last):
+            begin, stop, to = cover_low[i], cover_high[i], i
+            while to > count and cover_low[to - 1] > begin:
+                cover_low[to], cover_high[to] = cover_low[to - 1], cover_high[to - 1]
+                to -= 1
+            cover_low[to], cover_high[to] = begin, stop
+    merged = count
+    for i in range(count, last):
+        if merged > count and cover_low[i] <= cover_high[merged - 1]:
+            cover_high[merged - 1] = max(cover_high[merged - 1], cover_high[i])
             continue
-        cover_low[count] = low[child]
-        cover_high[count] = high[child]
-        count += 1
-    return count
+        cover_low[merged], cover_high[merged] = cover_low[i], cover_high[i]
+        merged += 1
+    return merged
+
+
+@compiled(OUT, OUT, INT, INT)
+def _sort_many(cover_low: Ints, cover_high: Ints, begin: int, end: int) -> None:
+    """Times of children by their start, in n log n."""
+    order = np.argsort(cover_low[begin:end])
+    cover_low[begin:end] = cover_low[begin:end][order]
+    cover_high[begin:end] = cover_high[begin:end][order]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 # They declare their loops on import.
-from longpole.analyzer.columnar import compiled_retiming, forest, grouping, labelling, walking  # noqa: F401
+from longpole.analyzer.columnar import (  # noqa: F401
+    compiled_retiming,
+    forest,
+    grouping,
+    labelling,
+    ordering,
+    walking,
+)
 from longpole.model.compiling import compile_declared
 
 

@@ -18,12 +18,15 @@ from longpole.model.compiling import (
     INT,
     INTS,
     OUT,
+    OUT_CODES,
     OUT_ROWS,
     compiled,
+    inlined,
 )
 from longpole.model.span import SpanKind, StatusCode
 
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 _CLIENT = int(SpanKind.CLIENT)
@@ -40,12 +43,12 @@ class Walks(NamedTuple):
     attempts at the same thing."""
 
     segment_offsets: Ints
-    owners: Ints
+    owners: Codes
     starts: Ints
     ends: Ints
-    node: Ints
-    first_beside: Ints
-    next_beside: Ints
+    node: Codes
+    first_beside: Codes
+    next_beside: Codes
     nodes: Ints
     retrying: Ints
 
@@ -53,11 +56,11 @@ class Walks(NamedTuple):
 def walk_all(
     forest: Forest,
     offsets: Ints,
-    services: npt.NDArray[np.int32],
-    names: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    statuses: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    services: Codes,
+    names: Codes,
+    kinds: Codes,
+    statuses: Codes,
+    peers: Codes,
     is_resent: Bytes,
     eps_ns: int,
 ) -> Walks:
@@ -72,40 +75,42 @@ def walk_all(
 
 
 @compiled(
-    INTS, INTS, INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS
+    INTS, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS
 )  # fmt: skip
 def _walk(
     primary: Ints,
     low: Ints,
     high: Ints,
     is_detached: Bytes,
-    first_child: Ints,
-    children: Ints,
-    services: npt.NDArray[np.int32],
-    names: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    statuses: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    first_child: Codes,
+    children: Codes,
+    services: Codes,
+    names: Codes,
+    kinds: Codes,
+    statuses: Codes,
+    peers: Codes,
     is_resent: Bytes,
     eps_ns: int,
     trace_offsets: Ints,
 ) -> Any:
+    """`critical_path.walk` of every primary root. A frame has a span, where its part begins and
+    ends, the instant down to which time is given away, and the next and last of its candidates."""
     count = low.size
     # Bounds for everything beforehand, since arrays that may be replaced make loops slow; what
     # is not used of them costs no memory. Each visit adds its own time at most once more than
     # it has children on the path.
-    owners = np.empty(2 * count + 1, np.int64)
+    owners = np.empty(2 * count + 1, np.int32)
     starts = np.empty(2 * count + 1, np.int64)
     ends = np.empty(2 * count + 1, np.int64)
     offsets = np.zeros(primary.size + 1, np.int64)
-    first_beside = np.full(count, -1, np.int64)
-    next_beside = np.full(count, -1, np.int64)
-    node = np.full(count, -1, np.int64)
+    first_beside = np.full(count, -1, np.int32)
+    next_beside = np.full(count, -1, np.int32)
+    node = np.full(count, -1, np.int32)
     nodes = np.empty((count, 3), np.int64)
     node_count = 0
     table = np.full(1024, -1, np.int64)
     # Candidates of a visited span stand, sorted, where its children do.
-    candidates = np.empty(children.size, np.int64)
+    candidates = np.empty(children.size, np.int32)
     largest = 0
     for trace in range(primary.size):
         largest = max(largest, trace_offsets[trace + 1] - trace_offsets[trace])
@@ -118,15 +123,81 @@ def _walk(
         size = trace_offsets[trace + 1] - trace_offsets[trace]
         if (node_count + size) * 2 > table.size:
             table = _grown(table, nodes, node_count, size)
-        filled, node_count = _walk_one(
-            primary[trace], low, high, is_detached, first_child, children, services, names,
-            eps_ns, owners, starts, ends, filled, first_beside, next_beside, node, nodes,
-            node_count, table, candidates, frames,
-        )  # fmt: skip
+        first = filled
+        index: Any = primary[trace]
+        lo, hi = low[index], high[index]
+        node[index] = _node(table, nodes, node_count, -1, services[index], names[index])
+        node_count += node[index] == node_count
+        depth = 0
+        while True:
+            begin = first_child[index]
+            last: Any = begin
+            for place in range(begin, first_child[index + 1]):
+                child = children[place]
+                if not is_detached[child] and max(low[child], lo) < min(high[child], hi):
+                    candidates[last] = child
+                    last += 1
+            if last == begin:
+                if lo < hi:
+                    owners[filled], starts[filled], ends[filled] = index, lo, hi
+                    filled += 1
+            else:
+                if last - begin > _FEW:
+                    _sort_many(candidates, begin, last, low, high, lo, hi)
+                elif last - begin > 1:
+                    _sort_few(candidates, begin, last, low, high, lo, hi)
+                frames[depth, 0], frames[depth, 1], frames[depth, 2] = index, lo, hi
+                frames[depth, 3], frames[depth, 4], frames[depth, 5] = hi, begin, last
+                depth += 1
+            is_deeper = False
+            while depth and not is_deeper:
+                top = depth - 1
+                owner, floor, ceiling = frames[top, 0], frames[top, 1], frames[top, 2]
+                t, at, last = frames[top, 3], frames[top, 4], frames[top, 5]
+                while t > floor and at < last:
+                    child = candidates[at]
+                    at += 1
+                    start = max(low[child], floor)
+                    stop = min(high[child], ceiling)
+                    if stop - t > eps_ns or start >= t:
+                        next_beside[child] = first_beside[owner]
+                        first_beside[owner] = child
+                        continue
+                    stop = min(stop, t)
+                    if stop < t:
+                        owners[filled], starts[filled], ends[filled] = owner, stop, t
+                        filled += 1
+                    t = start
+                    above = node[owner]
+                    own = _node(table, nodes, node_count, above, services[child], names[child])
+                    node_count += own == node_count
+                    node[child] = own
+                    if first_child[child] == first_child[child + 1]:
+                        owners[filled], starts[filled], ends[filled] = child, start, stop
+                        filled += 1
+                        continue
+                    frames[top, 3], frames[top, 4] = t, at
+                    index, lo, hi = child, start, stop
+                    is_deeper = True
+                    break
+                if not is_deeper:
+                    if t > floor:
+                        owners[filled], starts[filled], ends[filled] = owner, floor, t
+                        filled += 1
+                    depth -= 1
+            if not is_deeper:
+                break
+        one, other = first, filled - 1
+        while one < other:
+            owners[one], owners[other] = owners[other], owners[one]
+            starts[one], starts[other] = starts[other], starts[one]
+            ends[one], ends[other] = ends[other], ends[one]
+            one += 1
+            other -= 1
     offsets[primary.size] = filled
     return (
-        offsets, owners[:filled].copy(), starts[:filled].copy(), ends[:filled].copy(), node,
-        first_beside, next_beside, nodes[:node_count].copy(),
+        offsets, owners[:filled], starts[:filled], ends[:filled], node, first_beside,
+        next_beside, nodes[:node_count].copy(),
         _retrying(
             node, is_detached, first_child, children, services, names, kinds, statuses, peers,
             is_resent
@@ -134,130 +205,17 @@ def _walk(
     )  # fmt: skip
 
 
-@compiled(
-    INT,
-    INTS,
-    INTS,
-    BYTES,
-    INTS,
-    INTS,
-    CODES,
-    CODES,
-    INT,
-    OUT,
-    OUT,
-    OUT,
-    INT,
-    OUT,
-    OUT,
-    OUT,
-    OUT_ROWS,
-    INT,
-    OUT,
-    OUT,
-    OUT_ROWS,
-)
-def _walk_one(
-    root: int,
-    low: Ints,
-    high: Ints,
-    is_detached: Bytes,
-    first_child: Ints,
-    children: Ints,
-    services: npt.NDArray[np.int32],
-    names: npt.NDArray[np.int32],
-    eps_ns: int,
-    owners: Ints,
-    starts: Ints,
-    ends: Ints,
-    filled: int,
-    first_beside: Ints,
-    next_beside: Ints,
-    node: Ints,
-    nodes: Ints,
-    node_count: int,
-    table: Ints,
-    candidates: Ints,
-    frames: Ints,
-) -> tuple[int, int]:
-    """`critical_path.walk` of one root: writes from `filled` on and answers with the new
-    `filled` and `node_count`. A frame has a span, where its part begins and ends, the instant
-    down to which time is given away, and the next and last of its candidates."""
-    first = filled
-    index, lo, hi, above = root, low[root], high[root], -1
-    depth = 0
-    while True:
-        own = _node(table, nodes, node_count, above, services[index], names[index])
-        node_count += own == node_count
-        node[index] = own
-        begin = first_child[index]
-        last = begin
-        for place in range(begin, first_child[index + 1]):
-            child = children[place]
-            if not is_detached[child] and max(low[child], lo) < min(high[child], hi):
-                candidates[last] = child
-                last += 1
-        if last == begin:
-            if lo < hi:
-                owners[filled], starts[filled], ends[filled] = index, lo, hi
-                filled += 1
-        else:
-            if last - begin > 1:
-                _sort(candidates, begin, last, low, high, lo, hi)
-            frame = frames[depth]
-            frame[0], frame[1], frame[2] = index, lo, hi
-            frame[3], frame[4], frame[5] = hi, begin, last
-            depth += 1
-        is_deeper = False
-        while depth and not is_deeper:
-            frame = frames[depth - 1]
-            owner, floor, ceiling = frame[0], frame[1], frame[2]
-            t, place, last = frame[3], frame[4], frame[5]
-            while t > floor and place < last:
-                child = candidates[place]
-                place += 1
-                start = max(low[child], floor)
-                stop = min(high[child], ceiling)
-                if stop - t > eps_ns or start >= t:
-                    next_beside[child] = first_beside[owner]
-                    first_beside[owner] = child
-                    continue
-                stop = min(stop, t)
-                if stop < t:
-                    owners[filled], starts[filled], ends[filled] = owner, stop, t
-                    filled += 1
-                frame[3], frame[4] = start, place
-                index, lo, hi, above = child, start, stop, node[owner]
-                is_deeper = True
-                break
-            if not is_deeper:
-                if t > floor:
-                    owners[filled], starts[filled], ends[filled] = owner, floor, t
-                    filled += 1
-                depth -= 1
-        if not is_deeper:
-            break
-    one, other = first, filled - 1
-    while one < other:
-        owners[one], owners[other] = owners[other], owners[one]
-        starts[one], starts[other] = starts[other], starts[one]
-        ends[one], ends[other] = ends[other], ends[one]
-        one += 1
-        other -= 1
-    return filled, node_count
-
-
-@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, CODES, BYTES)
+@compiled(CODES, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES)
 def _retrying(
-    node: Ints,
+    node: Codes,
     is_detached: Bytes,
-    first_child: Ints,
-    children: Ints,
-    services: npt.NDArray[np.int32],
-    names: npt.NDArray[np.int32],
-    kinds: npt.NDArray[np.int32],
-    statuses: npt.NDArray[np.int32],
-    peers: npt.NDArray[np.int32],
+    first_child: Codes,
+    children: Codes,
+    services: Codes,
+    names: Codes,
+    kinds: Codes,
+    statuses: Codes,
+    peers: Codes,
     is_resent: Bytes,
 ) -> Ints:
     """The visited spans that make a call which failed or repeats another, and a second one of
@@ -298,23 +256,30 @@ def _retrying(
     return found[:count].copy()
 
 
-@compiled(OUT, INT, INT, INTS, INTS, INT, INT)
-def _sort(candidates: Ints, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int) -> None:
+@inlined
+def _sort_few(
+    candidates: Codes, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int
+) -> None:
     """By latest end, then earliest start, then index, all within [lo, hi)."""
-    if end - begin <= _FEW:
-        for i in range(begin + 1, end):
-            held = candidates[i]
-            stop, start = min(high[held], hi), max(low[held], lo)
-            at = i
-            while at > begin:
-                other = candidates[at - 1]
-                other_stop = min(high[other], hi)
-                if other_stop > stop or (other_stop == stop and max(low[other], lo) <= start):
-                    break
-                candidates[at] = other
-                at -= 1
-            candidates[at] = held
-        return
+    for i in range(begin + 1, end):
+        held = candidates[i]
+        stop, start = min(high[held], hi), max(low[held], lo)
+        at = i
+        while at > begin:
+            other = candidates[at - 1]
+            other_stop = min(high[other], hi)
+            if other_stop > stop or (other_stop == stop and max(low[other], lo) <= start):
+                break
+            candidates[at] = other
+            at -= 1
+        candidates[at] = held
+
+
+@compiled(OUT_CODES, INT, INT, INTS, INTS, INT, INT)
+def _sort_many(
+    candidates: Codes, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int
+) -> None:
+    """The same in n log n."""
     size = end - begin
     keys = np.empty(size, np.int64)
     for i in range(size):
@@ -336,7 +301,7 @@ def _sort(candidates: Ints, begin: int, end: int, low: Ints, high: Ints, lo: int
         candidates[begin + i] = held_all[order[i]]
 
 
-@compiled(OUT, OUT_ROWS, INT, INT, INT, INT)
+@inlined
 def _node(table: Ints, nodes: Ints, node_count: int, above: int, service: int, name: int) -> Any:
     """The number of this call path, `node_count` when it is new; the caller has made room."""
     slot = _slot(above, service, name) & (table.size - 1)
@@ -367,7 +332,7 @@ def _grown(table: Ints, nodes: Ints, node_count: int, more: int) -> Ints:
     return wider
 
 
-@compiled(INT, INT, INT)
+@inlined
 def _slot(above: int, service: int, name: int) -> Any:
     mixed = np.uint64(above + 1) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= np.uint64(service + 1) * np.uint64(0xC2B2AE3D27D4EB4F)

@@ -114,14 +114,14 @@ class Settlement:
 def _through(own: TraceState, last_row_id: int) -> TraceState:
     """A seal may have dropped the last row, as a copy of another one: it is explained, too, or
     the trace would be pending for ever."""
-    return replace(own, through_row_id=max(own.through_row_id, last_row_id))
+    return own._replace(through_row_id=max(own.through_row_id, last_row_id))
 
 
 def _above(own: TraceState, superseded: Mapping[int, int]) -> TraceState:
     """A trace that retention took and that comes back goes on counting its revisions, as
     long as the old ones are hidden."""
     hidden = superseded.get(own.trace_id, 0)
-    return own if own.revision > hidden else replace(own, revision=hidden + 1)
+    return own if own.revision > hidden else own._replace(revision=hidden + 1)
 
 
 def sealed_settlements(

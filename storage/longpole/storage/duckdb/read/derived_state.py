@@ -37,16 +37,18 @@ class LatestRevision:
 
 
 def latest_columns(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, trace_ids: Sequence[int]
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    hi: npt.NDArray[np.uint64],
+    lo: npt.NDArray[np.uint64],
 ) -> tuple[Counts, Counts, Counts, list[str | None]]:
-    """The latest revision of each of those traces, its late spans and all its spans, 0 where
-    there is none; and its clocks, None where there is none."""
-    hi, lo = halves(trace_ids)
-    columns = tuple(np.zeros(len(trace_ids), np.int64) for _ in range(3))
-    clocks: list[str | None] = [None] * len(trace_ids)
+    """The latest revision of each of those traces (the halves of their ids), its late spans and
+    all its spans, 0 where there is none; and its clocks, None where there is none."""
+    columns = tuple(np.zeros(hi.size, np.int64) for _ in range(3))
+    clocks: list[str | None] = [None] * hi.size
     parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
-    if parts and trace_ids:
-        places = np.arange(len(trace_ids))
+    if parts and hi.size:
+        places = np.arange(hi.size)
         connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo, "place": places}))
         selects = [_latest_sql(part, snapshot, "place") for part in parts]
         rows = arrow(connection, " UNION ALL ".join(selects))

@@ -7,6 +7,7 @@ the making of their states, and nothing is sorted that lies in order already.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 Places: TypeAlias = npt.NDArray[np.int64]
 # The trace id is known from the place of a trace among those asked for.
 _STORED = tuple(name for name in WHOLE_TRACE_COLUMNS if name not in ("trace_hi", "trace_lo"))
+_LEAST_ROWS_OF_RUN = 500
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -61,7 +63,7 @@ def read_whole_traces(
     linked = pa.concat_tables(links) if links else LINKS.empty_table()
     copies = _copies(connection, parts, spans, places)
     present = places[starts]
-    states = _states(connection, snapshot, ids, spans, copies, starts, present)
+    states = _states(connection, snapshot, ids, hi, lo, spans, copies, starts, present)
     if copies.any():
         spans = spans.filter(pa.array(~copies))
         kept = np.isin(linked.column("row_id").to_numpy(), spans.column("row_id").to_numpy())
@@ -94,16 +96,34 @@ def _in_order(found: Sequence[pa.Table], key_count: int) -> tuple[pa.Table, Plac
         arrays = [*empty.columns, *(pa.array([], pa.string()) for _ in names)]
         fields = [*empty.schema, *names]
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields)), np.zeros(0, np.int64)
-    batches.sort(key=lambda batch: batch.column(0)[0].as_py())
-    table = pa.Table.from_batches(batches)
+    runs = [run for batch in batches for run in _ascending(batch)]
+    runs.sort(key=lambda run: (run.column(0)[0].as_py(), run.column(1)[0].as_py()))
+    table = pa.Table.from_batches(runs)
     places = table.column(0).to_numpy()
     row_ids = table.column(1).to_numpy()
-    is_next = places[1:] > places[:-1]
-    if not (is_next | ((places[1:] == places[:-1]) & (row_ids[1:] > row_ids[:-1]))).all():
+    if _descents(places, row_ids).size:
         order = np.lexsort((row_ids, places))
         table = table.combine_chunks().take(pa.array(order))
         places = places[order]
     return table.remove_column(0), places
+
+
+def _ascending(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """A batch cut where its order begins anew; as it is if that is so often that sorting its
+    rows is cheaper."""
+    cuts = _descents(batch.column(0).to_numpy(), batch.column(1).to_numpy()) + 1
+    if not cuts.size or batch.num_rows < _LEAST_ROWS_OF_RUN * cuts.size:
+        return [batch]
+    borders = [0, *cuts.tolist(), batch.num_rows]
+    return [batch.slice(begin, end - begin) for begin, end in pairwise(borders)]
+
+
+def _descents(places: Places, row_ids: npt.NDArray[np.uint64]) -> Places:
+    """The rows whose next one does not come after them by trace and row id."""
+    is_next = (places[1:] > places[:-1]) | (
+        (places[1:] == places[:-1]) & (row_ids[1:] > row_ids[:-1])
+    )
+    return np.flatnonzero(~is_next)
 
 
 def _spans(
@@ -130,30 +150,31 @@ def _states(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
     ids: Sequence[int],
+    hi: npt.NDArray[np.uint64],
+    lo: npt.NDArray[np.uint64],
     spans: pa.Table,
     copies: npt.NDArray[np.bool_],
     starts: Places,
     present: Places,
 ) -> tuple[TraceState, ...]:
-    """The state of each trace that has spans; `starts` is its first row."""
+    """The state of each trace that has spans; `starts` is its first row, `present` its place
+    among `ids`, which `hi` and `lo` are the halves of."""
     if not starts.size:
         return ()
     through = np.maximum.reduceat(spans.column("row_id").to_numpy(), starts)
     duplicates = np.add.reduceat(copies.astype(np.int64), starts)
     counts = np.diff(np.append(starts, spans.num_rows)) - duplicates
-    *latest, clocks = latest_columns(connection, snapshot, ids)
+    *latest, clocks = latest_columns(connection, snapshot, hi, lo)
     revision, known_late, known_count = (column[present] for column in latest)
     late = np.where(revision > 0, known_late + np.maximum(0, counts - known_count), 0)
     own = ids
     if len(ids) != present.size:
         own = [ids[place] for place in present.tolist()]
         clocks = [clocks[place] for place in present.tolist()]
-    return tuple(
-        map(
-            TraceState, own, (revision + 1).tolist(), through.tolist(), late.tolist(),
-            duplicates.tolist(), clocks,
-        )
+    columns = (
+        own, (revision + 1).tolist(), through.tolist(), late.tolist(), duplicates.tolist(), clocks
     )  # fmt: skip
+    return tuple(map(TraceState._make, zip(*columns, strict=True)))
 
 
 def _whole_sql(part: Part, snapshot: Snapshot, known: Mapping[str, tuple[bool, bool]]) -> str:
