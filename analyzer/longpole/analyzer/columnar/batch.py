@@ -133,9 +133,7 @@ def _peers(table: pa.Table) -> tuple[npt.NDArray[np.int32], list[str]]:
     return np.where(peers >= 0, peers, hosts), list(numbers)
 
 
-def _first_texts(
-    table: pa.Table, keys: tuple[str, ...]
-) -> tuple[npt.NDArray[np.int32], list[str]]:
+def _first_texts(table: pa.Table, keys: tuple[str, ...]) -> tuple[npt.NDArray[np.int32], list[str]]:
     """The first of these columns that is set and not empty in each row, as codes; -1: none is."""
     known = set(table.column_names)
     numbers: dict[str, int] = {}
