@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from longpole.model.compiling import BYTES, CODES, IDS, INTS, compiled
 from longpole.analyzer.columnar.forest import FAR_TIME, FARTHEST_UNIX_NANO, REPEATED_ID
+from longpole.model.compiling import BYTES, CODES, IDS, INTS, compiled
 
 Ints = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.uint64]
