@@ -87,7 +87,7 @@ def attribute_text(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return sent(value)
+        return sent(value).replace("e-0", "e-")
     plain = _plain(value)
     if isinstance(plain, str):
         return plain
