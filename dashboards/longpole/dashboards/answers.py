@@ -35,7 +35,7 @@ from longpole.analyzer.reports.search_report import search_report
 from longpole.analyzer.reports.service_map_report import service_map_report
 from longpole.analyzer.reports.service_over_time import operation_over_time, service_over_time
 from longpole.analyzer.reports.service_verdict import service_verdict
-from longpole.analyzer.reports.services_over_time import services_over_time
+from longpole.analyzer.reports.services_over_time import Shown, services_over_time
 from longpole.analyzer.reports.services_report import services_report
 from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
 from longpole.analyzer.reports.trace_report import trace_report
@@ -296,10 +296,11 @@ class Answers:
             raise UnknownService(service, WHY_NO_SERVICE)
         return document
 
-    def overview(self, asked: Parameters) -> dict[str, Any]:
-        """All services over time, and where their time goes; the last hour unless asked."""
+    def overview(self, asked: Parameters, shown: Shown | None = None) -> dict[str, Any]:
+        """All services over time, and where their time goes; the last hour unless asked. With
+        `shown`, only the services that it names come with series."""
         parameters.only(asked, TIME_PARAMETERS)
-        return services_over_time(self.store, window_of(asked, self.clock).red)
+        return services_over_time(self.store, window_of(asked, self.clock).red, shown)
 
     def service(self, service: str, asked: Parameters) -> dict[str, Any]:
         """One service over time, with its operations."""

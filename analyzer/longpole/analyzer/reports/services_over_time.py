@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from longpole.analyzer.red.figures import ENTRY_KINDS, change, runs_of, summed
@@ -12,15 +12,22 @@ from longpole.analyzer.red.window import Compared, RedWindow, compared
 from longpole.storage.ports import RedQuery, TraceReader
 
 Rows = list[Mapping[str, Any]]
+# From services with their figures the names of those that a reader sees.
+Shown = Callable[[Sequence[Mapping[str, Any]]], Sequence[str]]
 MOST_OPERATIONS = 10
 
 
-def services_over_time(reader: TraceReader, window: RedWindow) -> dict[str, Any]:
+def services_over_time(
+    reader: TraceReader, window: RedWindow, shown: Shown | None = None
+) -> dict[str, Any]:
     """Every service that ran in the window, most critical-path time first; the operations that
     hold most critical-path time, that are slowest and that fail most.
 
     The figures of a service are those of its runs (`figures.runs_of`), its critical-path time that
     of all its spans. `unsettled` traces are not in any figure yet.
+
+    With `shown` only the services that it names get `series`, which are most of the work, and
+    `runs_by_step` are the runs of all together.
     """
     by_service = reader.red_series(RedQuery(window.time, window.step_ns))
     pairs = compared(reader, window, by_operation=True)
@@ -28,12 +35,18 @@ def services_over_time(reader: TraceReader, window: RedWindow) -> dict[str, Any]
     now = _grouped(pairs.now.rows.to_pylist(), "service")
     before = _grouped(pairs.before.rows.to_pylist(), "service")
     services = [
-        _service(name, rows, before.get(name, []), steps.get(name, []), window, pairs)
-        for name, rows in now.items()
+        _service(name, rows, before.get(name, []), window, pairs) for name, rows in now.items()
     ]
     services.sort(key=lambda one: (-one["critical_ns"], one["service"]))
+    wanted = set(now) if shown is None else set(shown(services))
+    for one in services:
+        if one["service"] in wanted:
+            held = service_steps(steps.get(one["service"], []), window)
+            one["series"] = series_document(held)
     operations = operations_of(pairs, window)
+    together = {} if shown is None else {"runs_by_step": _runs_by_step(steps, window)}
     return {
+        **together,
         "window": window.document(),
         "compared_with": pairs.document(),
         "services": services,
@@ -72,8 +85,18 @@ def operations_of(pairs: Compared, window: RedWindow) -> list[dict[str, Any]]:
     return found
 
 
+def _runs_by_step(steps: Mapping[str, Rows], window: RedWindow) -> list[int]:
+    counts = [0] * len(window.steps)
+    for rows in steps.values():
+        for row in runs_of(rows):
+            counts[(row["step_unix_nano"] - window.time.start_unix_nano) // window.step_ns] += row[
+                "count"
+            ]
+    return counts
+
+
 def _service(
-    name: str, rows: Rows, before: Rows, steps: Rows, window: RedWindow, pairs: Compared
+    name: str, rows: Rows, before: Rows, window: RedWindow, pairs: Compared
 ) -> dict[str, Any]:
     figures = figures_of(rows, window.seconds)
     earlier = figures_of(before, pairs.window_before.seconds) if before else None
@@ -83,7 +106,6 @@ def _service(
         "operation_count": len({row["operation"] for row in rows}),
         "before": earlier,
         "change": change(figures, earlier) if earlier else None,
-        "series": series_document(service_steps(steps, window)),
     }
 
 

@@ -61,8 +61,3 @@ def _label(one: Mapping[str, Any]) -> str:
     if not text.isdigit():
         return text
     return f"gRPC status {text}" if key.startswith("rpc.") else f"status {text}"
-
-
-def runs_by_step(services: Iterable[Mapping[str, Any]]) -> list[int]:
-    """Runs of all these services together, by step."""
-    return [sum(counts) for counts in zip(*(s["series"]["count"] for s in services), strict=True)]

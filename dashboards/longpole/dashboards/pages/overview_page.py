@@ -9,12 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
-from longpole.dashboards.pages.linked import linked_operations, linked_services, runs_by_step
+from longpole.dashboards.pages.linked import linked_operations, linked_services
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
 MOST_FINDINGS = 6
+MOST_SERVICES = 30  # by time on the critical path; the page of services has the others
 # Runs in the window up to which findings are worked out with the page; else they follow after it.
 AT_ONCE = 1_000
 
@@ -29,14 +30,14 @@ def routes(answers: Answers) -> APIRouter:
     def overview(request: Request) -> Response:
         given = _times(asked(request))
         window = window_of(given, answers.clock)
-        document = answers.overview(given)
+        document = answers.overview(given, _most_important)
         is_small = sum(one["count"] for one in document["services"]) <= AT_ONCE
         return page(
             request,
             "overview.html",
             place="overview",
             document=document,
-            services=linked_services(document["services"], window.parameters),
+            services=linked_services(document["services"][:MOST_SERVICES], window.parameters),
             operations={
                 name: linked_operations(document[name], window.parameters)
                 for name in ("bottlenecks", "slowest", "failing")
@@ -45,7 +46,7 @@ def routes(answers: Answers) -> APIRouter:
             if is_small or "findings" in asked(request)
             else None,
             window=window,
-            times=time_control(window, given, runs_by_step(document["services"])),
+            times=time_control(window, given, document["runs_by_step"]),
             ingest=answers.status(),
             now=answers.clock.now_unix_nano(),
         )
@@ -56,6 +57,10 @@ def routes(answers: Answers) -> APIRouter:
         return page(request, "parts/findings_list.html", findings=_findings(answers, recent, given))
 
     return router
+
+
+def _most_important(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [one["service"] for one in services[:MOST_SERVICES]]
 
 
 def _times(given: Mapping[str, list[str]]) -> dict[str, list[str]]:

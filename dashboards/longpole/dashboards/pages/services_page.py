@@ -12,7 +12,7 @@ from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.errors import BadQuestion
-from longpole.dashboards.pages.linked import linked_services, runs_by_step
+from longpole.dashboards.pages.linked import linked_services
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
@@ -26,6 +26,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("p99_ns", "p99"),
     ("critical_ns", "On the path"),
 )
+PER_PAGE, MOST_PAGES = 100, 10_000
 _BEYOND = 1 << 63  # a quantile beyond the last bound of its histogram
 
 
@@ -36,28 +37,62 @@ def routes(answers: Answers) -> APIRouter:
     @router.get("/services")
     def services(request: Request) -> Response:
         given = asked(request)
-        parameters.only(given, TIME_PARAMETERS, frozenset({"sort", "filter"}))
+        parameters.only(given, TIME_PARAMETERS, frozenset({"sort", "filter", "page"}))
         times = {name: values for name, values in given.items() if name in TIME_PARAMETERS}
         window = window_of(times, answers.clock)
-        document = answers.overview(times)
         sort = parameters.first(given, "sort") or "-critical_ns"
         wanted = parameters.first(given, "filter") or ""
-        rows = [r for r in document["services"] if wanted.casefold() in r["service"].casefold()]
+        number = parameters.whole(parameters.first(given, "page") or "1", "page", 1, MOST_PAGES)
+        chosen: list[Mapping[str, Any]] = []
+
+        def shown(services: Sequence[Mapping[str, Any]]) -> list[str]:
+            chosen.extend(_sorted(_named(services, wanted), sort))
+            return [row["service"] for row in chosen[PER_PAGE * (number - 1) :][:PER_PAGE]]
+
+        document = answers.overview(times, shown)
+        whole = {n: values for n, values in given.items() if n != "page"}
+        kept = [(n, v) for n, values in whole.items() for v in values]
         return page(
             request,
             "services.html",
             place="services",
             document=document,
-            services=linked_services(_sorted(rows, sort), window.parameters),
+            services=linked_services(
+                chosen[PER_PAGE * (number - 1) :][:PER_PAGE], window.parameters
+            ),
             count=len(document["services"]),
-            columns=_headings(sort, given),
+            found=len(chosen),
+            pages=_pages(number, len(chosen), kept),
+            columns=_headings(sort, whole),
             filter=wanted,
-            kept=[(n, v) for n, values in given.items() if n != "filter" for v in values],
+            kept=[(n, v) for n, v in kept if n != "filter"],
             window=window,
-            times=time_control(window, given, runs_by_step(document["services"])),
+            times=time_control(window, whole, document["runs_by_step"]),
         )
 
     return router
+
+
+def _named(rows: Sequence[Mapping[str, Any]], text: str) -> list[Mapping[str, Any]]:
+    return [row for row in rows if text.casefold() in row["service"].casefold()]
+
+
+def _pages(number: int, found: int, kept: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Which page this is (`number` of `last`), and the addresses of those around it; empty where
+    there is none."""
+    last = max(1, -(-found // PER_PAGE))
+
+    def to(page: int) -> str:
+        return "?" + urlencode([*kept, ("page", page)]) if 1 <= page <= last else ""
+
+    return {
+        "number": number,
+        "last": last,
+        "first": PER_PAGE * (number - 1) + 1,
+        "before": to(number - 1),
+        "after": to(number + 1),
+        "end": to(last),
+    }
 
 
 def _sorted(rows: Sequence[Mapping[str, Any]], sort: str) -> list[Mapping[str, Any]]:
