@@ -64,6 +64,8 @@ _HALF = 1 << 63  # of the numbers that 64 bits hold
 # The first non-empty of several attributes of a row, as text (of each key the span's, else the
 # resource's); None when it has none of them.
 AttributeLookup: TypeAlias = Callable[[int, tuple[str, ...]], str | None]
+# The same of all rows at once; None when no row has any of them.
+AttributeColumn: TypeAlias = Callable[[tuple[str, ...]], Sequence[str | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class PathSpans:
     sent: Sequence[Span] = ()
     links: Mapping[int, Sequence[int]] = field(default_factory=dict)
     clocks: Clocks | None = None
+    column: AttributeColumn | None = None
 
     def __len__(self) -> int:
         return len(self.span_ids)
@@ -103,6 +106,14 @@ class PathSpans:
     def text(self, index: int, keys: tuple[str, ...]) -> str | None:
         """The first of these attributes that span `index` has and that is not empty."""
         return self.attribute(self.rows[index], keys)
+
+    def texts(self, keys: tuple[str, ...]) -> Sequence[str | None] | None:
+        """By index what `text` says, for who asks it of every span; None when no span has any."""
+        if self.column is None:
+            found = [self.attribute(row, keys) for row in self.rows]
+            return found if any(found) else None
+        values = self.column(keys)
+        return None if values is None else [values[row] for row in self.rows]
 
     def linked(self, index: int) -> Sequence[int]:
         """The ids of the spans of this trace that span `index` links to; they may be missing."""
@@ -156,7 +167,7 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
             "service_name", "kind", "status_code", "status_message",
         )
     ]  # fmt: skip
-    attribute = attributes_of_table(whole)
+    attribute, column = _lookups_of_table(whole)
     links = _links_of_table(whole)
     begin, count = 0, table.num_rows
     for state in whole.traces:
@@ -171,6 +182,7 @@ def spans_of_whole_traces(whole: WholeTraces) -> Iterator[tuple[TraceState, Path
                 [column[begin:end] for column in columns],
                 rows=range(begin, end),
                 attribute=attribute,
+                column=column,
                 revision=state.revision,
                 late=state.late,
                 duplicates=state.duplicates,
@@ -205,6 +217,7 @@ def _path_spans(
     *,
     rows: range,
     attribute: AttributeLookup,
+    column: AttributeColumn | None = None,
     revision: int,
     late: int,
     duplicates: int,
@@ -229,6 +242,7 @@ def _path_spans(
         status_messages=messages,
         rows=list(rows),
         attribute=attribute,
+        column=column,
         sent=sent,
         revision=revision,
         is_settled=is_settled,
@@ -282,6 +296,10 @@ def _text_in(attributes: Mapping[str, AttributeValue], key: str) -> str | None:
 def attributes_of_table(whole: WholeTraces) -> AttributeLookup:
     """The attributes by row of `whole.spans`; those that are asked for together become one list
     when they are first asked for."""
+    return _lookups_of_table(whole)[0]
+
+
+def _lookups_of_table(whole: WholeTraces) -> tuple[AttributeLookup, AttributeColumn]:
     table = whole.spans
     known = set(table.column_names)
     read: dict[tuple[str, ...], list[str | None] | None] = {}
@@ -290,10 +308,15 @@ def attributes_of_table(whole: WholeTraces) -> AttributeLookup:
         try:
             values = read[keys]
         except KeyError:
-            values = read[keys] = _first_texts([table.column(k) for k in keys if k in known])
+            values = column(keys)
         return values[row] if values is not None else None
 
-    return attribute
+    def column(keys: tuple[str, ...]) -> list[str | None] | None:
+        if keys not in read:
+            read[keys] = _first_texts([table.column(k) for k in keys if k in known])
+        return read[keys]
+
+    return attribute, column
 
 
 def _first_texts(columns: Sequence[pa.ChunkedArray]) -> list[str | None] | None:

@@ -20,6 +20,7 @@ from longpole.analyzer.findings.failures import (
 )
 from longpole.analyzer.findings.path_time import path_time
 from longpole.analyzer.findings.sagas import conductors
+from longpole.analyzer.findings.survey import survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import NO_PARENT
@@ -32,11 +33,20 @@ _MOST_SERVICES_IN_WORDS = 4
 _CALLS = (int(SpanKind.CLIENT), int(SpanKind.PRODUCER))
 
 
+def _failures(explanation: Explanation) -> Failures:
+    """The chains of failure, followed once for all rules of this file."""
+    noted = survey_of(explanation).noted
+    found: Failures | None = noted.get("failures_of")
+    if found is None:
+        found = noted["failures_of"] = failures_of(explanation)
+    return found
+
+
 def _propagated(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
     spans = explanation.spans
     if StatusCode.ERROR not in spans.status_codes:
         return
-    failures = failures_of(explanation)
+    failures = _failures(explanation)
     for top in _tops(explanation):
         if failures.depths[top] and is_failed(spans, top):
             chain = from_origin(explanation, failures, top)
@@ -167,7 +177,7 @@ def _absorbed(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     pairs = list(_absorbed_errors(explanation))
     if not pairs:
         return
-    failures = failures_of(explanation)
+    failures = _failures(explanation)
     groups: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for index, absorber in pairs:
         if _failed_part(explanation, failures, index) is None:

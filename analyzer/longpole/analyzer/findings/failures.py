@@ -20,6 +20,7 @@ _GRPC_STATUS = ("rpc.grpc.status_code",)
 # range, who are you. Whether that is a failure is the caller's to say.
 _GRPC_ANSWERS = frozenset({"3", "5", "6", "7", "9", "11", "16"})
 _TOO_LATE_OR_TOO_MANY = (408, 429)
+_ERROR, _SERVER = int(StatusCode.ERROR), int(SpanKind.SERVER)
 _GRPC_DETAILS = re.compile(r'\bdetails = "([^"]+)"')
 _LONGEST_MESSAGE = 2_000
 _SHORTEST_MESSAGE = 8  # below, that two messages are alike says nothing
@@ -103,27 +104,45 @@ def failures_of(explanation: Explanation) -> Failures:
     with the longest chain; else the last one to end, which is the last attempt of several.
     """
     spans, tree = explanation.spans, explanation.tree
+    own = failed_ones(spans)
     depths = [0] * len(spans)
     below = [NO_PARENT] * len(spans)
+    has_failed_child = bytearray(len(spans))
+    parents = tree.parents
     for index in reversed(tree.order):
-        has_failed = is_failed(spans, index)
-        failed = [child for child in tree.children[index] if depths[child]]
-        if failed:
-            failed = [child for child in failed if is_awaited(explanation, child)]
-        if failed and (has_failed or lets_through(spans, index)):
-            cause = max(
-                failed,
-                key=lambda c: (
-                    has_failed and _says_the_same(spans, c, index),
-                    depths[c],
-                    spans.ends[c],
-                    c,
-                ),
-            )
-            below[index] = cause
-            depths[index] = depths[cause]
+        has_failed = own[index]
+        if has_failed_child[index]:
+            failed = [
+                child
+                for child in tree.children[index]
+                if depths[child] and is_awaited(explanation, child)
+            ]
+            if failed and (has_failed or lets_through(spans, index)):
+                cause = max(
+                    failed,
+                    key=lambda c: (
+                        has_failed and _says_the_same(spans, c, index),
+                        depths[c],
+                        spans.ends[c],
+                        c,
+                    ),
+                )
+                below[index] = cause
+                depths[index] = depths[cause]
         depths[index] += has_failed
+        if depths[index] and parents[index] >= 0:
+            has_failed_child[parents[index]] = True
     return Failures(depths, below)
+
+
+def failed_ones(spans: PathSpans) -> list[bool]:
+    """By index what `is_failed` says."""
+    failed = [code == _ERROR for code in spans.status_codes]
+    if spans.texts(HTTP_STATUS) is not None or spans.texts(_GRPC_STATUS) is not None:
+        for index, kind in enumerate(spans.kinds):
+            if kind == _SERVER and not failed[index]:
+                failed[index] = is_failed(spans, index)
+    return failed
 
 
 def is_failed(spans: PathSpans, index: int) -> bool:

@@ -71,8 +71,9 @@ def _chatty(explanation: Explanation, thresholds: Thresholds) -> Iterator[Findin
     if spans.kinds.count(SpanKind.CLIENT) < limit:
         return
     pairs: dict[tuple[str, str], list[int]] = {}
+    elsewhere = spans.texts((*DB_SYSTEM, *MESSAGING_SYSTEM))
     for index, kind in enumerate(spans.kinds):
-        if kind == SpanKind.CLIENT and spans.text(index, (*DB_SYSTEM, *MESSAGING_SYSTEM)) is None:
+        if kind == SpanKind.CLIENT and (elsewhere is None or elsewhere[index] is None):
             peer = callee_of(explanation, index)
             if peer is not None and peer != spans.services[index]:
                 pairs.setdefault((spans.services[index], peer), []).append(index)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector
 from longpole.analyzer.findings.evidence import found
-from longpole.analyzer.findings.repeated_calls import is_database
+from longpole.analyzer.findings.repeated_calls import DATABASE, is_database
 from longpole.analyzer.findings.survey import Survey, survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
@@ -122,9 +122,12 @@ def _crowds(survey: Survey, thresholds: Thresholds) -> Iterator[Finding]:
     explanation = survey.explanation
     spans = explanation.spans
     by_service: dict[str, list[int]] = {}
+    asked = spans.texts(DATABASE)
+    if asked is None:
+        return
     for family in survey.families:
         for index in family:
-            if is_database(spans, index) and not explanation.tree.children[index]:
+            if asked[index] is not None and not explanation.tree.children[index]:
                 by_service.setdefault(spans.services[index], []).append(index)
     for service, queries in by_service.items():
         peak = peak_at_once(spans, queries)

@@ -8,8 +8,9 @@ from longpole.analyzer.calls import peer_of
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.evidence import found
-from longpole.analyzer.findings.failures import http_status
+from longpole.analyzer.findings.failures import HTTP_STATUS
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.wording import counted, named
 from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import SpanKind
@@ -28,15 +29,24 @@ def fingerprint(service: str, operation: str) -> str:
     return fingerprint_of(IDENTIFIER, service, operation)
 
 
+def _refusals(spans: PathSpans) -> list[int]:
+    """The spans that say so, of either side of a call."""
+    found: set[int] = set()
+    for keys, refused in ((HTTP_STATUS, str(REFUSED_HTTP)), (GRPC_STATUS, REFUSED_GRPC)):
+        texts = spans.texts(keys)
+        if texts is not None:
+            found.update(index for index, text in enumerate(texts) if text == refused)
+    return sorted(i for i in found if spans.kinds[i] in (SpanKind.SERVER, SpanKind.CLIENT))
+
+
 def _look(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     spans, children = explanation.spans, explanation.tree.children
     groups: dict[tuple[str, str], list[int]] = {}
-    for index, kind in enumerate(spans.kinds):
-        if kind not in (SpanKind.SERVER, SpanKind.CLIENT):
-            continue
-        is_refused = http_status(spans, index) == REFUSED_HTTP
-        if not is_refused and spans.text(index, GRPC_STATUS) != REFUSED_GRPC:
-            continue
+    refusals = _refusals(spans)
+    if not refusals:
+        return
+    for index in refusals:
+        kind = spans.kinds[index]
         if kind == SpanKind.SERVER:
             groups.setdefault((spans.services[index], spans.names[index]), []).append(index)
         elif not any(spans.kinds[child] == SpanKind.SERVER for child in children[index]):

@@ -24,7 +24,8 @@ from longpole.model.span import SpanKind
 
 METHOD = ("http.request.method", "http.method")
 _NOTE = "repeated_calls"
-_DATABASE = (*DB_SYSTEM, *QUERY_TEXT)
+_CLIENT = int(SpanKind.CLIENT)
+DATABASE = (*DB_SYSTEM, *QUERY_TEXT)
 # Polling leaves pauses between its calls that are long beside the calls themselves.
 _POLLING_PAUSE_NS = 20_000_000
 _POLLING_RATIO = 3
@@ -77,10 +78,18 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
         return noted
     spans = explanation.spans
     repeated: list[RepeatedCalls] = []
-    for family in survey.families:
+    families = survey.families
+    messages, queries = (
+        (spans.texts(MESSAGING_SYSTEM), spans.texts(QUERY_TEXT)) if families else (None, None)
+    )
+    for family in families:
         groups: dict[tuple[int, CallKey], list[int]] = {}
         for call in family:
-            if _is_call(spans, call):
+            if spans.kinds[call] == _CLIENT:
+                is_call = messages is None or messages[call] is None
+            else:  # old instrumentations leave the kind of a query's span at INTERNAL
+                is_call = queries is not None and queries[call] is not None
+            if is_call:
                 groups.setdefault((survey.entry(call), call_key(spans, call)), []).append(call)
         for (entry, key), calls in groups.items():
             if len(calls) >= FEWEST_ALIKE:
@@ -94,14 +103,7 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
 
 def is_database(spans: PathSpans, index: int) -> bool:
     """Whether a span asks a database."""
-    return spans.text(index, _DATABASE) is not None
-
-
-def _is_call(spans: PathSpans, index: int) -> bool:
-    if spans.kinds[index] == SpanKind.CLIENT:
-        return spans.text(index, MESSAGING_SYSTEM) is None
-    # Old instrumentations leave the kind of a query's span at INTERNAL.
-    return spans.text(index, QUERY_TEXT) is not None
+    return spans.text(index, DATABASE) is not None
 
 
 def _repeated(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from longpole.analyzer.calls import RESEND_COUNT
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector
 from longpole.analyzer.findings.evidence import found
@@ -38,7 +39,8 @@ def attempts_of(explanation: Explanation) -> list[Attempts]:
     if StatusCode.ERROR not in spans.status_codes:
         # Repetitions that only their resend count tells of are not worth a walk over each trace.
         return []
-    for parent, children in enumerate(tree.children):
+    for parent in _parents_of_attempts(explanation):
+        children = tree.children[parent]
         if len(children) < 2:
             continue
         following = dict(retries(spans, children, windows.starts, windows.ends))
@@ -55,6 +57,15 @@ def attempts_of(explanation: Explanation) -> list[Attempts]:
             above = tree.parents[above]
         found_chains.append(Attempts(parent, chain, above))
     return found_chains
+
+
+def _parents_of_attempts(explanation: Explanation) -> Iterable[int]:
+    """The spans whose calls may be attempts: one failed, or says that it is a repetition."""
+    spans, parents = explanation.spans, explanation.tree.parents
+    if spans.texts(RESEND_COUNT) is not None:
+        return range(len(spans))
+    failed = (i for i, code in enumerate(spans.status_codes) if code == StatusCode.ERROR)
+    return sorted({parents[i] for i in failed if parents[i] >= 0})
 
 
 def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:

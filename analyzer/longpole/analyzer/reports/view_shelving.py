@@ -66,6 +66,7 @@ def _alone(e: Explanation, first_row: int) -> Explanation:
         spans,
         rows=[row - first_row for row in spans.rows],
         attribute=lambda row, keys: spans.attribute(row + first_row, keys),
+        column=None,
         links={row - first_row: ids for row, ids in spans.links.items()},
     )
     return replace(e, spans=own)
