@@ -55,6 +55,7 @@ def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str, board:
     """Puts the dialects that Grafana's data sources speak under their prefixes."""
     from longpole.analyzer.promql_sources.store_catalog import stored_series
     from longpole.grafana.jaeger.app import jaeger_app
+    from longpole.grafana.loki.app import create_loki_app
     from longpole.grafana.prometheus.app import prometheus_app
     from longpole.grafana.prometheus.asking import Asking
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
@@ -63,3 +64,4 @@ def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str, board:
     app.mount("/prometheus", prometheus_app(Asking(series, clock, board, version=version)))
     app.mount("/jaeger", jaeger_app(store, series, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))
+    app.mount("/loki", create_loki_app(store, clock, version))
