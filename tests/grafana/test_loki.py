@@ -17,7 +17,7 @@ SECOND = 10**9
 TRACE, SPAN = 0xABC << 64 | 0xDEF, 0x123
 HEX = f"{TRACE:032x}"
 CATEGORIZED = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
-RANGE = {"start": str(NOON), "end": str(NOON + 60 * SECOND)}
+RANGE: dict[str, Any] = {"start": str(NOON), "end": str(NOON + 60 * SECOND)}
 
 
 def record(second: int, service: str, body: Any, number: int = 9, **fields: Any) -> LogRecord:
@@ -30,12 +30,13 @@ def record(second: int, service: str, body: Any, number: int = 9, **fields: Any)
     )  # fmt: skip
 
 
+USER: dict[str, Any] = {"user.id": "u1", "duration_ms": 12.5}
 LOGS = (
-    record(1, "cart", "added 1 of sku-1", **{"user.id": "u1", "duration_ms": 12.5}),
+    record(1, "cart", "added 1 of sku-1", **USER),
     record(2, "cart", 'level=warn msg="slow \\"cart\\"" took=250ms', 13, trace=TRACE, span=SPAN),
     record(3, "cart", '{"msg":"failed","status":500,"http":{"route":"/cart"}}', 17),
     record(31, "payment", f"declined in trace {HEX}", 17),
-    record(32, "payment", "declined <script>", 17, trace=TRACE, **{"amount": 3}),
+    record(32, "payment", "declined <script>", 17, trace=TRACE, amount=3),
 )
 
 
