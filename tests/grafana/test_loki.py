@@ -173,7 +173,7 @@ def test_labels_values_and_series_are_offered(loki: Dialect) -> None:
     assert ask(loki, "label/service_name/values", **RANGE)["data"] == ["cart", "payment"]
     chosen = ask(loki, "label/k8s_pod_name/values", query='{service_name="cart"}', **RANGE)
     assert chosen["data"] == ["cart-0"]
-    series = ask(loki, "series", **RANGE, **{"match[]": '{service_name="cart"}'})
+    series = ask(loki, "series", **(RANGE | {"match[]": '{service_name="cart"}'}))
     assert series["data"] == [{"k8s_pod_name": "cart-0", "service_name": "cart"}]
     stats = ask(loki, "index/stats", query='{service_name="payment"}', **RANGE)
     assert (stats["streams"], stats["entries"]) == (1, 2)
