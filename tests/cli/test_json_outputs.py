@@ -42,7 +42,10 @@ def test_every_command_that_answers_has_json() -> None:
     assert set(COMMANDS) - set(commands_with_json()) == {"serve", "export", "rules"}
     rules = cli.get_command(None, "rules")  # type: ignore[arg-type]
     assert isinstance(rules, click.Group)
-    for command in rules.commands.values():
+    for name, command in rules.commands.items():
+        # It prints a file.
+        if name == "starter":
+            continue
         assert any("--json" in parameter.opts for parameter in command.params)
 
 

@@ -26,6 +26,15 @@ def command() -> None:
     """
 
 
+@command.command("starter")
+def starter() -> None:
+    """Print a rule file to start with: errors, latency, critical path, objectives, queues."""
+    from importlib.resources import files
+
+    rules = files("longpole.analyzer.alerting") / "starter" / "rules.yml"
+    click.echo(rules.read_text(encoding="utf-8"), nl=False)
+
+
 @command.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option(
