@@ -32,6 +32,7 @@ from longpole.storage.ports import (
     Store,
     TraceState,
 )
+from tests.storage.call_conformance import CallConformance
 from tests.storage.path_time_conformance import PathTimeConformance
 from tests.storage.record_conformance import RecordConformance
 from tests.storage.red_conformance import RedConformance
@@ -106,6 +107,7 @@ CONDITIONS: list[tuple[Condition, list[int]]] = [
 
 
 class StoreConformance(
+    CallConformance,
     PathTimeConformance,
     RecordConformance,
     RedConformance,

@@ -57,6 +57,20 @@ PATH_SERIES = pa.schema(
         pa.field("critical_ns", pa.int64()),
     ]
 )
+# Of `call_series`.
+CALL_SERIES = pa.schema(
+    [
+        columns.RED.field("step_unix_nano"),
+        *(pa.field(name, pa.string()) for name in ("client", "server", "connection_type")),
+        pa.field("count", pa.int64()),
+        pa.field("failed", pa.int64()),
+        *(
+            pa.field(f"{side}_{name}", kind)
+            for side in ("client", "server")
+            for name, kind in (("ns", pa.float64()), ("buckets", pa.list_(pa.int64())))
+        ),
+    ]
+)
 # Of `PathTimes`: its `traces`.
 TIMED_TRACES = pa.schema(
     [

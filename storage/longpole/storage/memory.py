@@ -16,7 +16,7 @@ from longpole.model import columns
 from longpole.model.clock import Clock
 from longpole.model.ids import split_trace_id
 from longpole.model.log import LogRecord
-from longpole.model.query import LogQuery, MetricQuery, TraceQuery
+from longpole.model.query import LogQuery, TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.span import Span
 from longpole.model.span_content import span_content
@@ -24,9 +24,9 @@ from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage import memory_query as plain
+from longpole.storage.memory_calls import MemoryCalls
 from longpole.storage.memory_findings import findings
 from longpole.storage.memory_logs import find_logs, log_counts
-from longpole.storage.memory_metrics import metric_points
 from longpole.storage.memory_parts import MemoryParts
 from longpole.storage.memory_red import MemoryRed
 from longpole.storage.memory_search import MemorySearch
@@ -41,7 +41,6 @@ from longpole.storage.ports import (
     FoundFindings,
     FoundLogs,
     FoundTraces,
-    MetricPoints,
     PathTimes,
     PathTotals,
     Receipt,
@@ -60,7 +59,7 @@ from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notice
 _CHUNK_SPANS = 10_000
 
 
-class MemoryStore(MemoryParts, MemorySearch, MemoryRed, MemorySeries):
+class MemoryStore(MemoryParts, MemorySearch, MemoryRed, MemorySeries, MemoryCalls):
     """Every port of `Store` except SQL, without any file."""
 
     def __init__(
@@ -288,9 +287,6 @@ class MemoryStore(MemoryParts, MemorySearch, MemoryRed, MemorySeries):
 
     def log_counts(self, query: LogQuery, step_ns: int) -> pa.Table:
         return log_counts(self.find_logs(replace(query, limit=None)).logs, step_ns)
-
-    def metric_points(self, query: MetricQuery) -> MetricPoints:
-        return metric_points(self.metric_requests(), query)
 
     def metric_requests(self) -> Sequence[Telemetry]:
         with self._lock:

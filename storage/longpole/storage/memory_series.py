@@ -10,10 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from longpole.model.query import MetricQuery
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import KNOWN_SERIES, POINT_SHAPES, RESOURCE_TIMES
+from longpole.storage.found_records import MetricPoints
 from longpole.storage.memory_attributes import attributes_json, resources_json
+from longpole.storage.memory_metrics import metric_points
 from longpole.storage.metric_ports import MetricSeries
 from longpole.storage.series_points import in_order, points_schema
 
@@ -26,6 +29,10 @@ class MemorySeries(ABC):
     @abstractmethod
     def metric_requests(self) -> Sequence[Telemetry]:
         """Every kept request of metrics, in the order of arrival."""
+
+    def metric_points(self, query: MetricQuery) -> MetricPoints:
+        """See `ports.TraceReader`."""
+        return metric_points(self.metric_requests(), query)
 
     def metric_series(self, time: TimeRange, is_exact: bool) -> MetricSeries:
         """See `ports.MetricReader`."""

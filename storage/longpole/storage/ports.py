@@ -21,6 +21,7 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
+from longpole.storage.call_ports import CallReader as CallReader
 from longpole.storage.found_records import FoundLogs as FoundLogs
 from longpole.storage.found_records import MetricPoints as MetricPoints
 from longpole.storage.metric_ports import MetricReader as MetricReader
@@ -33,6 +34,7 @@ from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError
 from longpole.storage.receipt import StorageUnavailable as StorageUnavailable
+from longpole.storage.red_answers import CallSeriesQuery as CallSeriesQuery
 from longpole.storage.red_answers import PathSeriesQuery as PathSeriesQuery
 from longpole.storage.red_answers import RedQuery as RedQuery
 from longpole.storage.red_answers import RedSeries as RedSeries
@@ -217,7 +219,7 @@ class ServiceInfo:
     operations: tuple[str, ...] = ()
 
 
-class TraceReader(TraceSearcher, TraceParts, TraceTables, MetricReader, Protocol):
+class TraceReader(TraceSearcher, TraceParts, TraceTables, MetricReader, CallReader, Protocol):
     """Finds traces and reads them back as they were sent."""
 
     def trace(self, trace_id: int) -> Trace | None:

@@ -45,6 +45,18 @@ class PathSeriesQuery:
         _check_steps(self.time, self.step_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class CallSeriesQuery:
+    """Which calls to add up by their end; times and steps as in `RedQuery`."""
+
+    time: TimeRange
+    step_ns: int
+    by_step: bool = True
+
+    def __post_init__(self) -> None:
+        _check_steps(self.time, self.step_ns)
+
+
 def _check_steps(time: TimeRange, step_ns: int) -> None:
     if step_ns <= 0 or step_ns % RED_STEP_NS:
         raise ValueError(f"a step of {step_ns} ns is no multiple of {RED_STEP_NS} ns")

@@ -94,7 +94,8 @@ def test_counters_never_fall_and_begin_with_nothing(catalog: SeriesCatalog) -> N
     found = selected(catalog, '{__name__=~"traces_.*|longpole_.*"}', BEGIN_MS, END_MS)
     assert len(found) > 500
     for one in found:
-        assert one.values[0] == 0
+        is_gauge = dict(one.labels)["__name__"] == "traces_service_graph_connection_info"
+        assert one.values[0] == is_gauge
         assert (np.diff(one.values) >= 0).all()
         assert (np.diff(one.times_ms) == 30_000).all()
 
@@ -120,6 +121,30 @@ def test_critical_path_seconds_add_up_to_the_totals(kept: Filled, catalog: Serie
     assert {"root", "service", "operation", "label"} < {
         name for one in found for name, _ in one.labels
     }
+
+
+def test_the_service_graph_counts_both_sides_of_every_call(
+    kept: Filled, catalog: SeriesCatalog
+) -> None:
+    spans = {(one.trace_id, one.span_id): one for one in kept[2]}
+    users = Counter(one.service_name for one in kept[2] if one.kind == 2 and not one.parent_span_id)
+    name = "traces_service_graph_request_total"
+    found = selected(catalog, f'{name}{{client="user"}}', BEGIN_MS, END_MS)
+    assert {dict(one.labels)["server"]: one.values[-1] for one in found} == users
+    assert {dict(one.labels)["connection_type"] for one in found} == {"virtual_node"}
+    failed = sum(one.status_code == 2 for one in kept[2] if not one.parent_span_id)
+    bad = selected(catalog, 'traces_service_graph_request_failed_total{client="user"}',
+                   BEGIN_MS, END_MS)  # fmt: skip
+    assert sum(one.values[-1] for one in bad) == failed
+    seconds = sum(
+        (one.end_unix_nano - one.start_unix_nano) / 1e9
+        for one in spans.values() if not one.parent_span_id
+    )  # fmt: skip
+    took = selected(catalog, "traces_service_graph_request_server_seconds_sum", BEGIN_MS, END_MS)
+    assert sum(one.values[-1] for one in took) == pytest.approx(seconds)
+    ends = selected(catalog, 'traces_service_graph_request_server_seconds_bucket{le="+Inf"}',
+                    BEGIN_MS, END_MS)  # fmt: skip
+    assert sum(one.values[-1] for one in ends) == sum(users.values())
 
 
 def test_an_idle_counter_ends_and_goes_on_where_it_was(kept: Filled) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from longpole.analyzer.promql.catalog import SeriesCatalog
 from longpole.analyzer.promql_sources.path_metrics import PathMetrics
 from longpole.analyzer.promql_sources.series_labels import PROMOTED
+from longpole.analyzer.promql_sources.service_graph import ServiceGraph
 from longpole.analyzer.promql_sources.span_metrics import CONNECTOR, TEMPO, SpanMetrics
 from longpole.analyzer.promql_sources.step_grid import StepSettings
 from longpole.analyzer.promql_sources.stored_metrics import StoredMetrics
@@ -26,6 +27,7 @@ class SourceSettings:
     most_keys: int = 10_000
     has_tempo: bool = True
     has_connector: bool = True
+    has_service_graph: bool = True
     has_critical_path: bool = True
 
 
@@ -42,6 +44,8 @@ def stored_series(
         StoredMetrics(store, settings.promoted),
         SpanMetrics(store, clock, settings.steps, settings.most_keys, families),
     ]
+    if settings.has_service_graph:
+        parts.append(ServiceGraph(store, clock, settings.steps, settings.most_keys))
     if settings.has_critical_path:
         parts.append(PathMetrics(store, clock, settings.steps, settings.most_keys))
     return JoinedCatalog(parts)

@@ -16,6 +16,7 @@ from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.ports import (
+    CallSeriesQuery,
     FoundFindings,
     FoundLogs,
     FoundTraces,
@@ -131,6 +132,10 @@ class Reading(ABC):
     def path_series(self, query: PathSeriesQuery) -> pa.Table:
         """See `ports.TraceReader`."""
         return self._reader.path_series(query)
+
+    def call_series(self, query: CallSeriesQuery) -> pa.Table:
+        """See `ports.CallReader`."""
+        return self._reader.call_series(query)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         """See `ports.TraceReader`."""

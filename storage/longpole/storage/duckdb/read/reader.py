@@ -16,6 +16,7 @@ from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.duckdb.read.attributes import literal_attribute
+from longpole.storage.duckdb.read.call_series import CallCubes, read_call_series
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.found_logs import read_found_logs, read_log_counts
@@ -50,6 +51,7 @@ from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
 from longpole.storage.ports import (
+    CallSeriesQuery,
     FoundFindings,
     FoundLogs,
     FoundTraces,
@@ -87,6 +89,7 @@ class Reader:
         self._sql_threads = sql_threads
         self._red_cubes = RedCubes()
         self._path_cubes = RedCubes()
+        self._call_cubes = CallCubes()
         self._metric_series = RedCubes()
         self._trace_rows = TraceRows()
 
@@ -175,6 +178,10 @@ class Reader:
     def path_series(self, query: PathSeriesQuery) -> pa.Table:
         with self._session() as (connection, snapshot):
             return read_path_series(connection, snapshot, query, self._path_cubes)
+
+    def call_series(self, query: CallSeriesQuery) -> pa.Table:
+        with self._session() as (connection, snapshot):
+            return read_call_series(connection, snapshot, query, self._call_cubes)
 
     def logs_of_trace(self, trace_id: int) -> tuple[LogRecord, ...]:
         with self._session() as (connection, snapshot):

@@ -1,0 +1,163 @@
+"""Calls between services as the series that Grafana draws its service graph from
+(`traces_service_graph_*`, as Tempo's generator and OpenTelemetry's connector make them)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
+from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.numbers import written
+from longpole.analyzer.promql.selectors import NAME, meets, meets_all
+from longpole.analyzer.promql.series import Floats, Labels, Series, labels_of
+from longpole.analyzer.promql_sources.sample_limit import too_much
+from longpole.analyzer.promql_sources.step_grid import (
+    HOUR_NS,
+    Counted,
+    Grid,
+    Key,
+    StepSettings,
+    counted,
+    grid_of,
+    merged_keys,
+    samples_by_key,
+)
+from longpole.model.clock import Clock
+from longpole.model.columns import RED_BOUNDS_NS
+from longpole.storage.ports import CallReader, CallSeriesQuery
+
+KEY = ("client", "server", "connection_type")
+TOTAL, FAILED = "traces_service_graph_request_total", "traces_service_graph_request_failed_total"
+CLIENT, SERVER = (f"traces_service_graph_request_{side}_seconds" for side in ("client", "server"))
+INFO = "traces_service_graph_connection_info"
+_NS = 1e9
+_PART = frozenset({NAME, "le"})
+_BOUNDS = (*(written(ns / _NS) for ns in RED_BOUNDS_NS), "+Inf")
+# Name, bound, and the column of `_numbers` that holds it.
+_Place = tuple[str, str, int]
+
+
+def _places() -> Iterator[_Place]:
+    yield TOTAL, "", 0
+    yield FAILED, "", 1
+    width = len(_BOUNDS)
+    for place, name in enumerate((CLIENT, SERVER)):
+        yield f"{name}_sum", "", 2 + place
+        yield f"{name}_count", "", 0
+        for bound, le in enumerate(_BOUNDS):
+            yield f"{name}_bucket", le, 4 + place * width + bound
+    yield INFO, "", -1
+
+
+_PLACES = tuple(_places())
+
+
+class ServiceGraph:
+    """The series as a `PartialCatalog`. Of more than `most_keys` edges, those with the fewest calls
+    are one for each type of connection, with `otel_metric_overflow`."""
+
+    def __init__(
+        self, reader: CallReader, clock: Clock, settings: StepSettings, most_keys: int = 10_000
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._settings = settings
+        self._most_keys = most_keys
+
+    def select(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
+    ) -> Sequence[Series]:
+        """See `SeriesSource`; not sorted."""
+        found: list[Series] = []
+        held = 0
+        for key, times, numbers, places in self._edges(matchers, after_ms, through_ms):
+            for name, le, column in places:
+                labels = labels_of({**_labels(key), NAME: name, "le": le})
+                values = np.ones(len(times)) if column < 0 else numbers[:, column]
+                found.append(Series(labels, times, np.ascontiguousarray(values)))
+                held += len(times)
+            if held > most_samples:
+                raise too_much(most_samples)
+        return found
+
+    def labels(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Iterable[Labels]:
+        """The label sets that have samples in that time."""
+        for key, _, _, places in self._edges(matchers, after_ms, through_ms):
+            for name, le, _ in places:
+                yield labels_of({**_labels(key), NAME: name, "le": le})
+
+    def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
+        """See `SeriesCatalog`."""
+        return {
+            TOTAL: [MetricMetadata("counter", "Calls between two services")],
+            FAILED: [MetricMetadata("counter", "Calls between two services that failed")],
+            CLIENT: [MetricMetadata("histogram", "Calls as the client saw them", "seconds")],
+            SERVER: [MetricMetadata("histogram", "Calls as the server saw them", "seconds")],
+            INFO: [MetricMetadata("gauge", "1 for each pair of services that call each other")],
+        }
+
+    def exemplars(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Sequence[SeriesExemplars]:
+        """None are kept of calls; those of their spans are with `traces_spanmetrics_*`."""
+        return ()
+
+    def _edges(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
+    ) -> Iterator[tuple[Key, pa.Array, Floats, Sequence[_Place]]]:
+        places = _wanted(matchers)
+        grid = grid_of(after_ms, through_ms, self._clock.now_unix_nano(), self._settings)
+        if not places or grid is None:
+            return
+        for key, times, numbers in samples_by_key(self._counted(grid), grid, _check(matchers)):
+            yield key, times, numbers, places
+
+    def _counted(self, grid: Grid) -> Counted:
+        read = self._reader.call_series
+        hours = read(CallSeriesQuery(grid.hours, HOUR_NS, by_step=False))
+        rest = read(CallSeriesQuery(grid.rest, grid.step_ns, by_step=False))
+        steps = read(CallSeriesQuery(grid.steps, grid.step_ns))
+        found = counted([hours, rest], steps, KEY, grid, _numbers)
+        if len(found.keys) <= self._most_keys:
+            return found
+        calls = found.base[:, 0].copy()
+        np.add.at(calls, found.group, found.added[:, 0])
+        order = np.argsort(-calls, kind="stable")[: self._most_keys]
+        kept = {found.keys[place] for place in order.tolist()}
+        return merged_keys(found, lambda key: key if key in kept else ("", "", key[2], "true"))
+
+
+def _numbers(rows: pa.Table) -> Floats:
+    """Calls, failed ones, seconds of both sides, and calls of both sides up to each bound."""
+    plain = [rows.column(name).to_numpy().astype(np.float64) for name in ("count", "failed")]
+    plain += [rows.column(f"{side}_ns").to_numpy() / _NS for side in ("client", "server")]
+    blocks = [np.stack(plain, axis=1)]
+    for side in ("client", "server"):
+        lists = rows.column(f"{side}_buckets").combine_chunks()
+        flat = lists.flatten().to_numpy().astype(np.float64)
+        blocks.append(np.cumsum(flat.reshape(rows.num_rows, len(_BOUNDS)), axis=1))
+    return np.concatenate(blocks, axis=1)
+
+
+def _wanted(matchers: Sequence[Matcher]) -> list[_Place]:
+    checked = [matcher for matcher in matchers if matcher.label in _PART]
+    return [
+        place
+        for place in _PLACES
+        if all(meets(m, place[0] if m.label == NAME else place[1]) for m in checked)
+    ]
+
+
+def _labels(key: Key) -> dict[str, str]:
+    labels = {"client": key[0], "server": key[1], "connection_type": key[2]}
+    return labels | ({"otel_metric_overflow": "true"} if len(key) > len(KEY) else {})
+
+
+def _check(matchers: Sequence[Matcher]) -> Callable[[Key], bool]:
+    shared = [matcher for matcher in matchers if matcher.label not in _PART]
+    return lambda key: meets_all(shared, _labels(key))
