@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow.compute as pc
+
 from longpole.analyzer.wording import first_sentence
 from longpole.model.finding import FindingSeverity
 from longpole.model.ids import join_trace_id, trace_id_hex
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader
+
+_COLUMNS = ["trace_hi", "trace_lo", "detector", "severity", "operation", "reason", "saving_ns"]
 
 
 def operation_reasons(
@@ -20,12 +24,16 @@ def operation_reasons(
     `summary` and `trace_id` of the finding that costs most. From derived rows only, so without
     the traces that are not settled; an operation in which nothing was found is left out."""
     query = TraceQuery((Condition(Field.SERVICE, Comparison.EQ, service),), time, None)
+    found = reader.findings(query).findings
+    is_own = pc.and_(
+        pc.equal(found.column("service"), service),
+        pc.not_equal(found.column("severity"), FindingSeverity.INFO.value),
+    )
     traces: dict[tuple[str, str], set[int]] = {}
     saved: dict[tuple[str, str], int] = {}
     worst: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in reader.findings(query).findings.to_pylist():
-        if row["service"] != service or row["severity"] == FindingSeverity.INFO:
-            continue
+    # Traces of the service hold many findings of others, too: rows are made of its own only.
+    for row in found.filter(is_own).select(_COLUMNS).to_pylist():
         key = (row["operation"], row["detector"])
         traces.setdefault(key, set()).add(join_trace_id(row["trace_hi"], row["trace_lo"]))
         saved[key] = saved.get(key, 0) + row["saving_ns"]

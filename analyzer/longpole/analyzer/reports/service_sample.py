@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow.compute as pc
+
 from longpole.model.ids import join_trace_id, span_id_hex, trace_id_hex
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.span import StatusCode
@@ -25,6 +27,7 @@ VERSION = "service.version"
 EXCEPTION = "exception.type"
 _TYPES = ("error.type", EXCEPTION)
 _CODES = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code")
+_COLUMNS = ("trace_hi", "trace_lo", "span_id", "start_unix_nano", "status_code", "status_message")
 _Row = Mapping[str, Any]
 
 
@@ -32,10 +35,10 @@ def service_versions(reader: TraceReader, service: str, time: TimeRange) -> dict
     """The `versions` that sent the most spans of a sample, each with its `share` of them and when
     it was first seen in the sample; `is_new` when another version was seen before it. Spans that
     say no version do not count."""
-    read = _sampled(reader, TraceQuery(_of(service), time, None), (VERSION,))
+    read = _sampled(reader, service, TraceQuery(_of(service), time, None), (VERSION,))
     counts: Counter[str] = Counter()
     first: dict[str, int] = {}
-    for row in read.rows(service, time):
+    for row in read.rows(time):
         version = row[VERSION]
         if version:
             counts[version] += 1
@@ -86,9 +89,9 @@ def error_types(reader: TraceReader, service: str, time: TimeRange) -> dict[str,
     """
     failed = Condition(Field.STATUS, Comparison.EQ, int(StatusCode.ERROR))
     query = TraceQuery((*_of(service), failed), time, None)
-    read = _sampled(reader, query, (*_TYPES, *_CODES))
+    read = _sampled(reader, service, query, (*_TYPES, *_CODES))
     by_trace: dict[int, list[_Row]] = defaultdict(list)
-    for row in read.rows(service, time):
+    for row in read.rows(time):
         if row["status_code"] == StatusCode.ERROR:
             by_trace[join_trace_id(row["trace_hi"], row["trace_lo"])].append(row)
     found: dict[tuple[str, str], _Type] = {}
@@ -130,30 +133,36 @@ def _of(service: str) -> tuple[Condition, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Spans of `sampled` of the `matched` traces, as rows of `WholeTraces.spans`."""
+    """Spans of one service in `sampled` of the `matched` traces, as rows of `_COLUMNS` and the
+    attributes asked for."""
 
     spans: Sequence[_Row]
     matched: int
     sampled: int
 
-    def rows(self, service: str, time: TimeRange) -> Iterator[_Row]:
-        """Those of the service that began in that time."""
+    def rows(self, time: TimeRange) -> Iterator[_Row]:
+        """Those that began in that time."""
         for row in self.spans:
-            if row["service_name"] == service and (
-                time.start_unix_nano <= row["start_unix_nano"] < time.end_unix_nano
-            ):
+            if time.start_unix_nano <= row["start_unix_nano"] < time.end_unix_nano:
                 yield row
 
 
-def _sampled(reader: TraceReader, query: TraceQuery, attributes: Sequence[str]) -> _Read:
+def _sampled(
+    reader: TraceReader, service: str, query: TraceQuery, attributes: Sequence[str]
+) -> _Read:
     sample = reader.sample_traces(query, MOST_TRACES)
+    names = [*_COLUMNS, *attributes]
     spans: list[_Row] = []
-    used = 0
+    read = used = 0
     for begin in range(0, len(sample.trace_ids), TRACES_A_READ):
-        if len(spans) >= MOST_SPANS:
+        if read >= MOST_SPANS:
             break
         ids = sample.trace_ids[begin : begin + TRACES_A_READ]
-        spans += reader.whole_traces(ids, attributes).spans.to_pylist()
+        whole = reader.whole_traces(ids, attributes).spans
+        # Most spans of its traces are other services'; rows are made of its own only.
+        is_own = pc.equal(whole.column("service_name"), service)
+        spans += whole.filter(is_own).select(names).to_pylist()
+        read += whole.num_rows
         used += len(ids)
     return _Read(spans, sample.matched, used)
 

@@ -17,6 +17,7 @@ from longpole.dashboards.heat_map import heat_map
 from longpole.dashboards.links import service_address, traces_address
 from longpole.dashboards.pages.linked import linked_errors, linked_operations
 from longpole.dashboards.pages.rendering import page
+from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
 # Runs in the window up to which the verdict is worked out with the page; else it follows after it.
@@ -27,6 +28,19 @@ MOST_NEIGHBOURS = 8
 def routes(answers: Answers) -> APIRouter:
     """Routes of this page."""
     router = APIRouter()
+    recent = RecentAnswers(answers)
+
+    def from_spans(service: str, given: Mapping[str, Sequence[str]], window: Window) -> Any:
+        """What has to be read from spans and findings, once for a few seconds: a relative window
+        moves on with every question, by what was asked reloads meet again."""
+        key = repr((service, sorted(given.items())))
+        return recent.of(
+            key,
+            lambda: {
+                "versions": service_versions(answers.store, service, window.time),
+                "reasons": operation_reasons(answers.store, service, window.time),
+            },
+        ).document
 
     @router.get("/services/{service:path}/say")
     def say(service: str, request: Request) -> Response:
@@ -47,7 +61,8 @@ def routes(answers: Answers) -> APIRouter:
         window = window_of(given, answers.clock)
         document = answers.service(service, given)
         is_small = document["count"] <= AT_ONCE or "all" in asked(request)
-        versions = service_versions(answers.store, service, window.time)
+        read = from_spans(service, given, window)
+        versions = read["versions"]
         return page(
             request,
             "service.html",
@@ -58,7 +73,7 @@ def routes(answers: Answers) -> APIRouter:
             charts=red_charts(document, window, version_marks(versions)),
             heat=heat_map(document["heat"], window, service),
             operations=linked_operations(document["operations"], window.parameters),
-            reasons=operation_reasons(answers.store, service, window.time),
+            reasons=read["reasons"],
             said=_said(answers, service, window) if is_small else None,
             near=_around(answers, service, window) if is_small else None,
             addresses=_addresses(service, window),
