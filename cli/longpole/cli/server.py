@@ -157,8 +157,8 @@ class Server:
             from longpole.analyzer.alerting.board import FixedBoard
             from longpole.cli.own_metrics import metrics_text
             from longpole.cli.wiring import mount_grafana
-            from longpole.dashboards.answers import Limit
             from longpole.dashboards.app import WebSettings, create_app
+            from longpole.dashboards.asked_store import Limit
             from longpole.dashboards.warm_up import warm_up
 
             limits = tuple(Limit(*row) for row in shown_settings(self._settings))

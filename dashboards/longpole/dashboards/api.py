@@ -10,10 +10,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from longpole.dashboards import parameters
-from longpole.dashboards.answers import SQL_MAX_ROWS, SQL_MAX_SECONDS, Answers
+from longpole.dashboards.answers import Answers
 from longpole.dashboards.exports import Export
 from longpole.dashboards.links import BY_PARAMETER
 from longpole.dashboards.sql_rows import encoded
+from longpole.dashboards.store_answers import SQL_MAX_ROWS, SQL_MAX_SECONDS
 
 
 class SqlQuestion(BaseModel):

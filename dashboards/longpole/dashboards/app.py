@@ -14,8 +14,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.dashboards import errors
-from longpole.dashboards.answers import Answers, Limit, Readable
+from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import api_router, as_json
+from longpole.dashboards.asked_store import Limit, Readable
 from longpole.dashboards.assets import assets_router
 from longpole.dashboards.live_events import live_router
 from longpole.dashboards.live_feed import LiveFeed
