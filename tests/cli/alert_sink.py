@@ -1,0 +1,44 @@
+"""Somebody who is told of alerts over HTTP, for tests."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Sink:
+    """What was posted; `refuse` is how many requests get a 500 first."""
+
+    def __init__(self, refuse: int = 0) -> None:
+        self.bodies: list[Any] = []
+        self.refuse = refuse
+        self.url = ""
+
+
+@contextmanager
+def listening(sink: Sink) -> Iterator[Sink]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sink.refuse -= 1
+            self.send_response(500 if sink.refuse >= 0 else 200)
+            self.end_headers()
+            if sink.refuse < 0:
+                sink.bodies.append(json.loads(body))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        sink.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield sink
+        finally:
+            server.shutdown()
+            thread.join()
