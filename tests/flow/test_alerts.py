@@ -136,7 +136,7 @@ def test_alertmanager_shows_and_resolves_an_alert_whose_wait_outlives_a_restart(
 ) -> None:
     requires("sh", alertmanager.PROGRAM)
     queue = Queue()
-    arguments = ("--rules", rules_file(tmp_path, "20s"), "--alert-for-grace", "2s",
+    arguments: tuple[str, ...] = ("--rules", rules_file(tmp_path, "20s"), "--alert-for-grace", "2s",
                  "--external-labels", "dc=eu", "--alert-resend-delay", "2s")  # fmt: skip
     with alertmanager.running(tmp_path) as manager, queue.telling():
         arguments = (*arguments, "--alertmanager", manager.url)
