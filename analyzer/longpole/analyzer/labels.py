@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from longpole.analyzer.calls import peer_of
 from longpole.analyzer.critical_path import RawPath, Windows
@@ -15,8 +15,8 @@ from longpole.analyzer.retries import retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind
 
-_CALLING = (int(SpanKind.CLIENT), int(SpanKind.PRODUCER))
-_SERVER = int(SpanKind.SERVER)
+_CLIENT, _SERVER = int(SpanKind.CLIENT), int(SpanKind.SERVER)
+_CALLING = (_CLIENT, int(SpanKind.PRODUCER))
 # How many covering spans a segment names; `covering_count` is always the full number. Without
 # a bound, many gaps under many parallel children would take quadratic space.
 NAMED_COVERING = 100
@@ -32,6 +32,16 @@ class Label(StrEnum):
     NET_WAIT = "net_wait"  # a call to something that sends no spans
     BACKOFF = "backoff"  # between a failed attempt and the next, where nothing else runs
     QUEUE = "queue"  # between a producer and its consumer; on causal paths only
+
+
+# Looking a member up at its class takes longer than the rest of a row.
+_SELF, _OVERLAPPED, _WAIT, _BACKOFF = (
+    Label.SELF, Label.SELF_OVERLAPPED, Label.NET_WAIT, Label.BACKOFF,
+)  # fmt: skip
+_REQUEST, _RESPONSE = Label.NET_REQUEST, Label.NET_RESPONSE
+
+# Owner, label, start, end, peer.
+_Row: TypeAlias = tuple[int, Label, int, int, str | None]
 
 
 class PathSegment(NamedTuple):
@@ -71,25 +81,6 @@ class PathSegments:
         for place, values in enumerate(columns):
             yield PathSegment(*values, *self.covering.get(place, ((), 0)))
 
-    def append(self, owner: int, label: Label, start: int, end: int, peer: str | None) -> None:
-        """Add a segment that begins where the last one ended, or lengthen the last one."""
-        last = len(self.owners) - 1
-        if (
-            last >= 0
-            and self.owners[last] == owner
-            and self.labels[last] is label
-            and self.peers[last] == peer
-            and last not in self.covering
-            and last + 1 not in self.covering
-        ):
-            self.ends[last] = end
-            return
-        self.owners.append(owner)
-        self.labels.append(label)
-        self.starts.append(start)
-        self.ends.append(end)
-        self.peers.append(peer)
-
 
 class _Part(NamedTuple):
     start: int
@@ -102,85 +93,125 @@ def labelled(
     spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath, eps_ns: int = 0
 ) -> PathSegments:
     """The segments of a path split where the label changes; still a partition, ascending."""
-    segments = PathSegments()
-    append = segments.append
-    sweeps: dict[int, _Sweep | None] = {}
+    rows: list[_Row] = []
+    covering: dict[int, tuple[tuple[int, ...], int]] = {}
     callers: dict[int, _Caller] = {}
-    low, high, blocking = found.starts, found.ends, found.blocking
-    children, kinds, own_time = tree.children, spans.kinds, Label.SELF
+    low, high, blocking, beside = found.starts, found.ends, found.blocking, path.beside
+    children, kinds = tree.children, spans.kinds
+    previous = -1  # the owner of the last segment: only its own may be lengthened
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
         # The two common cases need nothing of what follows: work of its own, with one child at
         # the most, and a call that nothing is known about.
-        is_calling = kinds[owner] in _CALLING
-        if not is_calling and len(blocking[owner]) < 2 and owner not in path.beside:
-            append(owner, own_time, start, end, None)
+        kind = kinds[owner]
+        if kind not in _CALLING:
+            if owner != previous and len(blocking[owner]) < 2 and owner not in beside:
+                rows.append((owner, _SELF, start, end, None))
+                previous = owner
+                continue
+        elif owner != previous and not children[owner]:
+            rows.append((owner, _WAIT, start, end, peer_of(spans, owner)))
+            previous = owner
             continue
-        if is_calling and not children[owner]:
-            append(owner, Label.NET_WAIT, start, end, peer_of(spans, owner))
-            continue
+        previous = owner
         caller = callers.get(owner)
         if caller is None:
-            caller = callers[owner] = _Caller(spans, tree, found, owner)
             # Without a tolerance, children on the path never run during their parent's own
             # segments, and only those beside it are left to look at.
-            beside = blocking[owner] if eps_ns else path.beside.get(owner, [])
-            beside = [c for c in beside if low[c] < high[c]]
-            sweeps[owner] = _Sweep(beside, low, high) if beside else None
-        sweep = sweeps[owner]
-        if sweep is None or sweep.is_idle(start, end):
-            if caller.backoffs:
-                for stretch in caller.stretches(start, end):
-                    append(owner, *stretch)
-            else:
-                append(owner, *caller.whole(start, end))
-            continue
-        for part in sweep.parts(start, end):
-            if part.covering_count:
-                segments.covering[len(segments)] = (part.covering, part.covering_count)
-                append(owner, Label.SELF_OVERLAPPED, part.start, part.end, None)
-            else:
-                for stretch in caller.stretches(part.start, part.end):
-                    append(owner, *stretch)
-    return segments
+            others = blocking[owner] if eps_ns else beside.get(owner, ())
+            caller = callers[owner] = _Caller(
+                spans, tree, found, owner, [c for c in others if low[c] < high[c]]
+            )
+        if caller.only >= 0:
+            first, last = low[caller.only], high[caller.only]
+            if first >= end or last <= start:
+                caller.add_alone(rows, covering, start, end)
+                continue
+            if start < first:
+                caller.add_alone(rows, covering, start, first)
+                start = first
+            until = end if end < last else last
+            covering[len(rows)] = ((caller.only,), 1)
+            rows.append((owner, _OVERLAPPED, start, until, None))
+            if until < end:
+                caller.add_alone(rows, covering, until, end)
+        elif caller.sweep is None or caller.sweep.is_idle(start, end):
+            caller.add_alone(rows, covering, start, end)
+        else:
+            for part in caller.sweep.parts(start, end):
+                if part.covering_count:
+                    covering[len(rows)] = (part.covering, part.covering_count)
+                    rows.append((owner, _OVERLAPPED, part.start, part.end, None))
+                else:
+                    caller.add_alone(rows, covering, part.start, part.end)
+    if not rows:
+        return PathSegments()
+    owners, labels, starts, ends, peers = zip(*rows, strict=True)
+    return PathSegments(list(owners), list(labels), list(starts), list(ends), list(peers), covering)
 
 
 class _Caller:
-    """What a span's time alone means: its own work, or one of the edges it calls over."""
+    """What a span's time alone means: its own work, or one of the edges it calls over. `beside`
+    are the children that may run in it: `only` the one there is (-1: none or several)."""
 
-    __slots__ = ("backoffs", "next_backoff", "peer", "plain", "server_end", "server_start")
+    __slots__ = ("backoffs", "next_backoff", "only", "owner", "peer", "plain", "server_start",
+                 "sweep")  # fmt: skip
 
-    def __init__(self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int) -> None:
-        self.plain = Label.SELF
+    def __init__(
+        self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int, beside: list[int]
+    ) -> None:
+        self.owner = owner
+        self.plain = _SELF
         self.peer: str | None = None
         self.server_start: int | None = None
-        self.server_end = 0
-        self.backoffs: list[tuple[int, int]] = []
+        self.backoffs: list[tuple[int, int]] | None = None
         self.next_backoff = 0
-        low, high = found.starts, found.ends
-        kind = spans.kinds[owner]
-        # Children without duration say nothing about time, so they change no label.
-        running = [c for c in found.blocking[owner] if low[c] < high[c]]
-        if kind in _CALLING and not running:
-            self.plain = Label.NET_WAIT
-            self.peer = peer_of(spans, owner) or _other_service(spans, tree, owner)
-        elif kind == _CALLING[0]:
-            servers = [c for c in running if spans.kinds[c] == _SERVER]
-            if len(servers) == 1:
-                self.server_start, self.server_end = low[servers[0]], high[servers[0]]
-                self.peer = spans.services[servers[0]]
-        if len(found.blocking[owner]) > 1:
+        low, high, blocking = found.starts, found.ends, found.blocking[owner]
+        self.only = beside[0] if len(beside) == 1 else -1
+        self.sweep = _Sweep(beside, low, high) if len(beside) > 1 else None
+        kinds = spans.kinds
+        kind = kinds[owner]
+        if kind in _CALLING:
+            # Children without duration say nothing about time, so they change no label.
+            running = [c for c in blocking if low[c] < high[c]]
+            if not running:
+                self.plain = _WAIT
+                self.peer = peer_of(spans, owner) or _other_service(spans, tree, owner)
+            elif kind == _CLIENT:
+                servers = [c for c in running if kinds[c] == _SERVER]
+                if len(servers) == 1:
+                    self.server_start = low[servers[0]]
+                    self.peer = spans.services[servers[0]]
+        if len(blocking) > 1:
             # Attempts without duration were made all the same.
-            self.backoffs = merged_gaps(
-                (high[one], low[following])
-                for one, following in retries(spans, found.blocking[owner], low, high)
-            )
+            pairs = retries(spans, blocking, low, high)
+            if pairs:
+                self.backoffs = merged_gaps((high[one], low[after]) for one, after in pairs)
+
+    def add_alone(
+        self,
+        rows: list[_Row],
+        covering: Mapping[int, tuple[tuple[int, ...], int]],
+        start: int,
+        end: int,
+    ) -> None:
+        """Add the rows of a stretch in which no blocking child runs, the first of them perhaps
+        by lengthening the last row; asked for stretches in ascending order."""
+        stretches = self.stretches(start, end) if self.backoffs else (self.whole(start, end),)
+        for label, begin, until, peer in stretches:
+            if rows and len(rows) - 1 not in covering:
+                owner, known, since, _, known_peer = rows[-1]
+                if owner == self.owner and known is label and known_peer == peer:
+                    rows[-1] = (owner, label, since, until, peer)
+                    continue
+            rows.append((self.owner, label, begin, until, peer))
 
     def stretches(self, start: int, end: int) -> Iterator[tuple[Label, int, int, str | None]]:
         """Label, times and peer of the parts of a stretch in which no blocking child runs;
         asked for stretches in ascending order."""
         at = start
-        while self.next_backoff < len(self.backoffs) and at < end:
-            low, high = self.backoffs[self.next_backoff]
+        backoffs = self.backoffs or []
+        while self.next_backoff < len(backoffs) and at < end:
+            low, high = backoffs[self.next_backoff]
             if high <= at:
                 self.next_backoff += 1
                 continue
@@ -189,7 +220,7 @@ class _Caller:
             if at < low:
                 yield self.whole(at, low)
             at, begin = min(high, end), max(at, low)
-            yield Label.BACKOFF, begin, at, None
+            yield _BACKOFF, begin, at, None
         if at < end:
             yield self.whole(at, end)
 
@@ -197,7 +228,7 @@ class _Caller:
         """The same of a stretch without any backoff, which is one part."""
         if self.server_start is not None:
             is_before = end <= self.server_start
-            return Label.NET_REQUEST if is_before else Label.NET_RESPONSE, start, end, self.peer
+            return _REQUEST if is_before else _RESPONSE, start, end, self.peer
         return self.plain, start, end, self.peer
 
 

@@ -25,9 +25,12 @@ def retries(
     """
     kinds, codes = spans.kinds, spans.status_codes
     clients = [c for c in siblings if kinds[c] == _CLIENT]
-    if len(clients) < 2 or not any(
-        codes[c] == _ERROR or spans.text(c, RESEND_COUNT) for c in clients
-    ):
+    if len(clients) < 2:
+        return []
+    for c in clients:
+        if codes[c] == _ERROR or spans.text(c, RESEND_COUNT):
+            break
+    else:
         return []
     by_call: dict[tuple[CallKey, str], list[int]] = {}
     for child in sorted(clients, key=lambda c: (low[c], high[c], c)):

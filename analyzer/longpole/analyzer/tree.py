@@ -24,6 +24,9 @@ class RootKind(StrEnum):
     CYCLE = "cycle"  # its ancestors lead back to it
 
 
+_TRUE, _ORPHAN = RootKind.TRUE, RootKind.ORPHAN
+
+
 @dataclass(frozen=True, slots=True)
 class SpanTree:
     """A forest over the indices of repaired spans.
@@ -64,9 +67,14 @@ def build_tree(spans: PathSpans) -> SpanTree:
     children = _children(parents)
     order = list(roots)
     for index in order:  # grows while it is walked: parents first, no recursion
-        order.extend(children[index])
+        if children[index]:
+            order.extend(children[index])
     if len(order) < len(parents):
         _break_cycles(spans, parents, children, roots, order)
+    if len(roots) == 1 and not problems:
+        [(primary, kind)] = roots.items()
+        if kind is _TRUE:  # as nearly always
+            return SpanTree(parents, children, order, roots, primary, False, ())
     in_cycles = [i for i, kind in roots.items() if kind is RootKind.CYCLE]
     if in_cycles:
         problems.append(
@@ -125,8 +133,11 @@ def _children(parents: list[int]) -> list[Sequence[int]]:
 
 def _parents(spans: PathSpans, problems: list[Problem]) -> tuple[list[int], dict[int, RootKind]]:
     ids = spans.span_ids
+    first = dict(zip(ids, range(len(ids)), strict=True))
+    if len(first) == len(ids):
+        return _parents_of_distinct(spans, first)
     first = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-    servers = _shared_ids(spans, first, problems) if len(first) < len(ids) else {}
+    servers = _shared_ids(spans, first, problems)
     client_of = {server: client for client, server in servers.items()}
     parents: list[int] = []
     roots: dict[int, RootKind] = {}
@@ -148,6 +159,23 @@ def _parents(spans: PathSpans, problems: list[Problem]) -> tuple[list[int], dict
         elif parent in servers and services[index] == services[servers[parent]]:
             parent = servers[parent]
         parents.append(parent)
+    return parents, roots
+
+
+def _parents_of_distinct(
+    spans: PathSpans, places: dict[int, int]
+) -> tuple[list[int], dict[int, RootKind]]:
+    """The same where no two spans share an id; `places` has the place of each."""
+    parents = [
+        places.get(wanted, NO_PARENT) if wanted else NO_PARENT for wanted in spans.parent_ids
+    ]
+    roots: dict[int, RootKind] = {}
+    for index, parent in enumerate(parents):
+        if parent < 0:
+            roots[index] = _ORPHAN if spans.parent_ids[index] else _TRUE
+        elif parent == index:
+            roots[index] = RootKind.CYCLE
+            parents[index] = NO_PARENT
     return parents, roots
 
 
