@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from operator import itemgetter, le
+from dataclasses import fields, replace
+from operator import attrgetter, itemgetter, le
 from typing import TypeVar
 
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, PathSpans
@@ -17,6 +17,10 @@ LONGEST_NS = (1 << 63) - 1
 NAMED_SPANS = 20
 
 _T = TypeVar("_T")
+
+_FIELDS = [one.name for one in fields(PathSpans)]
+# Of a trace what its spans' order does not touch: all after the lists.
+_WHAT_FOLLOWS = attrgetter(*_FIELDS[_FIELDS.index("rows") + 1 :])
 
 
 def repair(spans: PathSpans) -> tuple[PathSpans, list[Problem]]:
@@ -72,8 +76,7 @@ def _in_order(spans: PathSpans) -> PathSpans:
     return PathSpans(
         spans.trace_id, pick(ids), pick(spans.parent_ids), pick(spans.starts), pick(spans.ends),
         pick(spans.names), pick(spans.services), pick(spans.kinds), pick(spans.status_codes),
-        pick(spans.status_messages), pick(spans.rows), spans.attribute, spans.revision,
-        spans.is_settled, spans.late, spans.duplicates, spans.sent, spans.links, spans.clocks,
+        pick(spans.status_messages), pick(spans.rows), *_WHAT_FOLLOWS(spans),
     )  # fmt: skip
 
 
