@@ -13,6 +13,7 @@ COPY storage storage
 COPY collector collector
 COPY analyzer analyzer
 COPY dashboards dashboards
+COPY docs/schemas docs/schemas
 COPY grafana grafana
 COPY cli cli
 RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \

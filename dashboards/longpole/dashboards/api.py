@@ -92,7 +92,8 @@ def api_router(answers: Answers) -> APIRouter:
         return as_json(answers.findings(asked(request)))
 
     @router.get("/alerts", summary="Which alerts are pending or firing")
-    def alerts() -> Response:
+    def alerts(request: Request) -> Response:
+        parameters.only(asked(request))
         return as_json(answers.alerts())
 
     @router.get("/gaps", summary="Where the critical path has no span to explain it")

@@ -1,4 +1,5 @@
-"""The OpenAPI document: which parameters each question takes, from the sets that refuse others.
+"""The OpenAPI document: which parameters each question takes, from the sets that refuse others, and
+what it answers (`response_schemas`).
 
 Handlers hand the whole query string to `answers`, which refuses what it does not know; so nothing
 in their signatures says what they take, and this table does. A test compares both.
@@ -11,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from longpole.dashboards import search_parameters, two_sides, two_traces
+from longpole.dashboards import response_schemas, search_parameters, two_sides, two_traces
 from longpole.dashboards.log_parameters import LOG_FILTERS
 from longpole.dashboards.parameters import BASELINE, FILTERS, PATH_OPTIONS
 from longpole.dashboards.time_window import TIME_PARAMETERS
@@ -63,7 +64,7 @@ _MEANINGS = {
 
 
 def describe(app: FastAPI) -> None:
-    """Let the document of `app` name the parameters of every question."""
+    """Let the document of `app` name the parameters and the answers of every question."""
     plain: Callable[[], dict[str, Any]] = app.openapi
 
     def document() -> dict[str, Any]:
@@ -78,10 +79,26 @@ def describe(app: FastAPI) -> None:
                     question["get"].setdefault("parameters", []).extend(
                         map(_parameter, sorted(names | by_name))
                     )
+            _name_answers(made)
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _name_answers(made: dict[str, Any]) -> None:
+    for address, ways in made["paths"].items():
+        response = response_schemas.response(address.removeprefix("/api/v1"))
+        for question in ways.values():
+            # What FastAPI says of 422 never happens: what does not fit is a 400 of our own.
+            question["responses"] = {
+                "200": response or question["responses"]["200"],
+                "default": response_schemas.refusal(),
+            }
+    held = made.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        held.pop(name, None)
+    held.update(response_schemas.schemas())
 
 
 def _parameter(name: str) -> dict[str, Any]:
