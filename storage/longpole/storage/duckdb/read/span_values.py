@@ -1,11 +1,16 @@
-"""Counts in how many traces a span has which value, for some traces and several keys at once."""
+"""Counts in how many traces a span has which value, for some traces and several keys at once.
+
+SQL finds the rows; counting is done on columns, where it takes a fraction of the time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.model.query import Field, TraceQuery
@@ -21,17 +26,53 @@ from longpole.storage.search_ports import MOST_SPAN_ROWS, SPAN_VALUES, SpanKey, 
 if TYPE_CHECKING:
     import duckdb
 
-_ROWS = "longpole_valued"
+_Codes: TypeAlias = npt.NDArray[np.int64]
 _COLUMNS = {
     Field.SERVICE: ("t", "s.service_name"),
     Field.NAME: ("t", "s.name"),
     Field.KIND: ("n", "s.kind"),
     Field.STATUS: ("n", "s.status_code"),
 }
-# The letter in front of a value says what it is; which lists may hold a key of that SQL type.
+# The letter in front of a value says what it is.
 _LETTERS = {"str": "t", "int": "n", "dbl": "n", "bool": "b"}
-_LISTS = {"BIGINT": ("int",), "DOUBLE": ("dbl", "int"), "BOOLEAN": ("bool",)}
-_KINDS = "CASE value[1] WHEN 't' THEN 'text' WHEN 'n' THEN 'number' ELSE 'bool' END"
+_KINDS = {"t": "text", "n": "number", "b": "bool"}
+# Which lists may hold a key of that SQL type: the likely one, whose values come as they are, and
+# the others.
+_LISTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "BIGINT": ("int", ()),
+    "DOUBLE": ("", ("dbl", "int")),
+    "BOOLEAN": ("bool", ()),
+}
+_ANY = ("str", ("int", "dbl", "bool"))
+# Up to so many pairs of value and trace a table of flags counts them; sorting takes longer.
+_MOST_FLAGS = 1 << 25
+
+
+@dataclass(slots=True)
+class _Values:
+    """The values of one key that were met, and the number of each."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def codes(self, letter: str, column: pa.ChunkedArray) -> _Codes:
+        """The number of each row's value, -1 for none; an empty letter: values have their own."""
+        if column.null_count == len(column):
+            return np.full(len(column), -1, np.int64)
+        encoded = column.combine_chunks().dictionary_encode()
+        own = [
+            self.numbers.setdefault(letter + _text(value), len(self.numbers))
+            for value in encoded.dictionary.to_pylist()
+        ]
+        codes: _Codes = (
+            encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        )
+        return np.append(np.array(own, np.int64), -1)[codes]
+
+
+def _text(value: str | int | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def read_span_values(
@@ -45,7 +86,7 @@ def read_span_values(
     """Answer `TraceSearcher.span_values`."""
     check_value_fields(keys)
     refuse_bad_regexes(query)
-    hi, lo = halves(sorted(set(trace_ids)))
+    hi, lo = halves(set(trace_ids))
     parts = [
         part
         for part in parts_of(snapshot, "spans")
@@ -58,19 +99,52 @@ def read_span_values(
     parameters: list[object] = []
     union = " UNION ALL ".join(_of_part(part, snapshot, query, keys, parameters) for part in parts)
     rows = arrow(connection, f"{union} LIMIT {MOST_SPAN_ROWS + 1}", parameters)
-    connection.register(_ROWS, rows.slice(0, MOST_SPAN_ROWS))
-    counted = " UNION ALL ".join(
-        f"SELECT {place} AS place, v{place} AS value, count(DISTINCT n) AS trace_count"
-        f" FROM {_ROWS} WHERE v{place} IS NOT NULL GROUP BY v{place}"
-        for place in range(len(keys))
-    )
-    order = "ORDER BY trace_count DESC, value[2:], value"
-    sql = (
-        f"SELECT CAST(place AS BIGINT) AS place, {_KINDS} AS kind, value[2:] AS value, trace_count"
-        f" FROM (SELECT *, row_number() OVER (PARTITION BY place {order}) AS rank FROM ({counted}))"
-        f" WHERE rank <= {int(most)} ORDER BY place, rank"
-    )
-    return SpanValues(arrow(connection, sql).cast(SPAN_VALUES), rows.num_rows > MOST_SPAN_ROWS)
+    is_cut = rows.num_rows > MOST_SPAN_ROWS
+    rows = rows.slice(0, MOST_SPAN_ROWS)
+    resources = _resources(connection, snapshot, parts, keys, rows)
+    traces = rows.column("n").to_numpy().astype(np.int64)
+    found: dict[str, list[object]] = {name: [] for name in SPAN_VALUES.names}
+    for place in range(len(keys)):
+        values = _Values()
+        codes = _coalesced(rows, place, values)
+        if resources is not None:
+            table, of_row = resources
+            told = _coalesced(table, place, values)
+            codes = np.where(codes < 0, np.append(told, -1)[of_row], codes)
+        counts = _counts(codes, traces, len(values.numbers), hi.size)
+        ordered = sorted(
+            (
+                (-int(counts[n]), text[1:], text[0])
+                for text, n in values.numbers.items()
+                if counts[n]
+            )
+        )
+        for count, text, letter in ordered[:most]:
+            for name, value in zip(found, (place, _KINDS[letter], text, -count), strict=True):
+                found[name].append(value)
+    return SpanValues(pa.table(found, schema=SPAN_VALUES), is_cut)
+
+
+def _coalesced(rows: pa.Table, place: int, values: _Values) -> _Codes:
+    """Of each row the first of the columns of `_told` for one key that has a value."""
+    codes = np.full(rows.num_rows, -1, np.int64)
+    for letter in ("t", "n", "b", ""):
+        name = f"v{place}{letter}"
+        if name in rows.column_names:
+            codes = np.where(codes < 0, values.codes(letter, rows.column(name)), codes)
+    return codes
+
+
+def _counts(codes: _Codes, traces: _Codes, values: int, most: int) -> _Codes:
+    """In how many traces each of the values is."""
+    there = codes >= 0
+    pairs = codes[there] * most + traces[there]
+    if values * most <= _MOST_FLAGS:
+        flags = np.zeros(values * most, np.bool_)
+        flags[pairs] = True
+        counts: _Codes = flags.reshape(values, most).sum(axis=1, dtype=np.int64)
+        return counts
+    return np.bincount(np.unique(pairs) // most, minlength=values)
 
 
 def _of_part(
@@ -81,34 +155,74 @@ def _of_part(
     parameters: list[object],
 ) -> str:
     types = snapshot.attribute_types
-    values, of_resource = [], []
+    chosen = ["w.n"]
     for place, key in enumerate(keys):
         if key.field in _COLUMNS:
             letter, column = _COLUMNS[key.field]
-            values.append(f"'{letter}' || {column} AS v{place}")
-            continue
-        own = _told(part, "spans", "s", key.key, types.get(("span", key.key)))
-        resource = _told(part, "resources", "r", key.key, types.get(("resource", key.key)))
-        if resource:
-            of_resource.append(f"{resource} AS w{place}")
-        told = [sql for sql in (own, f"r.w{place}" if resource else None) if sql]
-        values.append(f"coalesce({', '.join(told)}) AS v{place}" if told else f"NULL AS v{place}")
+            chosen.append(f"{column} AS v{place}{letter}")
+        else:
+            chosen += _told(part, "spans", "s", place, key.key, types.get(("span", key.key)))
+    if _of_resources(snapshot, keys):
+        chosen.append("s.resource_id")
     joined = f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
-    if of_resource:
-        joined += (
-            " LEFT JOIN (SELECT DISTINCT ON (r.resource_id) r.resource_id, "
-            f"{', '.join(of_resource)} FROM {part.relation('resources')} r) r"
-            " ON r.resource_id = s.resource_id"
-        )
     condition = span_filter(part, query, types, parameters)
-    spans = f"{part.relation('spans')} s{joined}"
-    return f"SELECT w.n, {', '.join(values)} FROM {spans} WHERE {condition}"
+    return f"SELECT {', '.join(chosen)} FROM {part.relation('spans')} s{joined} WHERE {condition}"
 
 
-def _told(part: Part, table: str, alias: str, key: str, sql_type: str | None) -> str | None:
-    """SQL for the value of an attribute with its letter; None where nobody ever had the key."""
-    if sql_type is None:
+def _of_resources(snapshot: Snapshot, keys: Sequence[SpanKey]) -> list[tuple[int, str, str]]:
+    """Place, key and SQL type of the keys that resources ever had."""
+    types = snapshot.attribute_types
+    return [
+        (place, key.key, types[("resource", key.key)])
+        for place, key in enumerate(keys)
+        if key.field not in _COLUMNS and ("resource", key.key) in types
+    ]
+
+
+def _resources(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    parts: Sequence[Part],
+    keys: Sequence[SpanKey],
+    rows: pa.Table,
+) -> tuple[pa.Table, npt.NDArray[np.int64]] | None:
+    """What the resources say of those keys, and which of them each row has (the place after the
+    last for none); None when no resource ever had one of the keys."""
+    wanted = _of_resources(snapshot, keys)
+    if not wanted:
         return None
-    lists = _LISTS.get(sql_type, tuple(_LETTERS))
-    told = [f"'{_LETTERS[kind]}' || {value_of(part, table, alias, key, kind)}" for kind in lists]
-    return told[0] if len(told) == 1 else f"coalesce({', '.join(told)})"
+    selects = []
+    for part in parts:
+        chosen = ["r.resource_id"]
+        for place, key, sql_type in wanted:
+            chosen += _told(part, "resources", "r", place, key, sql_type)
+        selects.append(f"SELECT {', '.join(chosen)} FROM {part.relation('resources')} r")
+    table = arrow(connection, " UNION ALL ".join(selects))
+    # A resource has the same id and attributes in every part.
+    ids, first = np.unique(table.column("resource_id").to_numpy(), return_index=True)
+    own = rows.column("resource_id").to_numpy()
+    at = np.minimum(np.searchsorted(ids, own), max(ids.size - 1, 0))
+    of_row = np.full(own.size, ids.size, np.int64)
+    if ids.size:
+        of_row = np.where(ids[at] == own, at, ids.size)
+    return table.take(pa.array(first)), of_row
+
+
+def _told(
+    part: Part, table: str, alias: str, place: int, key: str, sql_type: str | None
+) -> list[str]:
+    """SQL for the values of a key, as columns of which the first that is not NULL counts: those
+    of the likely type as they are, any other as text with its letter. None where nobody ever had
+    the key."""
+    if sql_type is None:
+        return []
+    likely, others = _LISTS.get(sql_type, _ANY)
+    chosen = []
+    of_likely = value_of(part, table, alias, key, likely) if likely else "NULL"
+    if likely:
+        chosen.append(f"{of_likely} AS v{place}{_LETTERS[likely]}")
+    if others:
+        told = [f"'{_LETTERS[k]}' || {value_of(part, table, alias, key, k)}" for k in others]
+        rest = f"coalesce({', '.join(told)})"
+        chosen.append(f"CASE WHEN {of_likely} IS NULL THEN {rest} END AS v{place}")
+    return chosen
