@@ -20,6 +20,7 @@ from longpole.storage.duckdb.read.call_series import CallCubes, read_call_series
 from longpole.storage.duckdb.read.export import export_chunks
 from longpole.storage.duckdb.read.findings import read_findings
 from longpole.storage.duckdb.read.found_logs import read_found_logs, read_log_counts
+from longpole.storage.duckdb.read.listed_keys import ListedKeys
 from longpole.storage.duckdb.read.metric_points import read_metric_points
 from longpole.storage.duckdb.read.metric_series import (
     read_metric_series,
@@ -92,6 +93,7 @@ class Reader:
         self._call_cubes = CallCubes()
         self._metric_series = RedCubes()
         self._trace_rows = TraceRows()
+        self._listed_keys = ListedKeys()
 
     @contextmanager
     def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
@@ -149,7 +151,9 @@ class Reader:
         self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int
     ) -> SpanValues:
         with self._session() as (connection, snapshot):
-            return read_span_values(connection, snapshot, query, trace_ids, keys, most)
+            return read_span_values(
+                connection, snapshot, query, trace_ids, keys, most, self._listed_keys
+            )
 
     def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:
         with self._session() as (connection, snapshot):
