@@ -3,7 +3,9 @@ which a span matches. So a common condition needs a look at few spans, and a rar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +28,7 @@ from longpole.storage.duckdb.read.search import (
     plain_rows,
     unsettled_batches,
 )
-from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
+from longpole.storage.duckdb.read.stored_rows import WANTED, among_ids, arrow
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.query_checks import refuse_bad_regexes
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
     import duckdb
 
 _CHOSEN = "longpole_chosen"
+# What orders traces and tells them apart.
+_NARROW = ("trace_hi", "trace_lo", *ORDER_COLUMNS.values())
+# So often a list is made of the newest parts alone, before all are read.
+_MOST_TRIES = 2
 _SLACK = TimeRange().start_unix_nano + CLOCK_SLACK_NS
 
 
@@ -60,19 +66,19 @@ def search(
     notices += notices_of(snapshot, query)
     limit = (1 << 62) if query.limit is None else query.limit
     looked_at = None
+    first = partial(_first, connection, snapshot, query, order, roots)
     if not query.span_conditions:
-        rows = _first(connection, snapshot, query, order, roots, limit + 1, unsettled)
+        rows = first(limit + 1, unsettled)
     else:
-        begun = _first(connection, snapshot, query, order, roots, most + 1, unsettled)
+        narrow = unsettled.select([*_NARROW, "is_settled"])
+        begun = first(most + 1, narrow, names=_NARROW)
         is_all = begun.num_rows <= most
-        rows = _matching(connection, snapshot, query, begun.slice(0, most))
-        if not is_all and rows.num_rows < enough:
-            *_, (ids, _) = ids_by_part(connection, snapshot, replace(query, limit=None))
-            connection.register(_CHOSEN, ids)
-            kept = _among(connection, unsettled)
-            rows = _first(connection, snapshot, query, order, roots, limit + 1, kept, _CHOSEN)
-        elif not is_all:
-            looked_at = most
+        matching = _matching(connection, snapshot, query, begun.slice(0, most))
+        if not is_all and matching.num_rows < enough:
+            rows = _first_of_all(connection, snapshot, query, order, roots, limit, unsettled)
+        else:
+            looked_at = None if is_all else most
+            rows = _whole(connection, snapshot, order, matching.slice(0, limit + 1), unsettled)
     found = rows.slice(0, limit)
     return SearchedTraces(found, found.num_rows < rows.num_rows, looked_at, notices)
 
@@ -102,6 +108,34 @@ def _unsettled(
     return rows.filter(pa.array(begun)), notices if left > 0 else ()
 
 
+def _first_of_all(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    order: TraceOrder,
+    roots: TimeRange,
+    limit: int,
+    unsettled: pa.Table,
+) -> pa.Table:
+    """The first `limit + 1` of all traces of which a span matches.
+
+    Of the newest ones no more is read than it takes: a span does not start long before its root.
+    """
+    enough = limit if order is TraceOrder.NEWEST else None
+    tried = 0
+    for ids, rest_before in ids_by_part(connection, snapshot, replace(query, limit=enough)):
+        if rest_before is not None and tried == _MOST_TRIES:
+            continue
+        connection.register(_CHOSEN, ids)
+        kept = _among(connection, unsettled)
+        rows = _first(connection, snapshot, query, order, roots, limit + 1, kept, _CHOSEN)
+        tried += 1
+        starts = rows.column("start_unix_nano").to_numpy()
+        if rest_before is not None and (starts > rest_before + CLOCK_SLACK_NS).sum() > limit:
+            break
+    return rows
+
+
 def _first(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
@@ -111,43 +145,90 @@ def _first(
     count: int,
     unsettled: pa.Table,
     among: str = "",
+    names: Sequence[str] = (),
 ) -> pa.Table:
     """The first traces of an order, those of `unsettled` with them; of settled ones only those
-    whose ids are in the relation `among`, when one is named."""
-    column = ORDER_COLUMNS[order]
+    whose ids are in the relation `among`, when one is named, and only the columns `names`, when
+    some are."""
     parameters: list[object] = []
+    where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
+    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    least = _least_key(connection, parts, order, where, parameters, count, among)
+    if least is None:
+        return _in_order(unsettled, order).slice(0, count)
+    (key, start), column = least, ORDER_COLUMNS[order]
+    if order is TraceOrder.NEWEST:
+        parts = [part for part in parts if part.newest_unix_nano >= start]
+    where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
+    settled = _settled(connection, parts, where, parameters, among, names)
+    return _in_order(pa.concat_tables([settled, unsettled]), order).slice(0, count)
+
+
+def _whole(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    order: TraceOrder,
+    chosen: pa.Table,
+    unsettled: pa.Table,
+) -> pa.Table:
+    """The whole rows of the traces in `chosen`."""
+    if not chosen.num_rows:
+        return FOUND_TRACES.empty_table()
+    connection.register(_CHOSEN, chosen.select(IDS.names))
+    starts = pc.min_max(chosen.column("start_unix_nano"))
+    roots = TimeRange(starts["min"].as_py(), starts["max"].as_py() + 1)
+    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    settled = _settled(connection, parts, _visible(snapshot, roots), [], _CHOSEN)
+    return _in_order(pa.concat_tables([settled, _among(connection, unsettled)]), order)
+
+
+def _visible(snapshot: Snapshot, roots: TimeRange) -> str:
+    """SQL for "this derived row is the current one of a settled trace that begins in `roots`"."""
     checks = [f"s.start_unix_nano >= {roots.start_unix_nano}"]
     checks.append(f"s.start_unix_nano < {roots.end_unix_nano}")
     if snapshot.superseded.num_rows:
         checks.append(latest_only("s"))
-    for name, sign in ((PENDING if snapshot.pending else "", "ANTI"), (among, "SEMI")):
-        if name:
-            negation = "NOT " if sign == "ANTI" else ""
-            checks.append(
-                f"{negation}EXISTS (SELECT 1 FROM {name} p"
-                " WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
-            )
-    where = " AND ".join([*checks, trace_filter(query.trace_conditions, parameters)])
-    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
-    least = _least_key(connection, parts, order, where, parameters, count)
-    settled = FOUND_TRACES.empty_table()
-    if least is not None:
-        key, start = least
-        names = ", ".join(f"s.{name}" for name in columns.TRACES.names)
-        cut = f"({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
-        if order is TraceOrder.NEWEST:
-            parts = [part for part in parts if part.newest_unix_nano >= start]
-        union = " UNION ALL ".join(
-            f"SELECT {names} FROM {part.relation('traces')} s WHERE {where} AND {cut}"
-            for part in parts
+    if snapshot.pending:
+        checks.append(
+            f"NOT EXISTS (SELECT 1 FROM {PENDING} p"
+            " WHERE p.trace_hi = s.trace_hi AND p.trace_lo = s.trace_lo)"
         )
-        rows = arrow(connection, union, parameters * len(parts)).cast(columns.TRACES)
-        is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
-        settled = rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
-    merged = pa.concat_tables([settled.cast(FOUND_TRACES), unsettled])
+    return " AND ".join(checks)
+
+
+def _settled(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[Part],
+    where: str,
+    parameters: list[object],
+    among: str,
+    names: Sequence[str] = (),
+) -> pa.Table:
+    """Rows of `traces` in those parts, in no order, in the columns of `FoundTraces` or `names`."""
+    if not parts:
+        return FOUND_TRACES.empty_table().select([*(names or columns.TRACES.names), "is_settled"])
+    # By name, since old files lack the youngest columns.
+    selects = [
+        f"SELECT {', '.join(names) or '*'} FROM {part.plain('traces')} s WHERE {where}"
+        for part in parts
+    ]
+    union = " UNION ALL BY NAME ".join(selects)
+    sql = f"SELECT * FROM ({union}) s {among_ids(among)}"
+    rows = arrow(connection, sql, parameters * len(parts))
+    for field in columns.TRACES if not names else ():
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    fields = [FOUND_TRACES.field(name) for name in names or columns.TRACES.names]
+    rows = rows.select([field.name for field in fields]).cast(pa.schema(fields))
+    is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
+    return rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
+
+
+def _in_order(rows: pa.Table, order: TraceOrder) -> pa.Table:
+    column = ORDER_COLUMNS[order]
     by = [] if column == "start_unix_nano" else [(column, "descending")]
     by += [("start_unix_nano", "descending"), ("trace_hi", "ascending"), ("trace_lo", "ascending")]
-    return merged.sort_by(by).slice(0, count)
+    return rows.sort_by(by)
 
 
 def _may_begin_in(part: Part, roots: TimeRange) -> bool:
@@ -165,14 +246,16 @@ def _least_key(
     where: str,
     parameters: list[object],
     count: int,
+    among: str,
 ) -> tuple[int, int] | None:
-    """As `_least`, of the rows of those parts that are `where`.
+    """As `_least`, of the rows of those parts that are `where` and `among`.
 
     In order of time the parts are read one by one, newest first, until none of what is left can
     come among the first: the page that is asked for most then reads one part of many.
     """
+    ids = "trace_hi, trace_lo, " if among else ""
     selects = [
-        f"SELECT {ORDER_COLUMNS[order]} AS k, start_unix_nano AS t"
+        f"SELECT {ids}{ORDER_COLUMNS[order]} AS k, start_unix_nano AS t"
         f" FROM {part.plain('traces')} s WHERE {where}"
         for part in parts
     ]
@@ -185,7 +268,7 @@ def _least_key(
             if sum(int((begun > before).sum()) for begun in starts) >= count:
                 break
         bound = parameters if order is TraceOrder.NEWEST else parameters * len(parts)
-        rows = arrow(connection, sql, bound)
+        rows = arrow(connection, f"SELECT k, t FROM ({sql}) s {among_ids(among)}", bound)
         keys.append(rows.column("k").to_numpy())
         starts.append(rows.column("t").to_numpy())
     return _least(np.concatenate(keys), np.concatenate(starts), count)
@@ -213,14 +296,13 @@ def _matching(
     """Those of which a span meets the span conditions, in the same order."""
     if not begun.num_rows:
         return begun
-    connection.register(WANTED, begun.select(["trace_hi", "trace_lo"]))
+    connection.register(WANTED, begun.select(IDS.names))
     first = max(pc.min(begun.column("start_unix_nano")).as_py(), _SLACK) - CLOCK_SLACK_NS
     begin = min(max(query.time.start_unix_nano, first), query.time.end_unix_nano)
     narrowed = replace(query, time=replace(query.time, start_unix_nano=begin))
     parameters: list[object] = []
     selects = [
         f"SELECT s.trace_hi, s.trace_lo FROM {part.relation('spans')} s"
-        f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
         f" WHERE {span_filter(part, narrowed, snapshot.attribute_types, parameters)}"
         for part in parts_of(snapshot, "spans")
         if overlaps(part, narrowed)
@@ -228,13 +310,16 @@ def _matching(
     if not selects:
         return begun.slice(0, 0)
     union = " UNION ALL ".join(selects)
-    connection.register(_CHOSEN, arrow(connection, f"SELECT DISTINCT * FROM ({union})", parameters))
+    sql = f"SELECT DISTINCT trace_hi, trace_lo FROM ({union}) s {among_ids(WANTED)}"
+    connection.register(_CHOSEN, arrow(connection, sql, parameters))
     return _among(connection, begun)
 
 
 def _among(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     """The rows whose ids are in `_CHOSEN`, in the same order."""
+    if not rows.num_rows:
+        return rows
     places = pa.array(np.arange(rows.num_rows))
-    connection.register(WANTED, rows.select(["trace_hi", "trace_lo"]).append_column("n", places))
+    connection.register(WANTED, rows.select(IDS.names).append_column("n", places))
     sql = f"SELECT n FROM {WANTED} SEMI JOIN {_CHOSEN} USING (trace_hi, trace_lo) ORDER BY n"
     return rows.take(arrow(connection, sql).column("n"))

@@ -19,7 +19,7 @@ from longpole.storage.duckdb.read.conditions import span_filter
 from longpole.storage.duckdb.read.listed_keys import ListedKeys
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.search import overlaps
-from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
+from longpole.storage.duckdb.read.stored_rows import SAME_TRACE, WANTED, arrow
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.query_checks import check_value_fields, refuse_bad_regexes
 from longpole.storage.search_ports import MOST_SPAN_ROWS, SPAN_VALUES, SpanKey, SpanValues
@@ -45,11 +45,6 @@ _LISTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "BOOLEAN": ("bool", ()),
 }
 _ANY = ("str", ("int", "dbl", "bool"))
-# An expression keeps the join from being looked up for every row before the cheaper conditions,
-# and all parts have one join; both together halve the time.
-_SAME_TRACE = (
-    "w.trace_hi = xor(s.trace_hi, 0::UBIGINT) AND w.trace_lo = xor(s.trace_lo, 0::UBIGINT)"
-)
 # Up to so many pairs of value and trace a table of flags counts them; sorting takes longer.
 _MOST_FLAGS = 1 << 25
 
@@ -108,7 +103,7 @@ def read_span_values(
         _of_part(part, snapshot, query, keys, parameters, listed.of(connection, part, "spans"))
         for part in parts
     )
-    sql = f"SELECT w.n, s.* FROM ({union}) s JOIN {WANTED} w ON {_SAME_TRACE}"
+    sql = f"SELECT w.n, s.* FROM ({union}) s JOIN {WANTED} w ON {SAME_TRACE}"
     rows = arrow(connection, f"{sql} LIMIT {MOST_SPAN_ROWS + 1}", parameters)
     is_cut = rows.num_rows > MOST_SPAN_ROWS
     rows = rows.slice(0, MOST_SPAN_ROWS)

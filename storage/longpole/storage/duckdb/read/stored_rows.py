@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import duckdb
 
 WANTED = "longpole_wanted"  # registered by the caller: trace_hi, trace_lo
+# Joins what has an alias `s` with ids that have the alias `w`. An expression keeps DuckDB from
+# looking every stored row up before it looks at cheaper conditions, which takes twice as long.
+SAME_TRACE = "w.trace_hi = xor(s.trace_hi, 0::UBIGINT) AND w.trace_lo = xor(s.trace_lo, 0::UBIGINT)"
 _SCHEMAS: Mapping[str, pa.Schema] = {
     name: schema for tables in TABLES_OF_KIND.values() for name, schema in tables.items()
 }
@@ -44,6 +47,11 @@ def _from_typed(typed: Sequence[tuple[str, str]], half: str, alias: str) -> str:
     offered = values if half == "vals" else [quote_literal(key) for key, _ in typed]
     present = ", ".join(f"{value} IS NOT NULL" for value in values)
     return f"list_where([{', '.join(offered)}], [{present}])"
+
+
+def among_ids(relation: str) -> str:
+    """SQL that keeps the rows (alias `s`) whose trace is in a relation; nothing for none."""
+    return f"SEMI JOIN {relation} w ON {SAME_TRACE}" if relation else ""
 
 
 def read_table(
