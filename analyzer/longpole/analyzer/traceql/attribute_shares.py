@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from longpole.analyzer.traceql.series import Exemplar, Series
 from longpole.analyzer.traceql.steps import Steps
 
 META, ERROR, TOO_MANY = "__meta_type", "__meta_error", "__too_many_values__"
+MOST_KEYS = 1_000  # of resources and of spans, in one chunk; clients put ids into keys too
 MOST_VALUES = 20_000  # of one attribute; ids in attributes have one for each span
 _SIDES = ("baseline", "selection")
 _INTRINSICS = ("name", "kind", "status", "statusMessage", "rootName", "rootServiceName")
@@ -116,6 +118,6 @@ def _columns(values: FieldValues) -> Iterator[tuple[str, Column]]:
     for name in _INTRINSICS:
         yield name, values.column(Intrinsic(name))
     for scope, table in (("resource", "resources"), ("span", "spans")):
-        for key in dict.fromkeys(values.lists(table).keys()):
+        for key in islice(dict.fromkeys(values.lists(table).keys()), MOST_KEYS):
             attribute = Attribute(scope, key)
             yield field_name(attribute), values.column(attribute)

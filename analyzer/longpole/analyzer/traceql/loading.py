@@ -68,6 +68,25 @@ def load(
     return FieldValues(frame_of(store.whole_traces(trace_ids, ()).spans))
 
 
+class Pace:
+    """How many traces to read at once, so that a chunk has about as many spans as it should:
+    traces have one span or a hundred thousand."""
+
+    def __init__(self, first: int, most: int, spans: int = 100_000) -> None:
+        self._traces, self._most, self._spans = first, most, spans
+
+    @property
+    def traces(self) -> int:
+        """For the next chunk."""
+        return self._traces
+
+    def note(self, traces: int, spans: int) -> None:
+        """What the last chunk had."""
+        wanted = self._spans * traces // max(1, spans)
+        # Grows step by step: what comes next may be bigger.
+        self._traces = max(1, min(wanted, self._most, self._traces * 4))
+
+
 def check_time(elapsed: Callable[[], float], most_seconds: float) -> None:
     """Raises `TooMuch` once a query has taken too long. `elapsed` gives seconds since it began."""
     if elapsed() > most_seconds:

@@ -18,7 +18,7 @@ from longpole.analyzer.traceql.expressions import (
     Query,
     Static,
 )
-from longpole.analyzer.traceql.loading import check_time, expressions_of, load
+from longpole.analyzer.traceql.loading import Pace, check_time, expressions_of, load
 from longpole.analyzer.traceql.over_time import OverTimeSeries
 from longpole.analyzer.traceql.refusals import InvalidQuery, TooMuch
 from longpole.analyzer.traceql.series import Series, after, joined, with_number
@@ -27,7 +27,7 @@ from longpole.analyzer.traceql.steps import Steps
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
 
-_CHUNK = 2_000
+_FIRST_CHUNK, _CHUNK = 100, 20_000
 # Makes `compare` load attributes, of which it looks at all.
 _ANY_ATTRIBUTE = Attribute("span", "")
 
@@ -100,9 +100,13 @@ def _measured(
         needed += function.by if function.field is None else (*function.by, function.field)
         gathered = OverTimeSeries(function, steps, settings.exemplars)
     ids = _candidates(store, measured.pipeline, steps, settings.traces)
-    for begin in range(0, len(ids), _CHUNK):
+    pace, done = Pace(_FIRST_CHUNK, _CHUNK), 0
+    while done < len(ids):
         check_time(elapsed, settings.seconds)
-        values = load(store, ids[begin : begin + _CHUNK], needed)
+        chunk = ids[done : done + pace.traces]
+        values = load(store, chunk, needed)
+        done += len(chunk)
+        pace.note(len(chunk), len(values.frame))
         gathered.add(run(stages, all_spans(values), values).rows, values)
     return gathered.series()
 

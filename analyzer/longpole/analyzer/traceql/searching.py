@@ -11,7 +11,7 @@ from longpole.analyzer.traceql.candidates import alternatives
 from longpole.analyzer.traceql.columns import Column, Kind, Value
 from longpole.analyzer.traceql.expressions import Attribute, Field, Pipeline, Query
 from longpole.analyzer.traceql.field_values import FieldValues
-from longpole.analyzer.traceql.loading import check_time, expressions_of, fields_shown, load
+from longpole.analyzer.traceql.loading import Pace, check_time, expressions_of, fields_shown, load
 from longpole.analyzer.traceql.refusals import InvalidQuery
 from longpole.analyzer.traceql.spansets import Note, Spansets, all_spans, run
 from longpole.model.query import TraceQuery
@@ -22,7 +22,7 @@ from longpole.storage.ports import TraceReader
 _SHOWN_ELSEWHERE = frozenset(
     {"name", "duration", "rootName", "rootServiceName", "traceDuration", "trace:id", "span:id"}
 )
-_FIRST_CHUNK, _CHUNK = 50, 400
+_FIRST_CHUNK, _CHUNK = 40, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,16 @@ def search(
     shown = fields_shown(stages)
     traces: list[FoundTrace] = []
     looked_at = spans = 0
+    pace = Pace(_FIRST_CHUNK, _CHUNK)
     while looked_at < len(ids) and len(traces) < settings.traces:
         check_time(elapsed, settings.seconds)
-        chunk = ids[looked_at : looked_at + (_CHUNK if looked_at else _FIRST_CHUNK)]
+        chunk = ids[looked_at : looked_at + pace.traces]
         values = load(store, chunk, expressions_of(stages))
         sets = run(stages, all_spans(values), values)
         traces += _found(values, sets, shown, settings.spans)
         looked_at += len(chunk)
         spans += len(values.frame)
+        pace.note(len(chunk), len(values.frame))
     traces.sort(key=lambda trace: (-trace.start_unix_nano, trace.trace_id))
     return Found(tuple(traces[: settings.traces]), looked_at, spans, is_complete)
 

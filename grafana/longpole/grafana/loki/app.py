@@ -31,6 +31,7 @@ from longpole.analyzer.logql.refusals import LogQLError, TooMuch
 from longpole.grafana.loki import answers
 from longpole.grafana.loki.fields import detected_fields, field_values
 from longpole.grafana.loki.parameters import BadParameter, duration_ns, unix_nano, whole_number
+from longpole.grafana.threads import Threads
 from longpole.model.clock import Clock
 from longpole.model.problem import LongpoleError
 from longpole.model.timerange import TimeRange
@@ -53,7 +54,7 @@ def stopwatch() -> Callable[[], float]:
 def create_loki_app(
     store: ports.TraceReader, clock: Clock, version: str = "", started: Stopwatch = stopwatch
 ) -> Starlette:
-    """The application for one store. Its functions block, so Starlette runs them in threads."""
+    """The application for one store. Its functions block, so they run in threads."""
     dialect = _Loki(store, clock, version, started)
     endpoints = {
         "query": dialect.query,
@@ -69,10 +70,12 @@ def create_loki_app(
         "detected_labels": dialect.detected_labels,
         "status/buildinfo": dialect.build_info,
     }
+    threads = Threads()
     routes = [Route("/ready", lambda request: PlainTextResponse("ready\n"))]
     for path, endpoint in endpoints.items():
         for prefix in ("/api/v1/", "/loki/api/v1/"):
-            routes.append(Route(prefix + path, _answering(endpoint), methods=["GET"]))
+            answering = threads.run(_answering(endpoint))
+            routes.append(Route(prefix + path, answering, methods=["GET"]))
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 

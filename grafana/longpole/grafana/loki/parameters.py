@@ -30,10 +30,10 @@ def unix_nano(asked: Mapping[str, str], name: str) -> int | None:
         number = Fraction(text)
         return min(int(number * 10**9 if number < _NOT_SECONDS else number), _LAST)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        seconds = Fraction(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError):
         raise BadParameter(f"could not parse '{name}': must be nanoseconds or RFC 3339") from None
-    return int(Fraction(moment.timestamp()) * 10**6) * 10**3
+    return int(seconds * 10**6) * 10**3
 
 
 def duration_ns(asked: Mapping[str, str], name: str) -> int | None:

@@ -38,6 +38,7 @@ from longpole.grafana.tempo.parameters import (
 )
 from longpole.grafana.tempo.search_answer import search_answer
 from longpole.grafana.tempo.trace_by_id import PROTOBUF, trace_json, trace_message, v2_message
+from longpole.grafana.threads import Threads
 from longpole.model.clock import Clock
 from longpole.model.ids import InvalidId
 from longpole.model.problem import LongpoleError
@@ -69,7 +70,7 @@ def create_tempo_app(
     settings: TempoSettings = TempoSettings(),
     started: Stopwatch = stopwatch,
 ) -> Starlette:
-    """The application for one store. Its functions block, so Starlette runs them in threads."""
+    """The application for one store. Its functions block, so they run in threads."""
     dialect = _Tempo(store, clock, settings, started)
     routes = [
         ("/api/echo", dialect.echo),
@@ -85,8 +86,12 @@ def create_tempo_app(
         ("/api/v2/search/tag/{tag:path}/values", dialect.values_v2),
         ("/api/search/tag/{tag:path}/values", dialect.values_v1),
     ]
+    threads = Threads()
     return Starlette(
-        routes=[Route(path, _answering(endpoint), methods=["GET"]) for path, endpoint in routes],
+        routes=[
+            Route(path, threads.run(_answering(endpoint)), methods=["GET"])
+            for path, endpoint in routes
+        ],
         exception_handlers={HTTPException: _http_error},
     )
 

@@ -43,10 +43,10 @@ def unix_nano(asked: Mapping[str, str], name: str) -> int | None:
         scale = _SECOND if number < _NOT_SECONDS else 10**6 if number < _NOT_MILLISECONDS else 1
         return min(int(number * scale), 2**63 - 1)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        seconds = Fraction(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError):
         raise BadParameter(f"invalid {name}: must be unix seconds or RFC 3339") from None
-    return int(Fraction(moment.timestamp()) * 1000) * 10**6
+    return int(seconds * 1000) * 10**6
 
 
 def duration_ns(asked: Mapping[str, str], name: str) -> int | None:
