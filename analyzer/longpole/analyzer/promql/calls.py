@@ -34,7 +34,9 @@ class Asking(Protocol):
 
     def windows(self, node: Expression, times: Integers) -> Windows: ...
 
-    def selected(self, node: VectorSelector, times: Integers) -> tuple[Vector, Floats]: ...
+    def selected(self, node: VectorSelector, times: Integers) -> Vector: ...
+
+    def taken(self, node: VectorSelector, times: Integers) -> Vector: ...
 
 
 def called(query: Asking, node: Call, times: Integers) -> Value:
@@ -57,9 +59,10 @@ def called(query: Asking, node: Call, times: Integers) -> Value:
 def _of_range(vector: Vector) -> Vector:
     # Names that fall away may leave equal label sets, which is refused even at different steps.
     shown = vector.shown()
-    if len({without_name(labels) for labels in shown.labels}) < len(shown.labels):
+    labels = tuple(map(without_name, shown.labels))
+    if len(set(labels)) < len(labels):
         raise EvaluationError(SAME_LABELS)
-    return nameless(shown)
+    return Vector(labels, shown.values, shown.present)
 
 
 def _one(values: Floats) -> Vector:
@@ -103,8 +106,7 @@ def _scalar(query: Asking, arguments: _Arguments, times: Integers) -> Floats:
 def _timestamp(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     node = unwrapped(arguments[0])
     if isinstance(node, VectorSelector):
-        vector, taken = query.selected(node, times)
-        return nameless(vector.with_values(taken))
+        return nameless(query.taken(node, times))
     vector = query.vector(node, times)
     return nameless(vector.with_values(np.broadcast_to(times / 1000, vector.values.shape)))
 

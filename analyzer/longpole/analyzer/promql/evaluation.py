@@ -38,7 +38,7 @@ from longpole.analyzer.promql.series import (
     is_stale,
 )
 from longpole.analyzer.promql.vectors import Value, Vector, nameless
-from longpole.analyzer.promql.windows import Windows, windows_of
+from longpole.analyzer.promql.windows import Latest, Windows, windows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Query:
             case Paren():
                 return self.value(node.inner, times)
             case VectorSelector():
-                return self.selected(node, times)[0]
+                return self.selected(node, times)
             case Unary():
                 return self._unary(node, times)
             case Binary():
@@ -178,27 +178,39 @@ class Query:
                 " allowed. Ask for fewer series or a larger step"
             )
 
-    def selected(self, node: VectorSelector, times: Integers) -> tuple[Vector, Floats]:
-        """The latest sample of each series at each step, and when it was taken (seconds)."""
+    def selected(self, node: VectorSelector, times: Integers) -> Vector:
+        """The latest sample of each series at each step."""
+        return self._latest(node, times, lambda one, places: one.values[places])
+
+    def taken(self, node: VectorSelector, times: Integers) -> Vector:
+        """When the latest sample of each series at each step was taken, in seconds."""
+        return self._latest(node, times, lambda one, places: one.times_ms[places] / 1000)
+
+    def _latest(
+        self,
+        node: VectorSelector,
+        times: Integers,
+        wanted: Callable[[Series, Integers], Floats],
+    ) -> Vector:
         ends = self._ends(node.shift, times)
         lookback = self.settings.lookback_ms
         series = self._series(node, int(ends[0]) - lookback, int(ends[-1]))
         self._bounded(len(series), times.size)
         values = np.zeros((len(series), ends.size))
-        taken = np.zeros(values.shape)
         present = np.zeros(values.shape, bool)
+        found: Latest | None = None
         for row, one in enumerate(series):
-            place = np.searchsorted(one.times_ms, ends, "right") - 1
-            held = np.maximum(place, 0)
-            values[row] = one.values[held]
-            taken[row] = one.times_ms[held] / 1000
-            is_fresh = (place >= 0) & (one.times_ms[held] > ends - lookback)
-            present[row] = is_fresh & ~is_stale(values[row])
+            # Most often all series of a metric have their samples at the same times.
+            if found is None or not found.holds(one.times_ms):
+                found = Latest.of(one.times_ms, ends, lookback)
+            values[row] = wanted(one, found.places)
+            stale = is_stale(one.values)
+            present[row] = found.is_fresh
+            if stale.any():
+                present[row] &= ~stale[found.places]
         if ends.size != times.size:
-            values, taken, present = (
-                np.repeat(part, times.size, axis=1) for part in (values, taken, present)
-            )
-        return Vector(tuple(one.labels for one in series), values, present), taken
+            values, present = (np.repeat(part, times.size, axis=1) for part in (values, present))
+        return Vector(tuple(one.labels for one in series), values, present)
 
     def windows(self, node: Expression, times: Integers) -> Windows:
         """The windows of a range vector at each step."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from longpole.analyzer.promql.quantiles import between
-from longpole.analyzer.promql.series import Booleans, Floats
+from longpole.analyzer.promql.series import Booleans, Floats, Integers
 from longpole.analyzer.promql.vectors import Vector
 from longpole.analyzer.promql.windows import Elements, Windows
 
@@ -23,9 +23,8 @@ def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
     """`rate`, `increase` and `delta`: growth between first and last sample, as if it went on to
     the borders of the window; a counter that falls was reset."""
     count = w.counts
-    first, last = w.at(w.lo, w.values), w.at(w.hi - 1, w.values)
-    first_ms = w.at(w.lo, w.times_ms.astype(np.float64))
-    last_ms = w.at(w.hi - 1, w.times_ms.astype(np.float64))
+    first, first_ms = w.at(w.lo)
+    last, last_ms = w.at(w.hi - 1)
     with np.errstate(all="ignore"):
         grown = last - first
         if is_counter:
@@ -49,12 +48,16 @@ def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
 def _lost_in_resets(w: Windows) -> Floats | float:
     """The sum of the values from which a counter fell, within each window."""
     fell = _falls(w)
-    if not fell.any():
+    # Nearly all windows are without a reset, so only the others are added up.
+    rows, columns = np.nonzero(_flagged(w, fell) > 0)
+    if not rows.size:
         return 0.0
     lost = np.where(fell, np.concatenate(([0.0], w.values[:-1])), 0.0)
-    inner = Windows(w.labels, w.times_ms, lost, np.minimum(w.lo + 1, w.hi), w.hi, w.ends_ms,
-                    w.steps_ms, w.range_ms)  # fmt: skip
-    return np.where(inner.counts > 0, inner.reduced(np.add), 0.0)
+    lo, hi = w.lo[rows, columns] + 1, w.hi[rows, columns]
+    found = np.zeros(w.lo.shape)
+    bounds = np.column_stack((lo, hi)).ravel()
+    found[rows, columns] = np.add.reduceat(np.append(lost, 0.0), bounds)[::2]
+    return found
 
 
 def _falls(w: Windows) -> Booleans:
@@ -65,11 +68,15 @@ def _falls(w: Windows) -> Booleans:
     return fell
 
 
-def _moves(w: Windows, flags: Booleans) -> Vector:
+def _flagged(w: Windows, flags: Booleans) -> Integers:
     """How many flagged steps from one sample to the next each window holds."""
-    running = np.concatenate((np.cumsum(flags), [0]))
+    running = np.concatenate((np.cumsum(flags, dtype=np.int32), [0]))
     high, low = np.maximum(w.hi - 1, 0), np.minimum(w.lo, running.size - 1)
-    return w.vector((running[high] - running[low]).astype(np.float64))
+    return np.where(w.counts > 1, running[high] - running[low], 0)
+
+
+def _moves(w: Windows, flags: Booleans) -> Vector:
+    return w.vector(_flagged(w, flags).astype(np.float64))
 
 
 def changes(w: Windows) -> Vector:
@@ -87,9 +94,9 @@ def resets(w: Windows) -> Vector:
 
 def instant_change(w: Windows, *, is_rate: bool) -> Vector:
     """`irate` and `idelta`: from the last sample but one to the last."""
-    last, before = w.at(w.hi - 1, w.values), w.at(w.hi - 2, w.values)
-    times = w.times_ms.astype(np.float64)
-    passed_ms = w.at(w.hi - 1, times) - w.at(w.hi - 2, times)
+    last, last_ms = w.at(w.hi - 1)
+    before, before_ms = w.at(w.hi - 2)
+    passed_ms = last_ms - before_ms
     with np.errstate(all="ignore"):
         change = last - before
         if is_rate:
@@ -176,7 +183,7 @@ OF_RANGE: dict[str, Callable[[Windows], Vector]] = {
     "idelta": lambda w: instant_change(w, is_rate=False),
     "increase": lambda w: extrapolated(w, is_counter=True, is_rate=False),
     "irate": lambda w: instant_change(w, is_rate=True),
-    "last_over_time": lambda w: w.vector(w.at(w.hi - 1, w.values)),
+    "last_over_time": lambda w: w.vector(w.at(w.hi - 1)[0]),
     "max_over_time": lambda w: w.vector(w.reduced(np.fmax)),
     "min_over_time": lambda w: w.vector(w.reduced(np.fmin)),
     "present_over_time": lambda w: w.vector(np.ones(w.lo.shape)),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longpole.analyzer.promql.series import Floats, Integers, Labels, Series, is_stale
+from longpole.analyzer.promql.series import Booleans, Floats, Integers, Labels, Series, is_stale
 from longpole.analyzer.promql.vectors import Vector
 
 # Elements of windows written out at once, for functions that need them one by one.
@@ -56,11 +56,13 @@ class Windows:
             result[active] = ufunc.reduceat(np.append(held, 0.0), bounds)[::2]
         return result.reshape(self.lo.shape)
 
-    def at(self, places: Integers, of: Floats) -> Floats:
-        """One element of each window; of windows without samples whatever."""
-        if not of.size:
-            return np.full(places.shape, np.nan)
-        return of[np.clip(places, 0, of.size - 1)]
+    def at(self, places: Integers) -> tuple[Floats, Floats]:
+        """Value and time (ms) of one sample of each window; of windows without samples whatever."""
+        if not self.values.size:
+            nothing = np.full(places.shape, np.nan)
+            return nothing, nothing
+        inside = np.clip(places, 0, self.values.size - 1)
+        return self.values[inside], self.times_ms[inside].astype(np.float64)
 
     def by_element(self, work: Callable[[Elements], Floats], least: int = 1) -> Floats:
         """`work` on windows written out element by element, in chunks of bounded size; NaN for
@@ -113,23 +115,74 @@ def windows_of(
     series: Sequence[Series], ends_ms: Integers, steps_ms: Integers, range_ms: int
 ) -> Windows:
     """The windows that end at `ends_ms`. Staleness markers are no samples of a range."""
-    lo = np.empty((len(series), ends_ms.size), np.int64)
+    held = _without_stale(series)
+    lo = np.empty((len(held), ends_ms.size), np.int64)
     hi = np.empty_like(lo)
-    times: list[Integers] = []
-    values: list[Floats] = []
     offset = 0
     starts_ms = ends_ms - range_ms
-    for row, one in enumerate(series):
-        kept_times, kept = one.times_ms, one.values
-        stale = is_stale(kept)
-        if stale.any():
-            kept_times, kept = kept_times[~stale], kept[~stale]
-        lo[row] = offset + np.searchsorted(kept_times, starts_ms, "right")
-        hi[row] = offset + np.searchsorted(kept_times, ends_ms, "right")
-        times.append(kept_times)
-        values.append(kept)
-        offset += kept.size
-    labels = tuple(one.labels for one in series)
-    flat_times = np.concatenate(times) if times else np.empty(0, np.int64)
-    flat = np.concatenate(values) if values else np.empty(0)
+    found = Bounds(np.empty(0, np.int64), lo[:0], hi[:0])
+    for row, one in enumerate(held):
+        # Most often all series of a metric have their samples at the same times.
+        if not found.hold(one.times_ms):
+            found = Bounds(
+                one.times_ms,
+                np.searchsorted(one.times_ms, starts_ms, "right"),
+                np.searchsorted(one.times_ms, ends_ms, "right"),
+            )
+        np.add(found.lo, offset, out=lo[row])
+        np.add(found.hi, offset, out=hi[row])
+        offset += one.times_ms.size
+    labels = tuple(one.labels for one in held)
+    flat_times = np.concatenate([one.times_ms for one in held]) if held else np.empty(0, np.int64)
+    flat = np.concatenate([one.values for one in held]) if held else np.empty(0)
     return Windows(labels, flat_times, flat, lo, hi, ends_ms, steps_ms, range_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where windows begin and end in samples at `times_ms`."""
+
+    times_ms: Integers
+    lo: Integers
+    hi: Integers
+
+    def hold(self, times_ms: Integers) -> bool:
+        """Whether they are those of other samples too."""
+        return _are_same(self.times_ms, times_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Which of the samples at `times_ms` is the latest at each step, and whether it is recent
+    enough to count."""
+
+    times_ms: Integers
+    places: Integers
+    is_fresh: Booleans
+
+    @staticmethod
+    def of(times_ms: Integers, ends_ms: Integers, lookback_ms: int) -> Latest:
+        """Found by bisection; there is at least one sample."""
+        found = np.searchsorted(times_ms, ends_ms, "right") - 1
+        places = np.maximum(found, 0)
+        is_fresh = (found >= 0) & (times_ms[places] > ends_ms - lookback_ms)
+        return Latest(times_ms, places, is_fresh)
+
+    def holds(self, times_ms: Integers) -> bool:
+        """Whether it is the same for other samples."""
+        return _are_same(self.times_ms, times_ms)
+
+
+def _are_same(one: Integers, other: Integers) -> bool:
+    # The first look keeps series that begin at times of their own cheap.
+    return one.size == other.size > 0 and one[0] == other[0] and np.array_equal(one, other)
+
+
+def _without_stale(series: Sequence[Series]) -> Sequence[Series]:
+    if not series or not is_stale(np.concatenate([one.values for one in series])).any():
+        return series
+    kept = []
+    for one in series:
+        here = ~is_stale(one.values)
+        kept.append(Series(one.labels, one.times_ms[here], one.values[here]))
+    return kept
