@@ -7,6 +7,7 @@ extrapolated to the borders of the window unless the next sample would have been
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,32 +18,44 @@ from longpole.analyzer.promql.windows import Elements, Windows
 
 # A border further away than this many typical distances belongs to no sample of the series.
 _FAR = 1.1
+# Windows that are worked on at once.
+_BLOCK = 1 << 14
 
 
 def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
     """`rate`, `increase` and `delta`: growth between first and last sample, as if it went on to
     the borders of the window; a counter that falls was reset."""
-    count = w.counts
+    lost = _lost_in_resets(w) if is_counter else 0.0
+    seconds = w.range_ms / 1000 if is_rate else 1.0
+    result = np.empty(w.lo.shape)
+    # Blocks that stay in the processor's cache: a dozen passes over all windows would wait for
+    # memory, and hold a dozen times as much.
+    rows = max(1, _BLOCK // max(1, w.lo.shape[1]))
+    for begin in range(0, w.lo.shape[0], rows):
+        block = slice(begin, begin + rows)
+        part = replace(w, lo=w.lo[block], hi=w.hi[block])
+        extra = lost if isinstance(lost, float) else lost[block]
+        result[block] = _grown(part, extra, seconds, is_counter=is_counter)
+    return w.vector(result, least=2)
+
+
+def _grown(w: Windows, lost: Floats | float, seconds: float, *, is_counter: bool) -> Floats:
     first, first_ms = w.at(w.lo)
     last, last_ms = w.at(w.hi - 1)
     with np.errstate(all="ignore"):
-        grown = last - first
-        if is_counter:
-            grown = grown + _lost_in_resets(w)
+        grown = last - first + lost
         to_start = (first_ms - (w.ends_ms - w.range_ms)) / 1000
         to_end = (w.ends_ms - last_ms) / 1000
         sampled = (last_ms - first_ms) / 1000
-        typical = sampled / (count - 1)
+        typical = sampled / (w.counts - 1)
         to_start = np.where(to_start >= typical * _FAR, typical / 2, to_start)
         if is_counter:
             # A counter is never below zero, so it cannot have begun before it was zero.
             to_zero = np.where((grown > 0) & (first >= 0), sampled * (first / grown), to_start)
             to_start = np.minimum(to_start, to_zero)
         to_end = np.where(to_end >= typical * _FAR, typical / 2, to_end)
-        factor = (sampled + to_start + to_end) / sampled
-        if is_rate:
-            factor = factor / (w.range_ms / 1000)
-        return w.vector(grown * factor, least=2)
+        # In the order of Prometheus' divisions, so that most results are equal to the last bit.
+        return np.asarray(grown * ((sampled + to_start + to_end) / sampled / seconds))
 
 
 def _lost_in_resets(w: Windows) -> Floats | float:
