@@ -14,7 +14,6 @@ from shop.chassis.database import SqlDatabase
 from shop.chassis.errors import Conflict, PaymentDeclined
 from shop.chassis.idempotency import SCHEMA, remembered
 from tests.shop.database.benches import bench
-from tests.shop.database.postgres import postgres_server
 
 
 class Charge(BaseModel):
@@ -24,12 +23,6 @@ class Charge(BaseModel):
 
 class Ask(BaseModel):
     amount_cents: int
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

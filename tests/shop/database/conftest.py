@@ -8,13 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.shop.database.benches import Bench, bench
-from tests.shop.database.postgres import postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.shop.database.benches import Bench, bench
-from tests.shop.database.postgres import postgres_server
 from tests.shop.payment.till import Till, open_till
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

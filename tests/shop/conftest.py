@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests that ask for one."""
+"""A PostgreSQL server for all tests of the shop that ask for one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.shop.database.postgres import postgres_server
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """Where the server is; skips without one."""
+    """Where the server is; skips without one. Making one takes seconds, so there is one for a run:
+    tests take a schema of their own (`bench`)."""
     with postgres_server() as url:
         yield url
