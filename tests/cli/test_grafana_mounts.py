@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from longpole.analyzer.alerting.board import FixedBoard
+from longpole.cli.settings import resolve
 from longpole.cli.wiring import mount_grafana
 from longpole.model.clock import ManualClock
 from longpole.storage.memory import MemoryStore
@@ -14,7 +15,8 @@ from tests.grafana.client import Client
 def test_each_data_source_finds_its_server_healthy() -> None:
     app = FastAPI()
     clock = ManualClock()
-    mount_grafana(app, MemoryStore(clock, 0.0, 0.0), clock, "1.2", FixedBoard())
+    store = MemoryStore(clock, 0.0, 0.0)
+    mount_grafana(app, resolve({}, {}), store, clock, "1.2", FixedBoard())
     client = Client(app)
     assert client.get("/tempo/api/echo").text == "echo"
     assert client.get("/jaeger/api/services").json()["data"] == []

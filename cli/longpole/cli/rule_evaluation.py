@@ -27,12 +27,11 @@ from longpole.analyzer.promql.numbers import written
 from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
 from longpole.analyzer.promql.series import Series, SeriesSource, labels_of
-from longpole.analyzer.promql_sources.store_catalog import stored_series
 from longpole.cli.exit_codes import NoAnswer, NotFound, Refused
 from longpole.cli.rule_paths import load
 from longpole.cli.settings import Settings
 from longpole.cli.source import holds_data, web_address
-from longpole.cli.wiring import open_read_only
+from longpole.cli.wiring import open_read_only, series_in
 from longpole.model.clock import SystemClock
 
 MOST_SHOWN = 20
@@ -86,7 +85,7 @@ def series_of(settings: Settings) -> Iterator[SeriesSource]:
         raise NotFound(f"there is no data in {settings.data_dir} and no server was named")
     store = open_read_only(settings, SystemClock())
     try:
-        yield stored_series(store, SystemClock())
+        yield series_in(settings, store, SystemClock())
     finally:
         store.close()
 

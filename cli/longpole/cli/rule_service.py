@@ -28,13 +28,13 @@ from longpole.analyzer.alerting.tick_source import Sample
 from longpole.analyzer.promql.evaluation import Limits
 from longpole.analyzer.promql.evaluation import Settings as QuerySettings
 from longpole.analyzer.promql.series import labels_of
-from longpole.analyzer.promql_sources.store_catalog import stored_series
 from longpole.cli.alert_sender import WEBHOOK_TRIES, Receiver
 from longpole.cli.alert_witness import AlertWitness
 from longpole.cli.recorded_points import recorded
 from longpole.cli.rule_metrics import RuleMetrics
 from longpole.cli.rule_paths import LoadedRules, load, matching
 from longpole.cli.settings import SettingRefused, Settings
+from longpole.cli.wiring import series_in
 from longpole.model.clock import Clock
 from longpole.storage.ports import Store
 
@@ -162,7 +162,7 @@ def surround(settings: Settings, store: Store, clock: Clock, external_url: str) 
     """What rules are evaluated with."""
     elapsed: Callable[[], float] = time.monotonic
     return Surround(
-        stored_series(store, clock),
+        series_in(settings, store, clock),
         QuerySettings(limits=RULE_LIMITS),
         elapsed,
         labels_of(dict(settings.external_labels)),

@@ -169,7 +169,7 @@ class Server:
             )  # fmt: skip
             metrics = metrics_text(self._registry, self._store, self._span_counters)
             app = create_app(self._store, self._clock, web, metrics)
-            mount_grafana(app, self._store, self._clock, version(), board)
+            mount_grafana(app, self._settings, self._store, self._clock, version(), board)
             self._front_door.open(app)
         except Exception:
             self._front_door.fail("the pages cannot be shown; the server's log says why")

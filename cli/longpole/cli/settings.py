@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.promql_sources.family_names import FAMILIES, PROMOTED, chosen_families
 from longpole.cli import threshold_settings
 from longpole.model.problem import LongpoleError
 from longpole.model.secret import Secret
@@ -216,6 +217,10 @@ SETTINGS: tuple[Setting, ...] = (
             "by commas", metavar="LABELS", default_text="none"),
     Setting("external_url", text, "", "address of this server in links of alerts",
             metavar="URL", default_text="the web address"),
+    Setting("promote_resource_attributes", names, PROMOTED, "attributes of resources that become "
+            "labels of their metrics", metavar="NAMES", default_text=f"`{','.join(PROMOTED)}`"),
+    Setting("span_series", chosen_families, FAMILIES, "which metrics are made of spans",
+            metavar="NAMES", default_text=f"`{','.join(FAMILIES)}`"),
     Setting("log_level", log_level, "info", "least severe log line on standard error",
             metavar="LEVEL"),
 )  # fmt: skip
@@ -257,6 +262,8 @@ class Settings:
     alert_outage_tolerance: float
     external_labels: tuple[tuple[str, str], ...]
     external_url: str
+    promote_resource_attributes: tuple[str, ...]
+    span_series: tuple[str, ...]
     log_level: str
     thresholds: Thresholds = Thresholds()
 

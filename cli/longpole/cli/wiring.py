@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from longpole.analyzer.alerting.board import RuleBoard
+    from longpole.analyzer.promql.catalog import SeriesCatalog
     from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
-    from longpole.storage.ports import Store
+    from longpole.storage.ports import Store, TraceReader
 
 
 def store_settings(settings: Settings) -> StoreSettings:
@@ -51,16 +52,25 @@ def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
     return DuckDBStore.open_read_only(store_settings(settings), clock)
 
 
-def mount_grafana(app: FastAPI, store: Store, clock: Clock, version: str, board: RuleBoard) -> None:
+def series_in(settings: Settings, store: TraceReader, clock: Clock) -> SeriesCatalog:
+    """The series that PromQL can ask of a store."""
+    from longpole.analyzer.promql_sources.store_catalog import SourceSettings, stored_series
+
+    chosen = SourceSettings(settings.promote_resource_attributes, settings.span_series)
+    return stored_series(store, clock, chosen)
+
+
+def mount_grafana(
+    app: FastAPI, settings: Settings, store: Store, clock: Clock, version: str, board: RuleBoard
+) -> None:
     """Puts the dialects that Grafana's data sources speak under their prefixes."""
-    from longpole.analyzer.promql_sources.store_catalog import stored_series
     from longpole.grafana.jaeger.app import jaeger_app
     from longpole.grafana.loki.app import create_loki_app
     from longpole.grafana.prometheus.app import prometheus_app
     from longpole.grafana.prometheus.asking import Asking
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
 
-    series = stored_series(store, clock)
+    series = series_in(settings, store, clock)
     app.mount("/prometheus", prometheus_app(Asking(series, clock, board, version=version)))
     app.mount("/jaeger", jaeger_app(store, series, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))

@@ -14,7 +14,6 @@ from longpole.analyzer.promql_sources.otlp_names import (
     metric_name,
 )
 
-PROMOTED = ("service.name", "service.namespace", "service.version", "deployment.environment.name")
 RECORDED = "longpole.recorded"
 _IDENTIFYING = ("service.namespace", "service.name", "service.instance.id")
 

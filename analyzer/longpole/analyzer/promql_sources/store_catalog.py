@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from longpole.analyzer.promql.catalog import SeriesCatalog
+from longpole.analyzer.promql_sources import family_names
 from longpole.analyzer.promql_sources.path_metrics import PathMetrics
-from longpole.analyzer.promql_sources.series_labels import PROMOTED
 from longpole.analyzer.promql_sources.service_graph import ServiceGraph
 from longpole.analyzer.promql_sources.span_metrics import CONNECTOR, TEMPO, SpanMetrics
 from longpole.analyzer.promql_sources.step_grid import StepSettings
@@ -18,17 +18,13 @@ from longpole.storage.ports import TraceReader
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """`promoted` are attributes of resources that become labels of all of their series;
-    `most_keys` bounds what is told apart in each family of metrics from spans, each of which can be
-    switched off."""
+    """`promoted` are attributes of resources that become labels of all of their series; `families`
+    are those made of spans; `most_keys` bounds what is told apart in each of them."""
 
-    promoted: tuple[str, ...] = PROMOTED
+    promoted: tuple[str, ...] = family_names.PROMOTED
+    families: tuple[str, ...] = family_names.FAMILIES
     steps: StepSettings = field(default_factory=StepSettings)
     most_keys: int = 10_000
-    has_tempo: bool = True
-    has_connector: bool = True
-    has_service_graph: bool = True
-    has_critical_path: bool = True
 
 
 _DEFAULTS = SourceSettings()
@@ -38,14 +34,14 @@ def stored_series(
     store: TraceReader, clock: Clock, settings: SourceSettings = _DEFAULTS
 ) -> SeriesCatalog:
     """Metrics that were sent, series that rules recorded, and what spans say."""
-    switches = ((TEMPO, settings.has_tempo), (CONNECTOR, settings.has_connector))
-    families = [family for family, is_on in switches if is_on]
-    parts: list[PartialCatalog] = [
-        StoredMetrics(store, settings.promoted),
-        SpanMetrics(store, clock, settings.steps, settings.most_keys, families),
-    ]
-    if settings.has_service_graph:
-        parts.append(ServiceGraph(store, clock, settings.steps, settings.most_keys))
-    if settings.has_critical_path:
-        parts.append(PathMetrics(store, clock, settings.steps, settings.most_keys))
+    parts: list[PartialCatalog] = [StoredMetrics(store, settings.promoted)]
+    named = ((family_names.TEMPO, TEMPO), (family_names.CONNECTOR, CONNECTOR))
+    families = [family for name, family in named if name in settings.families]
+    steps, most = settings.steps, settings.most_keys
+    if families:
+        parts.append(SpanMetrics(store, clock, steps, most, families))
+    if family_names.SERVICE_GRAPH in settings.families:
+        parts.append(ServiceGraph(store, clock, steps, most))
+    if family_names.CRITICAL_PATH in settings.families:
+        parts.append(PathMetrics(store, clock, steps, most))
     return JoinedCatalog(parts)

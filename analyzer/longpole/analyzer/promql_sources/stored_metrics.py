@@ -14,12 +14,12 @@ from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Labels, Series, labels_of
 from longpole.analyzer.promql_sources.accumulation import day_start_ms
+from longpole.analyzer.promql_sources.family_names import PROMOTED
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
 from longpole.analyzer.promql_sources.metric_parts import Chosen, parts_of
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
-    PROMOTED,
     StoredSeries,
     target_info,
     translated,
