@@ -87,6 +87,44 @@ def call_key(spans: PathSpans, index: int) -> CallKey:
     )
 
 
+class CallKeys:
+    """`call_key` and `peer_of` of many spans of one trace: what no span has is not looked up."""
+
+    __slots__ = ("_methods", "_peers", "_queries", "_spans", "_targets", "_urls")
+
+    def __init__(self, spans: PathSpans) -> None:
+        self._spans = spans
+        self._queries, self._targets = spans.texts(QUERY_TEXT), spans.texts(_TARGET)
+        self._peers, self._urls = spans.texts(PEER), spans.texts(URL)
+        self._methods = spans.texts(_METHOD)
+
+    def peer(self, index: int) -> str | None:
+        """See `peer_of`."""
+        peer = self._peers[index] if self._peers is not None else None
+        if peer is not None:
+            return peer
+        url = self._urls[index] if self._urls is not None else None
+        return host_of_url(url) if url else None
+
+    def key(self, index: int) -> CallKey:
+        """See `call_key`."""
+        query = self._queries[index] if self._queries is not None else None
+        if query is not None:
+            asked = normalised_query(query)
+        else:
+            target = self._targets[index] if self._targets is not None else None
+            asked = without_ids(target.split("?", 1)[0]) if target else ""
+        spans = self._spans
+        return (
+            spans.services[index],
+            spans.kinds[index],
+            without_ids(spans.names[index]),
+            self.peer(index),
+            self._methods[index] if self._methods is not None else None,
+            asked,
+        )
+
+
 def asked_exactly(spans: PathSpans, index: int) -> str | None:
     """What a span asks for, parameters included; None when it does not say."""
     return spans.text(index, _ASKED)

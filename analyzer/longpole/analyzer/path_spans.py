@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from longpole.analyzer.clock_shift import CLOCK, Clocks, clocks_of_text
 from longpole.model.ids import split_trace_id
-from longpole.model.span import AttributeValue, Span
+from longpole.model.span import AttributeValue, Span, StatusCode
 from longpole.model.span_content import first_copies
 from longpole.model.trace import Trace
 from longpole.storage.ports import TraceState, WholeTraces
@@ -59,6 +59,7 @@ ANALYSIS_ATTRIBUTES: tuple[str, ...] = (
     "saga.compensation",
 )
 
+_ERROR = int(StatusCode.ERROR)
 _HALF = 1 << 63  # of the numbers that 64 bits hold
 
 # The first non-empty of several attributes of a row, as text (of each key the span's, else the
@@ -114,6 +115,17 @@ class PathSpans:
             return found if any(found) else None
         values = self.column(keys)
         return None if values is None else [values[row] for row in self.rows]
+
+    def failed(self) -> list[int]:
+        """The spans whose status says error, ascending; quick where there are few among many."""
+        found: list[int] = []
+        codes, at = self.status_codes, -1
+        try:
+            while True:
+                at = codes.index(_ERROR, at + 1)
+                found.append(at)
+        except ValueError:
+            return found
 
     def linked(self, index: int) -> Sequence[int]:
         """The ids of the spans of this trace that span `index` links to; they may be missing."""

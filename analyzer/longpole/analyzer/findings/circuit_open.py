@@ -50,7 +50,7 @@ def _open_circuits(explanation: Explanation, thresholds: Thresholds) -> Iterator
     spans, tree = explanation.spans, explanation.tree
     if StatusCode.ERROR not in spans.status_codes:
         return
-    refused = [i for i in range(len(spans)) if is_circuit_refusal(spans, i)]
+    refused = [i for i in spans.failed() if is_circuit_refusal(spans, i)]
     if not refused:
         return
     # The words travel up with the error; the lowest span that has them is where the breaker is.

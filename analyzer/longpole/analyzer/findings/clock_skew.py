@@ -78,12 +78,22 @@ def clock_offsets(explanation: Explanation) -> dict[tuple[str, str], ClockOffset
 
 
 def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
-    kinds = explanation.spans.kinds
-    # Hosts cost more to look at than times, and most answers lie where they belong.
+    kinds, parents = explanation.spans.kinds, explanation.tree.parents
+    starts, ends = _sent_times(explanation)
+    tolerance_ns = thresholds.clock_skew_ns
+    # A server that began before it was called, or after the call was answered: no true clock says
+    # so. An answer that only ends late may belong to a server that closes its span late. Hosts
+    # cost more to look at than times, and most answers lie where they belong.
     impossible = {
         server
         for server, kind in enumerate(kinds)
-        if kind == _SERVER and _is_impossible(explanation, server, thresholds.clock_skew_ns)
+        if kind == _SERVER
+        and (client := parents[server]) != NO_PARENT
+        and kinds[client] == _CLIENT
+        and (
+            starts[server] < starts[client] - tolerance_ns
+            or starts[server] >= ends[client] + tolerance_ns
+        )
     }
     if not impossible:
         return
@@ -97,19 +107,6 @@ def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Findin
             continue
         told.add(frozenset(pair))
         yield _finding(explanation, offset, thresholds)
-
-
-def _is_impossible(explanation: Explanation, server: int, tolerance_ns: int) -> bool:
-    """Whether a server began before it was called, or after the call was answered: no true clock
-    says so. An answer that only ends late may belong to a server that closes its span late."""
-    spans, client = explanation.spans, explanation.tree.parents[server]
-    if client == NO_PARENT or spans.kinds[client] != _CLIENT:
-        return False
-    start = explanation.sent_start(server)
-    return (
-        start < explanation.sent_start(client) - tolerance_ns
-        or start >= explanation.sent_end(client) + tolerance_ns
-    )
 
 
 def _sent_times(explanation: Explanation) -> tuple[list[int], list[int]]:

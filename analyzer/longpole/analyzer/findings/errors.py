@@ -193,8 +193,8 @@ def _absorbed_errors(explanation: Explanation) -> Iterator[tuple[int, int]]:
     spans = explanation.spans
     absorbers = _Absorbers(explanation)
     told = conductors(explanation)
-    for index, code in enumerate(spans.status_codes):
-        if code != StatusCode.ERROR or spans.kinds[index] == SpanKind.CONSUMER or index in told:
+    for index in spans.failed():
+        if spans.kinds[index] == SpanKind.CONSUMER or index in told:
             continue
         absorber = absorbers.of(index)
         if absorber == NO_PARENT or is_answer(spans, index) or is_circuit_refusal(spans, index):

@@ -20,7 +20,7 @@ _GRPC_STATUS = ("rpc.grpc.status_code",)
 # range, who are you. Whether that is a failure is the caller's to say.
 _GRPC_ANSWERS = frozenset({"3", "5", "6", "7", "9", "11", "16"})
 _TOO_LATE_OR_TOO_MANY = (408, 429)
-_ERROR, _SERVER = int(StatusCode.ERROR), int(SpanKind.SERVER)
+_SERVER = int(SpanKind.SERVER)
 _GRPC_DETAILS = re.compile(r'\bdetails = "([^"]+)"')
 _LONGEST_MESSAGE = 2_000
 _SHORTEST_MESSAGE = 8  # below, that two messages are alike says nothing
@@ -137,7 +137,9 @@ def failures_of(explanation: Explanation) -> Failures:
 
 def failed_ones(spans: PathSpans) -> list[bool]:
     """By index what `is_failed` says."""
-    failed = [code == _ERROR for code in spans.status_codes]
+    failed = [False] * len(spans)
+    for index in spans.failed():
+        failed[index] = True
     if spans.texts(HTTP_STATUS) is not None or spans.texts(_GRPC_STATUS) is not None:
         for index, kind in enumerate(spans.kinds):
             if kind == _SERVER and not failed[index]:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median_low
 
-from longpole.analyzer.calls import DB_SYSTEM, MESSAGING_SYSTEM, call_key
+from longpole.analyzer.calls import DB_SYSTEM, MESSAGING_SYSTEM
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector
 from longpole.analyzer.findings.evidence import found
-from longpole.analyzer.findings.n_plus_one import callee_of
 from longpole.analyzer.findings.pool_wait import peak_at_once
 from longpole.analyzer.findings.survey import survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
@@ -19,6 +18,7 @@ from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import SpanKind
 
 FANOUT, CHATTY = "excessive_fanout", "chatty_service"
+_CLIENT = int(SpanKind.CLIENT)
 _CALLING = (SpanKind.CLIENT, SpanKind.PRODUCER)
 
 
@@ -72,15 +72,23 @@ def _chatty(explanation: Explanation, thresholds: Thresholds) -> Iterator[Findin
         return
     pairs: dict[tuple[str, str], list[int]] = {}
     elsewhere = spans.texts((*DB_SYSTEM, *MESSAGING_SYSTEM))
+    services, children, asked = spans.services, explanation.tree.children, survey_of(explanation)
     for index, kind in enumerate(spans.kinds):
-        if kind == SpanKind.CLIENT and (elsewhere is None or elsewhere[index] is None):
-            peer = callee_of(explanation, index)
-            if peer is not None and peer != spans.services[index]:
-                pairs.setdefault((spans.services[index], peer), []).append(index)
+        if kind == _CLIENT and (elsewhere is None or elsewhere[index] is None):
+            own = services[index]
+            for child in children[index]:  # as `callee_of`
+                if services[child] != own:
+                    peer: str | None = services[child]
+                    break
+            else:
+                peer = None
+            peer = peer or asked.calls.peer(index)
+            if peer is not None and peer != own:
+                pairs.setdefault((own, peer), []).append(index)
     for (service, peer), calls in pairs.items():
         if len(calls) < limit:
             continue
-        kinds = Counter(call_key(spans, call) for call in calls)
+        kinds = Counter(asked.calls.key(call) for call in calls)
         if 2 * kinds.most_common(1)[0][1] >= len(calls):
             continue  # one call again and again: an N+1, a batch, polling or retries
         # What the callee does stays to be done; the ways there and back would become one.

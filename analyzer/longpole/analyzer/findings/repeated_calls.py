@@ -14,7 +14,6 @@ from longpole.analyzer.calls import (
     URL,
     CallKey,
     asked_exactly,
-    call_key,
 )
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.survey import FEWEST_ALIKE, Survey, survey_of
@@ -90,7 +89,7 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
             else:  # old instrumentations leave the kind of a query's span at INTERNAL
                 is_call = queries is not None and queries[call] is not None
             if is_call:
-                groups.setdefault((survey.entry(call), call_key(spans, call)), []).append(call)
+                groups.setdefault((survey.entry(call), survey.calls.key(call)), []).append(call)
         for (entry, key), calls in groups.items():
             if len(calls) >= FEWEST_ALIKE:
                 found = _repeated(explanation, survey, entry, key, calls)

@@ -64,8 +64,7 @@ def _parents_of_attempts(explanation: Explanation) -> Iterable[int]:
     spans, parents = explanation.spans, explanation.tree.parents
     if spans.texts(RESEND_COUNT) is not None:
         return range(len(spans))
-    failed = (i for i, code in enumerate(spans.status_codes) if code == StatusCode.ERROR)
-    return sorted({parents[i] for i in failed if parents[i] >= 0})
+    return sorted({parents[i] for i in spans.failed() if parents[i] >= 0})
 
 
 def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:

@@ -47,9 +47,9 @@ def _sagas(explanation: Explanation) -> list[_Saga]:
     """The sagas of one trace that failed; a saga that came to its end is none of them."""
     spans, tree = explanation.spans, explanation.tree
     conductors: dict[int, None] = {}
-    for index, code in enumerate(spans.status_codes):
+    for index in spans.failed():
         parent = tree.parents[index]
-        if code == StatusCode.ERROR and parent != NO_PARENT and spans.kinds[index] in _STEPS:
+        if parent != NO_PARENT and spans.kinds[index] in _STEPS:
             conductors[parent] = None
     sagas = [_saga(explanation, conductor) for conductor in conductors]
     return [saga for saga in sagas if saga is not None]

@@ -47,10 +47,12 @@ _Table: TypeAlias = tuple[str, str, str, str]
 def _shared(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     spans = explanation.spans
     writers: dict[_Table, dict[str, list[int]]] = {}
-    for index, kind in enumerate(spans.kinds):
+    systems = spans.texts(DB_SYSTEM)
+    if systems is None:
+        return
+    for index, (kind, system) in enumerate(zip(spans.kinds, systems, strict=True)):
         if kind != _CLIENT:
             continue
-        system = spans.text(index, DB_SYSTEM)
         table = _table_written(spans, index, system) if system is not None else None
         if table is not None:
             writers.setdefault(table, {}).setdefault(spans.services[index], []).append(index)

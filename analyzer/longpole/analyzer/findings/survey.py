@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from itertools import chain
 from typing import Any
 
-from longpole.analyzer.calls import without_ids
+from longpole.analyzer.calls import CallKeys, without_ids
 from longpole.analyzer.explain import Explanation
 from longpole.model.span import SpanKind
 
@@ -20,7 +21,8 @@ class Survey:
     are first asked for; a trace that shows nothing pays for few of them."""
 
     __slots__ = (
-        "_below", "_entries", "_families", "durations", "explanation", "longest_ns", "noted"
+        "_below", "_call_keys", "_entries", "_families", "durations", "explanation", "longest_ns",
+        "noted",
     )  # fmt: skip
 
     def __init__(self, explanation: Explanation) -> None:
@@ -31,6 +33,7 @@ class Survey:
         self._below: dict[int, int] | None = None
         self._entries: dict[int, int] = {}
         self._families: list[list[int]] | None = None
+        self._call_keys: CallKeys | None = None
         # What detectors share beyond this, by the name of the function that works it out.
         self.noted: dict[str, Any] = {}
 
@@ -71,22 +74,37 @@ class Survey:
         return found
 
     @property
+    def calls(self) -> CallKeys:
+        """Keys and peers of calls, for who asks it of many."""
+        if self._call_keys is None:
+            self._call_keys = CallKeys(self.explanation.spans)
+        return self._call_keys
+
+    @property
     def families(self) -> list[list[int]]:
         """Spans that may be calls and share service and name, ids in it aside; only families
         of at least `FEWEST_ALIKE`, each in index order."""
         if self._families is None:
             spans = self.explanation.spans
-            alike: dict[tuple[str, str], list[int]] = {}
+            alike: dict[tuple[str, str], list[list[int]]] = {}
             if len(spans) > FEWEST_ALIKE:
-                for index, kind in enumerate(spans.kinds):
+                by_name: dict[tuple[str, str], list[int]] = {}
+                for index, (kind, key) in enumerate(
+                    zip(spans.kinds, zip(spans.services, spans.names, strict=True), strict=True)
+                ):
                     if kind not in _NEVER_CALLS:
-                        key = (spans.services[index], without_ids(spans.names[index]))
-                        known = alike.get(key)
+                        known = by_name.get(key)
                         if known is None:
-                            alike[key] = [index]
+                            by_name[key] = [index]
                         else:
                             known.append(index)
-            self._families = [f for f in alike.values() if len(f) >= FEWEST_ALIKE]
+                for (service, name), found in by_name.items():
+                    alike.setdefault((service, without_ids(name)), []).append(found)
+            families = (
+                parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts))
+                for parts in alike.values()
+            )
+            self._families = [f for f in families if len(f) >= FEWEST_ALIKE]
         return self._families
 
 

@@ -39,9 +39,8 @@ def timed_out_calls(explanation: Explanation) -> list[int]:
         return []
     return [
         index
-        for index, (kind, status) in enumerate(zip(spans.kinds, spans.status_codes, strict=True))
-        if kind == SpanKind.CLIENT
-        and status == StatusCode.ERROR
+        for index in spans.failed()
+        if spans.kinds[index] == SpanKind.CLIENT
         and not _was_answered(explanation, index)
         and (_says_timeout(spans, index) or _was_left_behind(explanation, index))
     ]
