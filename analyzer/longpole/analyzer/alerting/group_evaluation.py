@@ -23,9 +23,10 @@ from longpole.analyzer.alerting.board import (
 from longpole.analyzer.alerting.go_values import AlertData
 from longpole.analyzer.alerting.go_values import Sample as TemplateSample
 from longpole.analyzer.alerting.rules import Pairs, Rule, RuleGroup
+from longpole.analyzer.alerting.shared_reads import SharedReads, Wanted, wanted_of
 from longpole.analyzer.alerting.template_functions import Surroundings
 from longpole.analyzer.alerting.template_nodes import TemplateError
-from longpole.analyzer.alerting.tick_source import Sample, TickSource, wanted_of
+from longpole.analyzer.alerting.tick_source import Sample, TickSource
 from longpole.analyzer.promql.evaluation import Settings, Steps, evaluate
 from longpole.analyzer.promql.expressions import Expression
 from longpole.analyzer.promql.query import parse
@@ -120,14 +121,28 @@ class GroupRun:
         )  # fmt: skip
 
 
-def evaluate_group(run: GroupRun, at_ms: int, around: Surround) -> list[Sample]:
-    """Evaluate every rule at `at_ms` and move its alerts on; the samples to be written. A rule
-    that fails keeps its state and writes nothing."""
-    began = around.seconds()
+def asked_at(run: GroupRun, at_ms: int, around: Surround) -> int:
+    """The time that the expressions of a group are evaluated at."""
     offset = run.group.query_offset_ms
-    asked_ms = at_ms - (around.query_offset_ms if offset is None else offset)
-    wanted = wanted_of((one.rule.expression for one in run.rules), around.settings.lookback_ms)
-    source = TickSource(around.source, wanted, asked_ms)
+    return at_ms - (around.query_offset_ms if offset is None else offset)
+
+
+def wanted_by(run: GroupRun, at_ms: int, around: Surround) -> dict[str, Wanted]:
+    """What an evaluation of a group asks of each metric."""
+    expressions = (one.rule.expression for one in run.rules)
+    return wanted_of(expressions, asked_at(run, at_ms, around), around.settings.lookback_ms)
+
+
+def evaluate_group(
+    run: GroupRun, at_ms: int, around: Surround, shared: SharedReads | None = None
+) -> list[Sample]:
+    """Evaluate every rule at `at_ms` and move its alerts on; the samples to be written. A rule
+    that fails keeps its state and writes nothing. `shared` holds what several groups read."""
+    began = around.seconds()
+    asked_ms = asked_at(run, at_ms, around)
+    if shared is None:
+        shared = SharedReads(around.source, wanted_by(run, at_ms, around))
+    source = TickSource(around.source, shared)
     written: list[Sample] = []
     for rule in run.rules:
         rule_began = around.seconds()

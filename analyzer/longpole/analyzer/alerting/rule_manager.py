@@ -13,14 +13,17 @@ from longpole.analyzer.alerting.group_evaluation import (
     RuleRun,
     Surround,
     evaluate_group,
+    wanted_by,
 )
 from longpole.analyzer.alerting.notifications import Notice, outgoing
 from longpole.analyzer.alerting.restoring import RestoreSettings, restore
 from longpole.analyzer.alerting.rules import Rule, RuleGroup
+from longpole.analyzer.alerting.shared_reads import SharedReads, joined
 from longpole.analyzer.alerting.tick_source import Sample
 
 # As Prometheus: the second evaluation after a start knows which alerts there are.
 EVALUATIONS_BEFORE_RESTORING = 2
+PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,21 @@ class RuleManager:
         if self._ended:
             self._write(self._ended)
             self._ended = []
-        for place in self._groups:
-            due = place.due_ms(now_ms)
-            if due <= place.run.at_ms or is_stopping():
-                continue
+        due = [
+            (place, at_ms)
+            for place in self._groups
+            if (at_ms := place.due_ms(now_ms)) > place.run.at_ms
+        ]
+        shared = SharedReads(
+            self.around.source,
+            joined(wanted_by(place.run, at_ms, self.around) for place, at_ms in due),
+        )
+        for place, at_ms in due:
+            if is_stopping():
+                return
             if place.run.at_ms:
-                self.counts.missed += (due - place.run.at_ms) // place.run.interval_ms - 1
-            self._evaluate(place, due, now_ms)
+                self.counts.missed += (at_ms - place.run.at_ms) // place.run.interval_ms - 1
+            self._evaluate(place, at_ms, now_ms, shared)
 
     def next_ms(self, now_ms: int) -> int:
         """When the next group is due; an interval from now without groups."""
@@ -118,9 +129,9 @@ class RuleManager:
             default=now_ms + self.settings.interval_ms,
         )
 
-    def _evaluate(self, place: _Scheduled, due_ms: int, now_ms: int) -> None:
+    def _evaluate(self, place: _Scheduled, due_ms: int, now_ms: int, shared: SharedReads) -> None:
         run = place.run
-        self._write(evaluate_group(run, due_ms, self.around))
+        self._write(evaluate_group(run, due_ms, self.around, shared))
         place.evaluations += 1
         self.counts.evaluations += len(run.rules)
         self.counts.failures += sum(rule.health is Health.ERR for rule in run.rules)
@@ -148,9 +159,10 @@ class RuleManager:
 
 
 def _spread(group: RuleGroup, interval_ms: int) -> int:
-    """Where in its interval a group is due: the same after each start, and not all at once."""
+    """Where in its interval a group is due: the same after each start, and not all at once. Groups
+    that are due together share what they read, so there are only a few places."""
     digest = hashlib.blake2b(f"{group.file};{group.name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % interval_ms
+    return int.from_bytes(digest, "big") % PLACES * interval_ms // PLACES
 
 
 def _carry_over(before: GroupRun, after: GroupRun) -> None:

@@ -1,5 +1,5 @@
-"""The series that one evaluation of a group reads: those of the store, read once for many rules,
-and what rules before in the group recorded for the same time."""
+"""The series that one evaluation of a group reads: those of the store, and what rules before in
+the group recorded for the same time."""
 
 from __future__ import annotations
 
@@ -8,26 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longpole.analyzer.promql.expressions import (
-    Aggregation,
-    Binary,
-    Call,
-    Expression,
-    Matcher,
-    MatchOp,
-    MatrixSelector,
-    Paren,
-    Subquery,
-    Unary,
-    VectorSelector,
-)
+from longpole.analyzer.alerting.shared_reads import SharedReads, name_of
+from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.selectors import NAME, meets_all
 from longpole.analyzer.promql.series import Labels, Series, SeriesSource
-
-# Metrics that fewer selectors ask for are read as they are asked for.
-SHARED_FROM = 3
-# So many samples of one metric are read at once; with more, each selector reads its own.
-MOST_SHARED_SAMPLES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +23,12 @@ class Sample:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What selectors ask of one metric: how many different ones, and how far back."""
-
-    selectors: frozenset[tuple[Matcher, ...]]
-    reach_ms: int
-
-
 class TickSource:
     """A source for one group at one time. Rules are evaluated one after the other; `record` puts
     what one recorded in front of those behind it."""
 
-    def __init__(self, store: SeriesSource, wanted: dict[str, _Wanted], at_ms: int) -> None:
-        self._store, self._wanted, self._at_ms = store, wanted, at_ms
-        self._shared: dict[str, Sequence[Series] | None] = {}
+    def __init__(self, store: SeriesSource, shared: SharedReads) -> None:
+        self._store, self._shared = store, shared
         self._asked: dict[tuple[tuple[Matcher, ...], int, int], Sequence[Series]] = {}
         self._recorded: dict[str, dict[Labels, Sample]] = {}
 
@@ -79,7 +54,7 @@ class TickSource:
     def _added(self, matchers: Sequence[Matcher], after_ms: int, through_ms: int) -> list[Sample]:
         if not self._recorded:
             return []
-        name = _name_of(matchers)
+        name = name_of(matchers)
         held = [self._recorded.get(name, {})] if name else list(self._recorded.values())
         return [
             sample
@@ -91,88 +66,28 @@ class TickSource:
     def _stored(
         self, matchers: tuple[Matcher, ...], after_ms: int, through_ms: int, most: int
     ) -> Sequence[Series]:
-        name = _name_of(matchers)
-        wanted = self._wanted.get(name or "")
-        if (
-            name
-            and wanted is not None
-            and len(wanted.selectors) >= SHARED_FROM
-            and self._at_ms - wanted.reach_ms <= after_ms
-            and through_ms <= self._at_ms
-        ):
-            shared = self._read_shared(name, wanted)
-            if shared is not None:
-                rest = [one for one in matchers if one.label != NAME]
-                return [
-                    cut
-                    for one in shared
-                    if meets_all(rest, dict(one.labels))
-                    and (cut := _cut(one, after_ms, through_ms)) is not None
-                ]
         key = (matchers, after_ms, through_ms)
-        if key not in self._asked:
-            self._asked[key] = self._store.select(matchers, after_ms, through_ms, most)
-        return self._asked[key]
-
-    def _read_shared(self, name: str, wanted: _Wanted) -> Sequence[Series] | None:
-        from longpole.analyzer.promql.refusals import TooMuch
-
-        if name not in self._shared:
-            matcher = Matcher(NAME, MatchOp.EQUAL, name)
-            after = self._at_ms - wanted.reach_ms
-            try:
-                self._shared[name] = self._store.select(
-                    [matcher], after, self._at_ms, MOST_SHARED_SAMPLES
-                )
-            except TooMuch:
-                self._shared[name] = None
-        return self._shared[name]
-
-
-def wanted_of(expressions: Iterable[Expression], lookback_ms: int) -> dict[str, _Wanted]:
-    """What the expressions of a group ask of each metric."""
-    selectors: dict[str, set[tuple[Matcher, ...]]] = {}
-    reach: dict[str, int] = {}
-    waiting: list[tuple[Expression, int]] = [(one, 0) for one in expressions]
-    while waiting:
-        node, before_ms = waiting.pop()
-        match node:
-            case VectorSelector():
-                name = _name_of(node.matchers)
-                if name and not node.shift.is_fixed:
-                    selectors.setdefault(name, set()).add(node.matchers)
-                    far = before_ms + node.shift.offset_ms + lookback_ms
-                    reach[name] = max(reach.get(name, 0), far)
-            case MatrixSelector():
-                # The lookback comes on top, which reads a little more than is needed.
-                waiting.append((node.selector, before_ms + node.range_ms))
-            case Subquery():
-                waiting.append((node.inner, before_ms + node.range_ms + node.shift.offset_ms))
-            case Binary():
-                waiting += [(node.left, before_ms), (node.right, before_ms)]
-            case Aggregation():
-                waiting.append((node.inner, before_ms))
-                if node.parameter is not None:
-                    waiting.append((node.parameter, before_ms))
-            case Call():
-                waiting += [(one, before_ms) for one in node.arguments]
-            case Paren() | Unary():
-                waiting.append((node.inner, before_ms))
-    return {name: _Wanted(frozenset(held), reach[name]) for name, held in selectors.items()}
-
-
-def _name_of(matchers: Sequence[Matcher]) -> str | None:
-    names = [one.value for one in matchers if one.label == NAME and one.op is MatchOp.EQUAL]
-    return names[0] if len(names) == 1 else None
+        if key in self._asked:
+            return self._asked[key]
+        name = name_of(matchers)
+        shared = self._shared.matching(name, matchers, after_ms, through_ms) if name else None
+        if shared is None:
+            found = self._store.select(matchers, after_ms, through_ms, most)
+        else:
+            cut = (_cut(one, after_ms, through_ms) for one in shared)
+            found = [one for one in cut if one is not None]
+        self._asked[key] = found
+        return found
 
 
 def _cut(series: Series, after_ms: int, through_ms: int) -> Series | None:
-    start, end = np.searchsorted(series.times_ms, (after_ms, through_ms), "right")
+    times = series.times_ms
+    if times.size and times[0] > after_ms and times[-1] <= through_ms:
+        return series
+    start, end = np.searchsorted(times, (after_ms, through_ms), "right")
     if start == end:
         return None
-    if start == 0 and end == series.times_ms.size:
-        return series
-    return Series(series.labels, series.times_ms[start:end], series.values[start:end])
+    return Series(series.labels, times[start:end], series.values[start:end])
 
 
 def _appended(before: Series | None, sample: Sample) -> Series:

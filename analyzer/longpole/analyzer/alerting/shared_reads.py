@@ -1,0 +1,171 @@
+"""Series that many rules ask for, read from the store once for a whole round.
+
+A read costs about the same however few series it wants, so the metrics of all rules that are due
+are read together, by how far back they are looked at, and each selector takes its part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from longpole.analyzer.promql.expressions import (
+    Aggregation,
+    Binary,
+    Call,
+    Expression,
+    Matcher,
+    MatchOp,
+    MatrixSelector,
+    Paren,
+    Subquery,
+    Unary,
+    VectorSelector,
+)
+from longpole.analyzer.promql.refusals import TooMuch
+from longpole.analyzer.promql.selectors import NAME, meets_all
+from longpole.analyzer.promql.series import Series, SeriesSource
+
+Matchers = tuple[Matcher, ...]
+
+# A metric that one selector alone asks for may have many series that nobody wants.
+SHARED_FROM = 2
+# With more samples than that, each selector reads its own.
+MOST_SAMPLES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of one metric: by which selectors, and of which time."""
+
+    selectors: frozenset[Matchers]
+    after_ms: int
+    through_ms: int
+
+    def joined(self, other: Wanted) -> Wanted:
+        """What either asks."""
+        return Wanted(
+            self.selectors | other.selectors,
+            min(self.after_ms, other.after_ms),
+            max(self.through_ms, other.through_ms),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The series of one metric with their labels as mappings; those in the time of `wanted`."""
+
+    series: Sequence[Series]
+    labels: Sequence[Mapping[str, str]]
+
+
+class SharedReads:
+    """The series of one round. Nothing is read before it is asked for."""
+
+    def __init__(self, store: SeriesSource, wanted: Mapping[str, Wanted]) -> None:
+        self._store = store
+        self._wanted = {
+            name: one for name, one in wanted.items() if len(one.selectors) >= SHARED_FROM
+        }
+        self._held: dict[str, _Held | None] = {}
+        self._met: dict[tuple[str, Matchers], Sequence[Series]] = {}
+
+    def matching(
+        self, name: str, matchers: Matchers, after_ms: int, through_ms: int
+    ) -> Sequence[Series] | None:
+        """Series of the metric that meet the matchers, with at least the samples of that time;
+        None when they have to be read for themselves."""
+        wanted = self._wanted.get(name)
+        if wanted is None or after_ms < wanted.after_ms or through_ms > wanted.through_ms:
+            return None
+        if name not in self._held:
+            self._read(self._alike(wanted))
+        held = self._held[name]
+        if held is None:
+            return None
+        key = name, matchers
+        if key not in self._met:
+            rest = [one for one in matchers if one.label != NAME]
+            self._met[key] = [
+                series
+                for series, labels in zip(held.series, held.labels, strict=True)
+                if meets_all(rest, labels)
+            ]
+        return self._met[key]
+
+    def _alike(self, wanted: Wanted) -> list[str]:
+        """Metrics that are not read yet and are looked at about as far back."""
+        size = (wanted.through_ms - wanted.after_ms).bit_length()
+        return [
+            name
+            for name, one in self._wanted.items()
+            if name not in self._held and (one.through_ms - one.after_ms).bit_length() == size
+        ]
+
+    def _read(self, names: Sequence[str]) -> None:
+        pattern = "|".join(re2.escape(name) for name in names)
+        matcher = Matcher(NAME, MatchOp.REGEX, pattern)
+        if len(names) == 1:
+            matcher = Matcher(NAME, MatchOp.EQUAL, names[0])
+        after = min(self._wanted[name].after_ms for name in names)
+        through = max(self._wanted[name].through_ms for name in names)
+        try:
+            found = self._store.select([matcher], after, through, MOST_SAMPLES)
+        except TooMuch:
+            self._held.update(dict.fromkeys(names))
+            return
+        by_name: dict[str, list[Series]] = {name: [] for name in names}
+        labels = {id(one): dict(one.labels) for one in found}
+        for one in found:
+            by_name.setdefault(labels[id(one)].get(NAME, ""), []).append(one)
+        for name in names:
+            series = by_name[name]
+            self._held[name] = _Held(series, [labels[id(one)] for one in series])
+
+
+def wanted_of(expressions: Iterable[Expression], at_ms: int, lookback_ms: int) -> dict[str, Wanted]:
+    """What expressions ask of each metric when they are evaluated at a time."""
+    found: dict[str, Wanted] = {}
+    waiting: list[tuple[Expression, int]] = [(one, 0) for one in expressions]
+    while waiting:
+        node, before_ms = waiting.pop()
+        match node:
+            case VectorSelector():
+                name = name_of(node.matchers)
+                if name and not node.shift.is_fixed and node.shift.offset_ms >= 0:
+                    after = at_ms - before_ms - node.shift.offset_ms - lookback_ms
+                    one = Wanted(frozenset([node.matchers]), after, at_ms)
+                    found[name] = found[name].joined(one) if name in found else one
+            case MatrixSelector():
+                # The lookback comes on top, which reads a little more than is needed.
+                waiting.append((node.selector, before_ms + node.range_ms))
+            case Subquery():
+                waiting.append((node.inner, before_ms + node.range_ms + node.shift.offset_ms))
+            case Binary():
+                waiting += [(node.left, before_ms), (node.right, before_ms)]
+            case Aggregation():
+                waiting.append((node.inner, before_ms))
+                if node.parameter is not None:
+                    waiting.append((node.parameter, before_ms))
+            case Call():
+                waiting += [(one, before_ms) for one in node.arguments]
+            case Paren() | Unary():
+                waiting.append((node.inner, before_ms))
+    return found
+
+
+def joined(several: Iterable[Mapping[str, Wanted]]) -> dict[str, Wanted]:
+    """What all of them ask."""
+    found: dict[str, Wanted] = {}
+    for wanted in several:
+        for name, one in wanted.items():
+            found[name] = found[name].joined(one) if name in found else one
+    return found
+
+
+def name_of(matchers: Sequence[Matcher]) -> str | None:
+    """The metric that a selector names, if it names one."""
+    names = [one.value for one in matchers if one.label == NAME and one.op is MatchOp.EQUAL]
+    return names[0] if len(names) == 1 else None
