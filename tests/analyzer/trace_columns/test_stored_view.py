@@ -141,6 +141,15 @@ def test_other_options_thresholds_or_code_do_not_take_it(monkeypatch: pytest.Mon
     assert read(store) is None
 
 
+def test_a_view_of_more_spans_than_the_trace_has_is_of_a_former_trace_with_that_id() -> None:
+    clock = ManualClock()
+    former = kept(MemoryStore(clock), clock, big()).view_of_trace(TRACE_ID, 1)
+    store = kept(MemoryStore(clock), clock, [span(1, 0, 0, 9)])
+    assert former is not None
+    store.put_view(TRACE_ID, 1, former)
+    assert read(store) is None
+
+
 def test_small_traces_have_none() -> None:
     clock = ManualClock()
     store = kept(MemoryStore(clock), clock, [*big(7), span(1, 0, 0, 9)])

@@ -122,7 +122,9 @@ def stored_view(
     if packed is None:
         return None
     view = unpacked_view(packed, made_with(options, thresholds), state)
-    if view is None:
+    # A trace may come back under its old id, and begin to count its revisions anew, after all of it
+    # had expired: a view of more spans than there are is of its former life.
+    if view is None or view.columns.span_ids.size > state.span_rows:
         return None
     logs = reader.logs_of_trace(trace_id)
     return replace(view, columns=with_logs(view.columns, logs), logs=logs)
