@@ -59,9 +59,7 @@ class _Keys:
 
     def __init__(self, paths: BatchPaths) -> None:
         batch, states = paths.batch, paths.batch.whole.traces
-        self.ids = [split_trace_id(state.trace_id) for state in states]
-        self.hi = np.array([hi for hi, _ in self.ids], np.uint64)
-        self.lo = np.array([lo for _, lo in self.ids], np.uint64)
+        self.hi, self.lo = _trace_ids(paths)
         self.revision = np.array([state.revision for state in states], np.uint32)
         self.services = pa.array(batch.service_names, pa.string())
         self.names = pa.array(batch.span_names, pa.string())
@@ -85,6 +83,18 @@ class _Keys:
             "root_service": self.root_services.take(taken),
             "root_operation": self.root_names.take(taken),
         }
+
+
+def _trace_ids(paths: BatchPaths) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """The halves of the ids of all traces."""
+    batch = paths.batch
+    begins = batch.offsets[:-1]
+    if (begins < batch.offsets[1:]).all():
+        hi, lo = (batch.whole.spans.column(name).to_numpy() for name in ("trace_hi", "trace_lo"))
+        return hi[begins], lo[begins]
+    # A trace without spans is in no column.
+    ids = [split_trace_id(state.trace_id) for state in batch.whole.traces]
+    return np.array([hi for hi, _ in ids], np.uint64), np.array([lo for _, lo in ids], np.uint64)
 
 
 def _texts(
@@ -112,7 +122,12 @@ def _traces(
 
     late = np.array([state.late for state in states], np.int64)
     told = pa.array(verdicts, pa.string())
-    applied = [paths.applied[place] for place in places.tolist()]
+    # The traces of one time share their clocks, so few are asked.
+    own = list(map(id, paths.applied))
+    distinct = dict(zip(own, paths.applied, strict=True))
+    shifts = {one: len(clocks.shifts) for one, clocks in distinct.items()}
+    clock_texts = {one: clocks_text(clocks) for one, clocks in distinct.items()}
+    taken = pa.array(places)
     rows = {
         **keys.of(places),
         "root_span_id": of_root(batch.span_ids),
@@ -125,11 +140,11 @@ def _traces(
         "orphans": pa.array(forest.orphans[places]),
         "headless": pa.array(forest.is_headless[places] > 0),
         "late": pa.array(late[places]),
-        "skew_shifts": pa.array([len(clocks.shifts) for clocks in applied], pa.int64()),
+        "skew_shifts": pa.array([shifts[one] for one in own], pa.int64()).take(taken),
         "detached": pa.array(forest.detached[places]),
         "ambiguous_ns": pa.array(paths.segments.ambiguous_ns[places]),
-        "verdict": told.take(pa.array(places)),
-        "clocks": pa.array([clocks_text(clocks) for clocks in applied], pa.string()),
+        "verdict": told.take(taken),
+        "clocks": pa.array([clock_texts[one] for one in own], pa.string()).take(taken),
     }
     return _table(rows, columns.TRACES), places
 

@@ -109,9 +109,11 @@ def _in_order(found: Sequence[pa.Table], key_count: int) -> tuple[pa.Table, Plac
 
 
 def _ascending(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
-    """A batch cut where its order begins anew; as it is if that is so often that sorting its
-    rows is cheaper."""
-    cuts = _descents(batch.column(0).to_numpy(), batch.column(1).to_numpy()) + 1
+    """A batch cut where rows of another one may belong in between: where its order begins anew,
+    and where it leaves traces out. As it is if that is so often that sorting is cheaper."""
+    places = batch.column(0).to_numpy()
+    leaves_out = np.flatnonzero(places[1:] > places[:-1] + 1)
+    cuts = np.union1d(_descents(places, batch.column(1).to_numpy()), leaves_out) + 1
     if not cuts.size or batch.num_rows < _LEAST_ROWS_OF_RUN * cuts.size:
         return [batch]
     borders = [0, *cuts.tolist(), batch.num_rows]
