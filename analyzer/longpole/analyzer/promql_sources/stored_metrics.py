@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
-from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.expressions import Matcher, MatchOp
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Labels, Series, labels_of
 from longpole.analyzer.promql_sources.accumulation import day_start_ms
@@ -25,17 +27,34 @@ from longpole.analyzer.promql_sources.series_labels import (
     translated,
 )
 from longpole.model.timerange import TimeRange
-from longpole.storage.ports import MetricReader
+from longpole.storage.ports import MetricReader, MetricSeries
 
 _MS = 1_000_000
 _FIRST_MS = -(1 << 62) // _MS
 # `target_info` has a sample for each of these times in which its resource sent something.
 _INFO_STEP_NS = 60_000_000_000
 _MOST_KNOWN = 200_000
+_KEPT_ANSWERS = 3
 TYPES = {
     "gauge": "gauge", "histogram": "histogram", "exponential_histogram": "histogram",
     "summary": "summary",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Stored series by family, and the shapes of their points by id."""
+
+    families: Mapping[str, Sequence[StoredSeries]]
+    shapes: Mapping[int, Sequence[Mapping[str, Any]]]
+
+    def candidates(self, matchers: Sequence[Matcher]) -> Iterable[StoredSeries]:
+        """Series of which parts may have the name that is asked for."""
+        names = [m.value for m in matchers if m.label == NAME and m.op is MatchOp.EQUAL]
+        if not names:
+            return chain.from_iterable(self.families.values())
+        cut = (names[0].removesuffix(suffix) for suffix in ("", "_sum", "_count", "_bucket"))
+        return chain.from_iterable(self.families.get(name, ()) for name in dict.fromkeys(cut))
 
 
 class StoredMetrics:
@@ -46,6 +65,7 @@ class StoredMetrics:
         self._promoted = tuple(promoted)
         # By series id, which is a hash of everything that is kept here.
         self._known: dict[int, StoredSeries] = {}
+        self._indexed: tuple[tuple[MetricSeries, _Index], ...] = ()
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
@@ -110,16 +130,32 @@ class StoredMetrics:
     def _chosen(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, is_exact: bool
     ) -> list[Chosen]:
-        found = self._reader.metric_series(_range(after_ms, through_ms), is_exact)
-        shapes: dict[int, list[Mapping[str, Any]]] = {}
-        for shape in _told_shapes(found.shapes):
-            shapes.setdefault(shape["series_id"], []).append(shape)
+        index = self._index(_range(after_ms, through_ms), is_exact)
         chosen = []
-        for one in self._translated(found.series):
-            parts = parts_of(one, shapes.get(one.series_id, _PLAIN), matchers)
+        for one in index.candidates(matchers):
+            parts = parts_of(one, index.shapes.get(one.series_id, _PLAIN), matchers)
             if parts:
                 chosen.append(Chosen(one, parts))
         return chosen
+
+    def _index(self, time: TimeRange, is_exact: bool) -> _Index:
+        """What there is in a time, ready to be looked through; kept as long as the store gives the
+        same answer."""
+        found = self._reader.metric_series(time, is_exact)
+        held = self._indexed
+        for answer, index in held:
+            if answer is found:
+                return index
+        shapes: dict[int, list[Mapping[str, Any]]] = {}
+        for shape in _told_shapes(found.shapes):
+            shapes.setdefault(shape["series_id"], []).append(shape)
+        families: dict[str, list[StoredSeries]] = {}
+        for one in self._translated(found.series):
+            families.setdefault(one.family, []).append(one)
+        index = _Index(families, shapes)
+        if not is_exact:
+            self._indexed = (*held[-_KEPT_ANSWERS:], (found, index))
+        return index
 
     def _translated(self, rows: pa.Table) -> list[StoredSeries]:
         ids: list[int] = rows.column("series_id").to_pylist()

@@ -135,6 +135,7 @@ class HotStore:
         self.replayed: Generation | None = Generation()
         self.live = Generation()
         self._view: HotTables | None = None
+        self._tables: dict[str, tuple[list[tuple[pa.Table, ...]], pa.Table]] = {}
 
     def generations(self) -> tuple[Generation, ...]:
         """Frozen, replayed, live: those that there are."""
@@ -201,13 +202,24 @@ class HotStore:
         self.frozen = None
         self._view = None
 
+    def _table(self, name: str, runs: list[tuple[pa.Table, ...]]) -> pa.Table:
+        """One hot table; the same object until rows of its own come, so that what was worked out
+        of it can be kept."""
+        known = self._tables.get(name)
+        is_same = known is not None and list(map(id, known[0])) == list(map(id, runs))
+        if known is not None and is_same:
+            return known[1]
+        table = _joined(SCHEMAS[name], runs)
+        self._tables[name] = (runs, table)
+        return table
+
     def view(self) -> HotTables:
         """All hot tables; the same object until something changes."""
         if self._view is None:
             generations = self.generations()
             tables = {
-                name: _joined(schema, [g.chunks.get(name, ()) for g in generations])
-                for name, schema in SCHEMAS.items()
+                name: self._table(name, [g.chunks.get(name, ()) for g in generations])
+                for name in SCHEMAS
             }
             self._view = HotTables(tables, sum(g.rows for g in generations))
         return self._view

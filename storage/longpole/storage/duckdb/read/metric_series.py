@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,29 @@ if TYPE_CHECKING:
     import duckdb
 
 _IDS = "longpole_series_ids"
-_SHAPE = ("series_id", "explicit_bounds", "quantiles", "has_sum", "scale")
+
+
+class SeriesCache:
+    """What segments hold, and the last answers that were not exact: asked again before new points
+    came, the same object is the answer. Any thread may use it."""
+
+    def __init__(self, most_rows: int = 1_000_000, most_answers: int = 4) -> None:
+        self.kept = RedCubes(most_rows)
+        self._most_answers = most_answers
+        self._answers: list[tuple[pa.Table, tuple[int, ...], MetricSeries]] = []
+        self._lock = threading.Lock()
+
+    def answer(self, hot: pa.Table, numbers: tuple[int, ...]) -> MetricSeries | None:
+        """The answer over these hot points and segments."""
+        with self._lock:
+            found = (a for table, held, a in self._answers if table is hot and held == numbers)
+            return next(found, None)
+
+    def keep(self, hot: pa.Table, numbers: tuple[int, ...], answer: MetricSeries) -> None:
+        """Keep an answer, and forget those over other hot points."""
+        with self._lock:
+            held = [one for one in self._answers if one[0] is hot]
+            self._answers = [*held[1 - self._most_answers :], (hot, numbers, answer)]
 
 
 def read_metric_series(
@@ -32,15 +55,32 @@ def read_metric_series(
     snapshot: Snapshot,
     time: TimeRange,
     is_exact: bool,
-    kept: RedCubes,
+    cache: SeriesCache,
 ) -> MetricSeries:
     """Answer `MetricReader.metric_series`. What a segment holds is looked up once."""
+    parts = [part for part in parts_of(snapshot, "metric_points") if _overlaps(part, time)]
+    if is_exact:
+        return _together(connection, parts, time, True, cache.kept)
+    hot = snapshot.hot["metric_points"]
+    numbers = tuple(part.segment.segment_id for part in parts if part.segment)
+    known = cache.answer(hot, numbers)
+    if known is None:
+        known = _together(connection, parts, time, False, cache.kept)
+        cache.keep(hot, numbers, known)
+    return known
+
+
+def _together(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[Part],
+    time: TimeRange,
+    is_exact: bool,
+    kept: RedCubes,
+) -> MetricSeries:
     shapes = [POINT_SHAPES.empty_table()]
     series: dict[int, pa.Table] = {}
     known: set[int] = set()
-    for place, part in enumerate(parts_of(snapshot, "metric_points")):
-        if not _overlaps(part, time):
-            continue
+    for place, part in enumerate(parts):
         found = _part_shapes(connection, part, time, is_exact, kept)
         shapes.append(found)
         unseen = set(found.column("series_id").unique().to_pylist()) - known
@@ -129,7 +169,7 @@ def _part_shapes(
 ) -> pa.Table:  # fmt: skip
     segment = part.segment
     if segment is None:
-        return _shapes(connection, part, _in_time(time))
+        return _shapes(connection, part, _in_time(time) if is_exact else "true")
     is_whole = (
         segment.min_unix_nano >= time.start_unix_nano and segment.max_unix_nano < time.end_unix_nano
     )

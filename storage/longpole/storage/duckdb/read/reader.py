@@ -23,6 +23,7 @@ from longpole.storage.duckdb.read.found_logs import read_found_logs, read_log_co
 from longpole.storage.duckdb.read.listed_keys import ListedKeys
 from longpole.storage.duckdb.read.metric_points import read_metric_points
 from longpole.storage.duckdb.read.metric_series import (
+    SeriesCache,
     read_metric_series,
     read_resource_times,
     read_series_points,
@@ -91,7 +92,7 @@ class Reader:
         self._red_cubes = RedCubes()
         self._path_cubes = RedCubes()
         self._call_cubes = CallCubes()
-        self._metric_series = RedCubes()
+        self._metric_series = SeriesCache()
         self._trace_rows = TraceRows()
         self._listed_keys = ListedKeys()
 
