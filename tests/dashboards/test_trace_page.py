@@ -87,10 +87,10 @@ def test_of_spans_with_one_id_each_has_a_link_and_the_page_says_which_it_shows()
     page = web.get(f"{PAGE}?span={2:016x}").text
     assert "Several spans of this trace have the id 0000000000000002" in page
     assert "<b>number 1</b>" in page
-    links = re.findall(r'href="([^"]*)" data-row="(\d)">number', page)
-    assert [row for _, row in links] == ["2", "3"]
+    links = re.findall(r'href="([^"]*)" data-load>number', page)
+    assert [re.findall(r"row=(\d)", link) for link in links] == [["2"], ["3"]]
 
-    second = web.get(PAGE + unescape(links[0][0])).text
+    second = web.get(PAGE + unescape(links[0])).text
 
     assert "<b>number 2</b>" in second
     assert "twin 1" in second.split('class="panel', 1)[1]

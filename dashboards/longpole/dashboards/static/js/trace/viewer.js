@@ -255,7 +255,7 @@ export function startViewer(host, model) {
     if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     const href = link?.getAttribute("href") ?? link?.getAttribute("xlink:href");
-    if (!link || !href || link.hasAttribute("download")) return;
+    if (!link || !href || link.hasAttribute("download") || link.hasAttribute("data-load")) return;
     const address = new URL(href, location.href);
     if (address.origin !== location.origin || address.pathname !== location.pathname || !address.search || !/[?&](span|view|t|cp)=/.test(address.search)) return;
     event.preventDefault();
