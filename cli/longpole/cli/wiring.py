@@ -71,7 +71,13 @@ def mount_grafana(
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
 
     series = series_in(settings, store, clock)
-    app.mount("/prometheus", prometheus_app(Asking(series, clock, board, version=version)))
+
+    def oldest_ms() -> int:
+        oldest = store.status().oldest_unix_nano
+        return (clock.now_unix_nano() if oldest is None else oldest) // 10**6
+
+    asking = Asking(series, clock, board, version=version, oldest_ms=oldest_ms)
+    app.mount("/prometheus", prometheus_app(asking))
     app.mount("/jaeger", jaeger_app(store, series, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))
     app.mount("/loki", create_loki_app(store, clock, version))

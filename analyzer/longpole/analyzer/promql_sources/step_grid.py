@@ -17,9 +17,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from longpole.analyzer.promql.refusals import TooMuch
 from longpole.analyzer.promql.series import Floats, Integers
 from longpole.model.timerange import TimeRange
 
+# Years of steps would be gigabytes for one series; a span with a wrong clock must not make them.
+MOST_STEPS = 200_000
 HOUR_NS = 3_600_000_000_000
 _MS = 1_000_000
 Key = tuple[str, ...]
@@ -80,7 +83,8 @@ class Grid:
 def grid_of(
     after_ms: int, through_ms: int, now_unix_nano: int, settings: StepSettings
 ) -> Grid | None:
-    """The grid for samples in (after_ms, through_ms]; None when no step of it is finished."""
+    """The grid for samples in (after_ms, through_ms]; None when no step of it is finished. Raises
+    `TooMuch`."""
     step = settings.step_ns
     finished = now_unix_nano - round(settings.delay_seconds * 1e9)
     end = min(through_ms * _MS, finished) // step * step
@@ -89,6 +93,11 @@ def grid_of(
         return None
     idle = settings.idle_seconds // settings.step_seconds
     start = max(0, begin - (idle + 2) * step)
+    if (end - start) // step > MOST_STEPS:
+        raise TooMuch(
+            f"series of spans are made for {MOST_STEPS:,} steps of {settings.step_seconds} s at"
+            " most. Ask for a shorter time"
+        )
     return Grid(start, step, (begin - start) // step, (end - start) // step, idle)
 
 

@@ -88,11 +88,6 @@ class Asked:
         """What `start` and `end` leave, (after, through]: without them everything."""
         return self.time_ms_or("start", EARLIEST_MS + 1) - 1, self.time_ms_or("end", LATEST_MS)
 
-    def bounded_range_ms(self) -> tuple[int, int]:
-        """The same, no further away than a store can be asked for."""
-        after_ms, through_ms = self.range_ms()
-        return in_bounds(after_ms), in_bounds(through_ms)
-
     def selectors(self) -> list[tuple[Matcher, ...]]:
         """The matchers of every `match[]`. Raises `BadData`."""
         found = []

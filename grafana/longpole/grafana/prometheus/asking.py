@@ -11,14 +11,17 @@ from longpole.analyzer.promql.evaluation import Limits, Settings
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.series import Series
 from longpole.grafana.prometheus.answer import Answer
-from longpole.grafana.prometheus.asked import Asked, in_bounds
+from longpole.grafana.prometheus.asked import EARLIEST_MS, Asked, in_bounds
 from longpole.model.clock import Clock
+
+# Counters begin with a zero a little before their first news.
+_BEFORE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Series, rules, a clock, and how much one query may cost. `shown` are the settings that
-    `status/flags` lists."""
+    """Series, rules, a clock, and how much one query may cost. Nothing is stored from before
+    `oldest_ms`. `shown` are the settings that `status/flags` lists."""
 
     catalog: SeriesCatalog
     clock: Clock
@@ -26,6 +29,7 @@ class Asking:
     settings: Settings = Settings(limits=Limits(steps=11_001))
     version: str = ""
     shown: Mapping[str, str] = field(default_factory=dict)
+    oldest_ms: Callable[[], int] = lambda: EARLIEST_MS
 
     def now_ms(self) -> int:
         """The time of a query that names none."""
@@ -40,9 +44,13 @@ class Asking:
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
     ) -> Sequence[Series]:
         """The catalog as a source of queries, whose times may be anywhere."""
-        return self.catalog.select(
-            matchers, in_bounds(after_ms), in_bounds(through_ms), most_samples
-        )
+        return self.catalog.select(matchers, *self.stored(after_ms, through_ms), most_samples)
+
+    def stored(self, after_ms: int, through_ms: int) -> tuple[int, int]:
+        """A range of time without what is long before anything that is stored: "everything" is
+        days, and a series that is made on a grid of steps must not begin in 1970."""
+        least = max(EARLIEST_MS, self.oldest_ms() - _BEFORE_MS)
+        return max(in_bounds(after_ms), least), max(in_bounds(through_ms), least)
 
 
 Question = Callable[[Asking, Asked], Answer]

@@ -20,7 +20,7 @@ def series(asking: Asking, asked: Asked) -> Answer:
     limit = asked.limit()
     if not asked.texts("match[]"):
         raise BadData("no match[] parameter provided")
-    after_ms, through_ms = asked.bounded_range_ms()
+    after_ms, through_ms = asking.stored(*asked.range_ms())
     try:
         selectors = asked.selectors()
     except BadData as error:
@@ -37,7 +37,7 @@ def series(asking: Asking, asked: Asked) -> Answer:
 def labels(asking: Asking, asked: Asked) -> Answer:
     """The names of labels, of all series or of those that meet any selector."""
     limit = asked.limit()
-    after_ms, through_ms = asked.bounded_range_ms()
+    after_ms, through_ms = asking.stored(*asked.range_ms())
     selectors = asked.selectors() or [()]
     names = (
         asking.catalog.label_names(one, after_ms, through_ms, _one_more(limit)) for one in selectors
@@ -51,7 +51,7 @@ def label_values(asking: Asking, asked: Asked) -> Answer:
     if not name:
         raise BadData(f'invalid label name: "{name}"')
     limit = asked.limit()
-    after_ms, through_ms = asked.bounded_range_ms()
+    after_ms, through_ms = asking.stored(*asked.range_ms())
     selectors = asked.selectors() or [()]
     values = (
         asking.catalog.label_values(name, one, after_ms, through_ms, _one_more(limit))

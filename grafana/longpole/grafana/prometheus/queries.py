@@ -25,7 +25,7 @@ from longpole.analyzer.promql.series import Labels
 from longpole.analyzer.promql.vectors import Vector
 from longpole.grafana.prometheus import answer, samples_json
 from longpole.grafana.prometheus.answer import TRUNCATED, Answer
-from longpole.grafana.prometheus.asked import Asked, in_bounds, seconds
+from longpole.grafana.prometheus.asked import Asked, seconds
 from longpole.grafana.prometheus.asking import Asking
 from longpole.grafana.prometheus.refusals import BadData, bad_parameter
 
@@ -109,7 +109,7 @@ def query_exemplars(asking: Asking, asked: Asked) -> Answer:
     after_ms, through_ms = asked.range_ms()
     if through_ms <= after_ms:
         raise BadData("end timestamp must not be before start timestamp")
-    after_ms, through_ms = in_bounds(after_ms), in_bounds(through_ms)
+    after_ms, through_ms = asking.stored(after_ms, through_ms)
     found: dict[Labels, dict[str, object]] = {}
     for selector in _selectors(parse(asked.text("query"))):
         for one in asking.catalog.exemplars(selector.matchers, after_ms, through_ms):
