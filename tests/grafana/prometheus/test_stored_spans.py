@@ -54,7 +54,7 @@ def test_questions_without_a_time_are_about_what_is_stored() -> None:
 def test_a_span_from_1970_does_not_make_fifty_years_of_steps(path: str) -> None:
     shop = dialect(oldest=1_000_000_000)
     address, _, query = path.partition("?")
-    asked = dict([query.split("=")]) if query else {}
+    asked: dict[str, Any] = dict([query.split("=")]) if query else {}
     answer = shop.get(f"/api/v1/{address}", **asked)
     assert answer.status_code == 422
     assert "Ask for a shorter time" in answer.json()["error"]
