@@ -83,6 +83,7 @@ class Server:
                     self._store,
                     self._clock,
                     self._registry,
+                    wiring.decoder(),
                 )
                 self._collector.start()
             except BaseException:
@@ -188,13 +189,17 @@ class Server:
 
     def _compile(self) -> None:
         from longpole.analyzer.columnar.readiness import CORE
+        from longpole.formats.compiled.readiness import DECODING
 
         if not self._stopping.wait(COMPILE_AFTER_SECONDS):
+            DECODING.start()
             CORE.start()
 
     def _stop_compiling(self) -> None:
         from longpole.analyzer.columnar.readiness import CORE
+        from longpole.formats.compiled.readiness import DECODING
 
+        DECODING.stop()
         CORE.stop()
 
     def _settle(self) -> None:

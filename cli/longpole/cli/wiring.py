@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from longpole.analyzer.alerting.board import RuleBoard
     from longpole.analyzer.promql.catalog import SeriesCatalog
+    from longpole.formats.otlp import Decoder
     from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
     from longpole.storage.ports import Store, TraceReader
 
@@ -37,12 +38,19 @@ def store_settings(settings: Settings) -> StoreSettings:
     )
 
 
+def decoder() -> Decoder:
+    """How requests are read, when they come and when the journal is replayed."""
+    from longpole.formats.compiled.decoder import FastDecoder
+
+    return FastDecoder()
+
+
 def open_store(settings: Settings, clock: Clock, addresses: Mapping[str, str]) -> DuckDBStore:
     """The store, locked for this process; it takes requests at once and finds old ones after
     `load()`. Raises `DataDirLocked` when another process has it."""
     from longpole.storage.duckdb.store import DuckDBStore
 
-    return DuckDBStore.open(store_settings(settings), clock, addresses=addresses)
+    return DuckDBStore.open(store_settings(settings), clock, decoder(), addresses)
 
 
 def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -19,7 +20,7 @@ from longpole.collector.memory_release import MemoryRelease
 from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.refusals import Refused
 from longpole.collector.settings import CollectorSettings
-from longpole.formats import bounded_decoding
+from longpole.formats import bounded_decoding, otlp
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.request_weight import RequestTooHeavy
 from longpole.model.clock import Clock
@@ -58,12 +59,14 @@ class IntakeDesk:
         clock: Clock,
         metrics: CollectorMetrics,
         pool: Executor,
+        decoder: otlp.Decoder = otlp.decode,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
         self.clock = clock
         self._intake = intake
         self._pool = pool
+        self._decoder = decoder
         wait = settings.admission_wait_seconds
         self._in_flight = ByteBudget(settings.max_in_flight_bytes, wait)
         self._decoding = ByteBudget(max(_DECODING_BYTES, settings.max_request_bytes), wait)
@@ -188,7 +191,11 @@ class IntakeDesk:
             await lease.grow(len(body) - len(parcel.body))
             label = (parcel.transport, parcel.signal.value)
             self.metrics.decoded_bytes.labels(*label).inc(len(body))
-            decode = bounded_decoding.decode_json if parcel.is_json else bounded_decoding.decode
+            decode = (
+                bounded_decoding.decode_json
+                if parcel.is_json
+                else partial(bounded_decoding.decode, decoder=self._decoder)
+            )
             try:
                 telemetry = await loop.run_in_executor(self._pool, decode, parcel.signal, body)
             except RequestTooHeavy as error:

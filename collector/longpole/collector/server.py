@@ -21,6 +21,7 @@ from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.otlp_grpc import GrpcListener
 from longpole.collector.otlp_http import OtlpHttp
 from longpole.collector.settings import CollectorSettings
+from longpole.formats.otlp import Decoder, decode
 from longpole.model.clock import Clock
 from longpole.storage.ports import Intake
 
@@ -41,12 +42,13 @@ class Collector:
         intake: Intake,
         clock: Clock,
         registry: CollectorRegistry,
+        decoder: Decoder = decode,
     ) -> None:
         self._settings = settings
         use_one_heap()
         self._pool = ThreadPoolExecutor(_DECODER_THREADS, thread_name_prefix="decode")
         metrics = CollectorMetrics(registry)
-        self._desk = IntakeDesk(settings, intake, clock, metrics, self._pool)
+        self._desk = IntakeDesk(settings, intake, clock, metrics, self._pool, decoder)
         self._app = OtlpHttp(self._desk)
         self._thread: threading.Thread | None = None
         self._addresses: dict[str, str] = {}

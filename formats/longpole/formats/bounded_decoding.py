@@ -40,12 +40,14 @@ def decode(
     body: bytes,
     slice_bytes: int = SLICE_BYTES,
     max_table_bytes: int = MAX_TABLE_BYTES,
+    decoder: otlp.Decoder = otlp.decode,
 ) -> Telemetry:
-    """What `otlp.decode` gives, save that problems of a resource, scope or metric may be
-    counted once per slice and stand in another order. Raises `MalformedRequest`, of which
-    `RequestTooHeavy` is the kind that another batch size helps against."""
+    """What `otlp.decode` gives, and `decoder` with it, save that problems of a resource, scope
+    or metric may be counted once per slice and stand in another order. Raises
+    `MalformedRequest`, of which `RequestTooHeavy` is the kind that another batch size helps
+    against."""
     if len(body) <= slice_bytes:
-        return otlp.decode(signal, body)
+        return decoder(signal, body)
     joined = _Joined(signal, min(max_table_bytes, _ROOM_FOR_ALL + _ROWS_PER_BYTE * len(body)))
     altered: dict[int, bytes] = {}
     altered_bytes = 0
@@ -54,7 +56,7 @@ def decode(
             if piece == body:
                 piece = body  # one copy less of what may be 64 MiB
             _check_big(signal, piece)
-        part = otlp.decode(signal, piece)
+        part = decoder(signal, piece)
         if part.body != piece:
             altered[index] = part.body
             altered_bytes += len(part.body)

@@ -28,6 +28,7 @@ PAIRS = types.Array(types.int64, 2, "C", readonly=True)
 OUT = types.Array(types.int64, 1, "C")
 OUT_CODES = types.Array(types.int32, 1, "C")
 OUT_BYTES = types.Array(types.uint8, 1, "C")
+OUT_CODES = types.Array(types.int32, 1, "C")
 OUT_ROWS = types.Array(types.int64, 2, "C")
 INT = types.int64
 FLAG = types.boolean

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-LOWEST_PRIORITY = 19
+from longpole.model.readiness import step_back
 
 
 def main() -> int:
     """Compile whatever is not cached yet; 0 once it is."""
-    if hasattr(os, "nice"):
-        os.nice(LOWEST_PRIORITY)
+    step_back()
     from longpole.analyzer.columnar.loops import compile_all
 
     compile_all()

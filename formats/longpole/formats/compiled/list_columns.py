@@ -1,0 +1,91 @@
+"""Texts and attributes of scanned rows as Arrow columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from longpole.formats import any_value
+from longpole.formats.compiled import layout
+from longpole.formats.compiled.attribute_loops import measure_types, take_texts, take_type
+from longpole.formats.compiled.wire_loops import Bytes, Codes, Ints, Rows
+
+# A value of few containers is nested no deeper than a strict parser follows, wherever in a
+# request it stands.
+_CONTAINER = 'Value":{"values":['
+
+
+class BadText(Exception):
+    """A text is not UTF-8, or a value is one that only the reference decoder can judge."""
+
+
+def text_array(data: Bytes, rows: Rows, column: int) -> pa.Array:
+    """The texts that begin at `column` of a scanned table. Raises `BadText`."""
+    return _texts(data, rows, column, np.arange(len(rows)))
+
+
+def attribute_arrays(
+    body: bytes, data: Bytes, attributes: Rows, owners: Rows, ends_column: int
+) -> list[pa.Array]:
+    """The ten list columns of the rows of `owners`, in the order of `ATTRIBUTE_COLUMNS`. Raises
+    `BadText`."""
+    count = int(owners[-1, ends_column]) if len(owners) else 0
+    sizes = np.zeros((layout.TYPES, 2), np.int64)
+    measure_types(attributes, count, sizes)
+    arrays = []
+    for kind in range(layout.TYPES):
+        how_many, key_bytes = sizes[kind].tolist()
+        list_offsets = np.zeros(len(owners) + 1, np.int32)
+        key_offsets = np.zeros(how_many + 1, np.int32)
+        keys = np.empty(key_bytes, np.uint8)
+        picked = np.empty(how_many, np.int64)
+        if how_many and not take_type(
+            data, attributes, owners, ends_column, kind, list_offsets, key_offsets, keys, picked
+        ):
+            raise BadText
+        offsets = pa.array(list_offsets)
+        arrays.append(pa.ListArray.from_arrays(offsets, _strings(key_offsets, keys)))
+        values = _values(body, data, attributes, kind, picked)
+        arrays.append(pa.ListArray.from_arrays(offsets, values))
+    return arrays
+
+
+def _values(body: bytes, data: Bytes, attributes: Rows, kind: int, picked: Ints) -> pa.Array:
+    if kind == layout.TEXT:
+        return _texts(data, attributes, layout.ATTRIBUTE_VALUE, picked)
+    if kind == layout.OTHER:
+        return pa.array([_other(body, attributes[row]) for row in picked], pa.string())
+    numbers = attributes[picked, layout.ATTRIBUTE_VALUE]
+    if kind == layout.DOUBLE:
+        return pa.array(numbers.view(np.float64))
+    return pa.array(numbers.astype(np.bool_) if kind == layout.TRUTH else numbers)
+
+
+def _other(body: bytes, attribute: NDArray[np.int64]) -> str:
+    begin, end = attribute[layout.ATTRIBUTE_VALUE], attribute[layout.ATTRIBUTE_VALUE_END]
+    try:
+        text = any_value.text_of(AnyValue.FromString(body[begin:end]))
+    except DecodeError:
+        raise BadText from None
+    # Names and texts that look like containers count as such, which costs only time.
+    if text.count(_CONTAINER) > any_value.CONTAINERS_PER_WRAP:
+        raise BadText
+    return text
+
+
+def _texts(data: Bytes, rows: Rows, column: int, picked: Ints) -> pa.Array:
+    sizes = rows[picked, column + 1] - rows[picked, column]
+    texts = np.empty(int(sizes.sum()), np.uint8)
+    offsets = np.zeros(len(picked) + 1, np.int32)
+    if not take_texts(data, rows, column, picked, offsets, texts):
+        raise BadText
+    return _strings(offsets, texts)
+
+
+def _strings(offsets: Codes, texts: Bytes) -> pa.Array:
+    """A string column of UTF-8 that was looked at."""
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(texts)]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)

@@ -1,0 +1,199 @@
+"""The compiled decoder says what the reference says, of anything."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from longpole.formats import bounded_decoding, otlp
+from longpole.formats.compiled.decoder import FastDecoder, traces
+from longpole.formats.compiled.readiness import DECODING, load
+from longpole.model.readiness import CompiledCode, Readiness
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
+from tests.formats.comparison import identical
+from tests.formats.requests import trace_requests
+from tests.formats.test_otlp_properties import mutated, mutations
+
+relaxed = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loops() -> None:
+    assert load()
+
+
+def agrees(body: bytes) -> bool:
+    """Whether the loops read the body; what they make of it is what the reference makes."""
+    read = traces(body)
+    if read is None:
+        return False
+    same(read, otlp.decode(Signal.TRACES, body))
+    return True
+
+
+def same(read: Telemetry, expected: Telemetry) -> None:
+    for table in read.tables.values():
+        table.validate(full=True)
+    assert identical(read.tables, expected.tables)
+    assert read.body == expected.body
+    assert (read.rejected, read.problems) == (expected.rejected, expected.problems)
+    assert read.has_time == expected.has_time
+
+
+def plain(seed: int, spans: int) -> ExportTraceServiceRequest:
+    """As SDKs send it: own ids, texts of several alphabets, every type of value."""
+    chance = random.Random(seed)
+    request = ExportTraceServiceRequest()
+    for _ in range(1 + seed % 3):
+        group = request.resource_spans.add(schema_url="https://opentelemetry.io/schemas/1.30.0")
+        for key, value in (("service.name", f"cart-{seed % 4}"), ("host.name", "größer")):
+            group.resource.attributes.add(key=key).value.string_value = value
+        arguments = group.resource.attributes.add(key="process.command_args").value.array_value
+        arguments.values.add().string_value = "serve"
+        scope = group.scope_spans.add()
+        scope.scope.name = "io.opentelemetry.http"
+        for number in range(spans):
+            span = scope.spans.add(
+                trace_id=chance.randbytes(16), span_id=chance.randbytes(8),
+                parent_span_id=chance.randbytes(8) if number % 3 else b"",
+                name=chance.choice(["GET /cart", "取得", "", "naïve"]), kind=number % 6,
+                start_time_unix_nano=chance.randrange(2**64), flags=number % 4,
+                end_time_unix_nano=chance.randrange(2**64), trace_state="a=1" * (number % 2),
+                dropped_attributes_count=number % 2, dropped_links_count=chance.randrange(2**32),
+            )  # fmt: skip
+            attributes_of(span, chance)
+            if number % 4 == 0:
+                event = span.events.add(name="exception", time_unix_nano=chance.randrange(2**64))
+                event.attributes.add(key="exception.type").value.string_value = "ValueError"
+                span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message="went wrong"))
+                link = span.links.add(trace_id=chance.randbytes(16), span_id=chance.randbytes(8))
+                link.attributes.add(key="k").value.int_value = -1
+    return request
+
+
+def attributes_of(span: Span, chance: random.Random) -> None:
+    span.attributes.add(key="http.route").value.string_value = "/cart/{id}" * chance.randrange(9)
+    span.attributes.add(key="http.status").value.int_value = chance.randrange(-(2**63), 2**63)
+    span.attributes.add(key="ratio").value.double_value = chance.choice([0.0, -0.0, 1.5, 1e300])
+    span.attributes.add(key="is_hot").value.bool_value = chance.random() < 0.5
+    span.attributes.add(key="raw").value.bytes_value = chance.randbytes(3)
+    span.attributes.add(key="nothing")
+    values = span.attributes.add(key="tags").value.array_value.values
+    values.add().string_value = "ü"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_sdks_send_is_read_by_the_loops(seed: int) -> None:
+    assert agrees(plain(seed, 20).SerializeToString())
+
+
+@settings(relaxed, max_examples=40)
+@given(trace_requests, mutations)
+def test_odd_and_damaged_requests_mean_the_same(
+    request: Any, changes: list[tuple[int, int, bytes]]
+) -> None:
+    agrees(request.SerializeToString())
+    agrees(mutated(request.SerializeToString(), changes))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+@settings(relaxed, max_examples=3000)
+@given(trace_requests, st.integers(0, 50), mutations, st.binary(max_size=400))
+def test_all_of_it_with_many_examples(
+    request: Any, seed: int, changes: list[tuple[int, int, bytes]], noise: bytes
+) -> None:
+    agrees(noise)
+    agrees(request.SerializeToString())
+    agrees(mutated(request.SerializeToString(), changes))
+    body = plain(seed, 3).SerializeToString()
+    agrees(mutated(body, [(place * 37 + seed, how, new) for place, how, new in changes]))
+
+
+def test_every_cut_of_a_request_means_the_same() -> None:
+    body = plain(0, 1).SerializeToString()
+    for end in range(0, len(body), 3):
+        agrees(body[:end])
+
+
+def test_every_changed_byte_means_the_same() -> None:
+    body = plain(0, 1).SerializeToString()
+    chance = random.Random(7)
+    for place in range(0, len(body), 3):
+        agrees(body[:place] + bytes([chance.randrange(256)]) + body[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"\x98\x06\x07",  # an unknown number
+        b"\xa2\x06\x03abc",  # unknown bytes
+        b"\xa1\x06" + bytes(8),
+        b"\xa5\x06" + bytes(4),
+    ],
+)
+def test_fields_of_later_versions_are_passed_by(field: bytes) -> None:
+    span = plain(0, 1).resource_spans[0].scope_spans[0].spans[0].SerializeToString() + field
+    scope = b"\x12" + length(span) + span + field
+    owner = b"\x12" + length(scope) + scope + field
+    assert agrees(b"\x0a" + length(owner) + owner + field)
+
+
+def length(content: bytes) -> bytes:
+    return bytes([len(content) & 127 | 128, len(content) >> 7])
+
+
+def test_more_rows_than_the_first_try_has_room_for_are_read() -> None:
+    request = plain(0, 1)
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    for number in range(200):
+        span.attributes.add(key=str(number))
+    for _ in range(1_000):
+        span.events.add()
+    assert agrees(request.SerializeToString())
+
+
+def test_until_the_loops_are_ready_the_reference_decodes() -> None:
+    class Compiling(CompiledCode):
+        def __init__(self) -> None:
+            super().__init__("none", lambda is_stopping: False, "none")
+
+    body = plain(2, 5).SerializeToString()
+    code = Compiling()
+
+    read = FastDecoder(code, 0)(Signal.TRACES, body)
+
+    assert code.state is Readiness.IDLE
+    assert identical(read.tables, otlp.decode(Signal.TRACES, body).tables)
+
+
+def test_large_requests_are_read_in_slices_by_the_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DECODING, "_state", Readiness.READY)
+    body = plain(2, 200).SerializeToString()
+
+    read = bounded_decoding.decode(Signal.TRACES, body, 64 << 10, decoder=FastDecoder())
+
+    same(read, bounded_decoding.decode(Signal.TRACES, body, 64 << 10))
+
+
+def test_the_same_service_is_known_again_and_a_changed_one_is_not_mixed_up() -> None:
+    first, second = plain(0, 2), plain(0, 2)
+    second.resource_spans[0].resource.attributes[0].value.string_value = "other"
+    for request in (first, second, first):
+        assert agrees(request.SerializeToString())
+
+
+def test_a_broken_resource_without_spans_is_not_overlooked() -> None:
+    request = plain(0, 2)
+    request.resource_spans.add().resource.attributes.add(key="k", key_strindex=3)
+    read = FastDecoder(least_bytes=0)(Signal.TRACES, request.SerializeToString())
+    same(read, otlp.decode(Signal.TRACES, request.SerializeToString()))
