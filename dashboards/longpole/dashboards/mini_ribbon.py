@@ -47,7 +47,9 @@ def mini_ribbon(
         service = segment["service"]
         held[service] = held.get(service, 0) + end - begin
         first, last = begin * SLOTS // duration_ns, min(SLOTS - 1, (end - 1) * SLOTS // duration_ns)
-        for slot in range(first, last + 1):
+        for slot in range(first + 1, last):
+            slots[slot][service] = slots[slot].get(service, 0) + duration_ns
+        for slot in {first, last}:
             # In parts of a slot, so that nothing is rounded.
             low, high = slot * duration_ns, (slot + 1) * duration_ns
             part = min(end * SLOTS, high) - max(begin * SLOTS, low)

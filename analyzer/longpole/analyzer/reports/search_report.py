@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -88,13 +89,17 @@ def search_report(
         "looked_at": sample.looked_at,
         "notices": list(sample.notices),
     }
-    if Part.LIST in parts:
-        document["traces"] = _rows(reader, search, sample, newest, thresholds)
-        document["removals"] = [] if count or search.cause else removals(reader, search.query)
-    if Part.FACETS in parts:
-        document |= facets_of(reader, newest)
+    # What takes longest besides the sample needs nothing of each other.
+    with ThreadPoolExecutor(1) as aside:
+        facets = aside.submit(facets_of, reader, newest) if Part.FACETS in parts else None
+        if Part.LIST in parts:
+            document["traces"] = _rows(reader, search, sample, newest, thresholds)
+            document["removals"] = [] if count or search.cause else removals(reader, search.query)
+        causes = causes_of(sample) if Part.CAUSES in parts else []
+        if facets is not None:
+            document |= facets.result()
     if Part.CAUSES in parts:
-        document["causes"] = causes_of(sample)
+        document["causes"] = causes
     if Part.SCATTER in parts:
         document["scatter"] = scatter_of(sample)
     return document

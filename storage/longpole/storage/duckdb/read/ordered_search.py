@@ -48,6 +48,7 @@ _CHOSEN = "longpole_chosen"
 _NARROW = ("trace_hi", "trace_lo", *ORDER_COLUMNS.values())
 # So often a list is made of the newest parts alone, before all are read.
 _MOST_TRIES = 2
+_FEW = 20_000
 _SLACK = TimeRange().start_unix_nano + CLOCK_SLACK_NS
 
 
@@ -128,7 +129,17 @@ def _first_of_all(
             continue
         connection.register(_CHOSEN, ids)
         kept = _among(connection, unsettled)
-        rows = _first(connection, snapshot, query, order, roots, limit + 1, kept, _CHOSEN)
+        rows = _first(
+            connection,
+            snapshot,
+            query,
+            order,
+            roots,
+            limit + 1,
+            kept,
+            _CHOSEN,
+            is_few=ids is not None and ids.num_rows <= _FEW,
+        )
         tried += 1
         starts = rows.column("start_unix_nano").to_numpy()
         if rest_before is not None and (starts > rest_before + CLOCK_SLACK_NS).sum() > limit:
@@ -146,20 +157,24 @@ def _first(
     unsettled: pa.Table,
     among: str = "",
     names: Sequence[str] = (),
+    *,
+    is_few: bool = False,
 ) -> pa.Table:
     """The first traces of an order, those of `unsettled` with them; of settled ones only those
     whose ids are in the relation `among`, when one is named, and only the columns `names`, when
-    some are."""
+    some are. Where there are few, all their rows are read at once, without a look at what orders
+    them."""
     parameters: list[object] = []
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
-    least = _least_key(connection, parts, order, where, parameters, count, among)
-    if least is None:
-        return _in_order(unsettled, order).slice(0, count)
-    (key, start), column = least, ORDER_COLUMNS[order]
-    if order is TraceOrder.NEWEST:
-        parts = [part for part in parts if part.newest_unix_nano >= start]
-    where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
+    if not is_few:
+        least = _least_key(connection, parts, order, where, parameters, count, among)
+        if least is None:
+            return _in_order(unsettled, order).slice(0, count)
+        (key, start), column = least, ORDER_COLUMNS[order]
+        if order is TraceOrder.NEWEST:
+            parts = [part for part in parts if part.newest_unix_nano >= start]
+        where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
     settled = _settled(connection, parts, where, parameters, among, names)
     return _in_order(pa.concat_tables([settled, unsettled]), order).slice(0, count)
 

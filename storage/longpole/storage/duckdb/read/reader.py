@@ -95,6 +95,7 @@ class Reader:
         self._metric_series = SeriesCache()
         self._trace_rows = TraceRows()
         self._listed_keys = ListedKeys()
+        self._resource_values = RedCubes(most_rows=200_000)
 
     @contextmanager
     def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
@@ -153,7 +154,14 @@ class Reader:
     ) -> SpanValues:
         with self._session() as (connection, snapshot):
             return read_span_values(
-                connection, snapshot, query, trace_ids, keys, most, self._listed_keys
+                connection,
+                snapshot,
+                query,
+                trace_ids,
+                keys,
+                most,
+                self._listed_keys,
+                self._resource_values,
             )
 
     def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:

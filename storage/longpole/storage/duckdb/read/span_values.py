@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from longpole.storage.duckdb.read.attributes import value_of
 from longpole.storage.duckdb.read.conditions import span_filter
 from longpole.storage.duckdb.read.listed_keys import ListedKeys
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.red_series import RedCubes
 from longpole.storage.duckdb.read.search import overlaps
 from longpole.storage.duckdb.read.stored_rows import SAME_TRACE, WANTED, arrow
 from longpole.storage.duckdb.snapshot import Snapshot
@@ -84,8 +86,10 @@ def read_span_values(
     keys: Sequence[SpanKey],
     most: int,
     listed: ListedKeys,
+    of_resources: RedCubes,
 ) -> SpanValues:
-    """Answer `TraceSearcher.span_values`."""
+    """Answer `TraceSearcher.span_values`. `of_resources` keeps what the resources of segments say
+    of keys that were asked for before."""
     check_value_fields(keys)
     refuse_bad_regexes(query)
     hi, lo = halves(set(trace_ids))
@@ -107,7 +111,7 @@ def read_span_values(
     rows = arrow(connection, f"{sql} LIMIT {MOST_SPAN_ROWS + 1}", parameters)
     is_cut = rows.num_rows > MOST_SPAN_ROWS
     rows = rows.slice(0, MOST_SPAN_ROWS)
-    resources = _resources(connection, snapshot, parts, keys, rows)
+    resources = _resources(connection, snapshot, parts, keys, rows, of_resources)
     traces = rows.column("n").to_numpy().astype(np.int64)
     found: dict[str, list[object]] = {name: [] for name in SPAN_VALUES.names}
     for place in range(len(keys)):
@@ -192,19 +196,23 @@ def _resources(
     parts: Sequence[Part],
     keys: Sequence[SpanKey],
     rows: pa.Table,
+    known: RedCubes,
 ) -> tuple[pa.Table, npt.NDArray[np.int64]] | None:
     """What the resources say of those keys, and which of them each row has (the place after the
     last for none); None when no resource ever had one of the keys."""
     wanted = _of_resources(snapshot, keys)
     if not wanted:
         return None
-    selects = []
+    tables = []
     for part in parts:
         chosen = ["r.resource_id"]
         for place, key, sql_type in wanted:
             chosen += _told(part, "resources", "r", place, key, sql_type)
-        selects.append(f"SELECT {', '.join(chosen)} FROM {part.relation('resources')} r")
-    table = arrow(connection, " UNION ALL BY NAME ".join(selects))
+        sql = f"SELECT {', '.join(chosen)} FROM {part.relation('resources')} r"
+        read = partial(arrow, connection, sql)
+        # The text names the segment.
+        tables.append(read() if part.segment is None else known.get(sql, read))
+    table = pa.concat_tables(tables, promote_options="default")
     # A resource has the same id and attributes in every part.
     ids, first = np.unique(table.column("resource_id").to_numpy(), return_index=True)
     own = rows.column("resource_id").to_numpy()
