@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,38 +24,52 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flat:
+    """The lists of one type end to end: the number of each key, its row, and its value."""
+
+    numbers: Mapping[str, int]
+    keys: npt.NDArray[np.int32]
+    owners: Rows
+    values: pa.Array
+
+
 class AttributeLists:
     """The attributes of every row of one table. Lists are laid flat once, when first asked for."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
-        self._flat: dict[str, tuple[pa.Array, Rows, pa.Array]] = {}
+        self._flat: dict[str, _Flat] = {}
 
     def column(self, key: str) -> Column:
         """The attribute of each row, nil where there is none."""
         rows = self._table.num_rows
         found = columns.nothing(rows)
         for name in ATTRIBUTE_TYPES:
-            keys, owners, values = self._of_type(name)
-            if not len(keys):
-                continue
-            is_key = pc.equal(keys, pa.scalar(key, keys.type))
-            held = values.filter(is_key)
-            if len(held):
-                found = found.or_else(_spread(held, owners[np.asarray(is_key)], rows, name))
+            flat = self._of_type(name)
+            if key in flat.numbers:
+                is_key = flat.keys == flat.numbers[key]
+                held = flat.values.filter(pa.array(is_key))
+                found = found.or_else(_spread(held, flat.owners[is_key], rows, name))
         return found
 
     def keys(self) -> Iterator[str]:
         """Every key that occurs, each once for each type that it has."""
         for name in ATTRIBUTE_TYPES:
-            yield from pc.unique(self._of_type(name)[0]).to_pylist()
+            yield from self._of_type(name).numbers
 
-    def _of_type(self, name: str) -> tuple[pa.Array, Rows, pa.Array]:
+    def _of_type(self, name: str) -> _Flat:
         if name not in self._flat:
             keys = _one(self._table.column(f"attr_{name}_keys"))
             values = _one(self._table.column(f"attr_{name}_vals"))
-            owners = np.asarray(pc.list_parent_indices(keys), np.int64)
-            self._flat[name] = (keys.flatten(), owners, values.flatten())
+            packed = keys.flatten().dictionary_encode()
+            numbers = {key: number for number, key in enumerate(packed.dictionary.to_pylist())}
+            self._flat[name] = _Flat(
+                numbers,
+                np.asarray(packed.indices).astype(np.int32),
+                np.asarray(pc.list_parent_indices(keys), np.int64),
+                values.flatten(),
+            )
         return self._flat[name]
 
 
