@@ -77,6 +77,7 @@ def mount_grafana(
     from longpole.grafana.prometheus.app import prometheus_app
     from longpole.grafana.prometheus.asking import Asking
     from longpole.grafana.tempo.app import TempoSettings, create_tempo_app
+    from longpole.grafana.zipkin.app import zipkin_app
 
     series = series_in(settings, store, clock)
 
@@ -87,5 +88,6 @@ def mount_grafana(
     asking = Asking(series, clock, board, version=version, oldest_ms=oldest_ms)
     app.mount("/prometheus", prometheus_app(asking))
     app.mount("/jaeger", jaeger_app(store, series, clock))
+    app.mount("/zipkin", zipkin_app(store, clock))
     app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))
     app.mount("/loki", create_loki_app(store, clock, version))

@@ -27,7 +27,16 @@ from longpole.dashboards.trace_data_api import trace_data_router
 from longpole.model.clock import Clock
 
 # What programs and scripts ask for; they get errors as JSON.
-NOT_PAGES = ("/api/", "/static/", "/metrics", "/tempo", "/jaeger", "/prometheus", "/loki")
+NOT_PAGES = (
+    "/api/",
+    "/static/",
+    "/metrics",
+    "/tempo",
+    "/jaeger",
+    "/prometheus",
+    "/loki",
+    "/zipkin",
+)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -53,7 +53,7 @@ def trace_query(asked: Fields, key_types: Mapping[str, str], now_us: int) -> Tra
         if text := asked.get(name, ""):
             conditions.append(Condition(Field.DURATION, comparison, duration_ns(name, text)))
     for key, value in _tags(asked).items():
-        conditions.append(_of_tag(key, value, key_types))
+        conditions.append(of_tag(key, value, key_types))
     limit = whole(asked, "limit", DEFAULT_TRACES)
     if not 1 <= limit <= MOST_TRACES:
         raise BadParameter(f"parameter 'limit' is from 1 to {MOST_TRACES:,}")
@@ -115,7 +115,7 @@ def _tags(asked: Fields) -> dict[str, str]:
     return found
 
 
-def _of_tag(key: str, value: str, key_types: Mapping[str, str]) -> Condition:
+def of_tag(key: str, value: str, key_types: Mapping[str, str]) -> Condition:
     """Kind and status are tags in Jaeger and fields here; a text is compared with attributes of
     whatever type their key has."""
     if key == "error" and value in _TRUTH:

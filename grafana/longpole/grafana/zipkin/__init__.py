@@ -1,0 +1,1 @@
+"""Answers as Zipkin's API does, for its Grafana data source."""
