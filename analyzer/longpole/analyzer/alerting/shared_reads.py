@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import re2
 
 from longpole.analyzer.promql.expressions import (
@@ -71,11 +72,12 @@ class SharedReads:
         }
         self._held: dict[str, _Held | None] = {}
         self._met: dict[tuple[str, Matchers], Sequence[Series]] = {}
+        self._parts: dict[tuple[str, Matchers, int, int], Sequence[Series]] = {}
 
     def matching(
         self, name: str, matchers: Matchers, after_ms: int, through_ms: int
     ) -> Sequence[Series] | None:
-        """Series of the metric that meet the matchers, with at least the samples of that time;
+        """Series of the metric that meet the matchers with their samples in (after_ms, through_ms];
         None when they have to be read for themselves."""
         wanted = self._wanted.get(name)
         if wanted is None or after_ms < wanted.after_ms or through_ms > wanted.through_ms:
@@ -93,7 +95,12 @@ class SharedReads:
                 for series, labels in zip(held.series, held.labels, strict=True)
                 if meets_all(rest, labels)
             ]
-        return self._met[key]
+        # Groups that are due at one time ask the same.
+        part = name, matchers, after_ms, through_ms
+        if part not in self._parts:
+            cut = (_cut(one, after_ms, through_ms) for one in self._met[key])
+            self._parts[part] = [one for one in cut if one is not None]
+        return self._parts[part]
 
     def _alike(self, wanted: Wanted) -> list[str]:
         """Metrics that are not read yet and are looked at about as far back."""
@@ -123,6 +130,16 @@ class SharedReads:
         for name in names:
             series = by_name[name]
             self._held[name] = _Held(series, [labels[id(one)] for one in series])
+
+
+def _cut(series: Series, after_ms: int, through_ms: int) -> Series | None:
+    times = series.times_ms
+    if times.size and times[0] > after_ms and times[-1] <= through_ms:
+        return series
+    start, end = np.searchsorted(times, (after_ms, through_ms), "right")
+    if start == end:
+        return None
+    return Series(series.labels, times[start:end], series.values[start:end])
 
 
 def wanted_of(expressions: Iterable[Expression], at_ms: int, lookback_ms: int) -> dict[str, Wanted]:

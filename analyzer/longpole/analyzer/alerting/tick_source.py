@@ -72,22 +72,9 @@ class TickSource:
         name = name_of(matchers)
         shared = self._shared.matching(name, matchers, after_ms, through_ms) if name else None
         if shared is None:
-            found = self._store.select(matchers, after_ms, through_ms, most)
-        else:
-            cut = (_cut(one, after_ms, through_ms) for one in shared)
-            found = [one for one in cut if one is not None]
-        self._asked[key] = found
-        return found
-
-
-def _cut(series: Series, after_ms: int, through_ms: int) -> Series | None:
-    times = series.times_ms
-    if times.size and times[0] > after_ms and times[-1] <= through_ms:
-        return series
-    start, end = np.searchsorted(times, (after_ms, through_ms), "right")
-    if start == end:
-        return None
-    return Series(series.labels, times[start:end], series.values[start:end])
+            shared = self._store.select(matchers, after_ms, through_ms, most)
+        self._asked[key] = shared
+        return shared
 
 
 def _appended(before: Series | None, sample: Sample) -> Series:
