@@ -10,6 +10,7 @@ from tests.browser.shop_stories import Told
 # Routes that answer with a piece of a page, a file or a redirect, by their pattern.
 NO_PAGES = frozenset(
     {
+        "/graph",  # where links of alerts lead, to the page of alerts
         "/overview/findings",
         "/services/{service:path}/say",
         "/services/{service:path}/around",
