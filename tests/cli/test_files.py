@@ -149,7 +149,7 @@ def test_a_report_of_a_file_explains_its_trace_once(monkeypatch: pytest.MonkeyPa
     from longpole.analyzer import explain as module
     from longpole.analyzer import settle
     from longpole.analyzer.reports import unsettled
-    from longpole.dashboards import answers
+    from longpole.dashboards import trace_answers
 
     explained: list[object] = []
 
@@ -157,7 +157,7 @@ def test_a_report_of_a_file_explains_its_trace_once(monkeypatch: pytest.MonkeyPa
         explained.append(arguments[0])
         return module.explain(*arguments)
 
-    for asker in (settle, unsettled, answers):
+    for asker in (settle, unsettled, trace_answers):
         monkeypatch.setattr(asker, "explain", counted)
     (report,) = documents("trace", "--from", CHECKOUT)
     assert report["completeness"]["settled"]
