@@ -7,7 +7,7 @@ OLDEST := .venv-oldest-duckdb
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test test-all proof check format demo bench lock docs clean
+.PHONY: help setup tools test test-all proof check format demo bench lock docs grafana clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ bench: setup ## side-by-side measurements, JSON on standard output
 
 docs: setup ## regenerate docs/settings.md and docs/metrics.md
 	$(BIN)/python -m longpole.cli.reference_pages
+
+grafana: setup ## regenerate grafana/provisioning
+	$(BIN)/python -m longpole.grafana.provisioning grafana/provisioning
 
 lock: ## renew requirements.txt (needs uv)
 	uv pip compile pyproject.toml sample-apps/pyproject.toml --group dev --python-version 3.11 --generate-hashes \

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.flow.tools import requires
 from tests.test_house import ROOMS, ROOT
@@ -23,7 +24,8 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("compose")
     shutil.copy(ROOT / "docker-compose.yml", folder)
     (folder / "secrets").mkdir()
-    (folder / "secrets" / "token").write_text("not a real one")
+    for name in ("token", "otlp_headers"):
+        (folder / "secrets" / name).write_text("not a real one")
     run = subprocess.run(
         ["docker-compose", "config"], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -34,7 +36,26 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_compose_is_valid_and_guards_every_port_with_the_token(compose: str) -> None:
     assert "LONGPOLE_AUTH_TOKEN_FILE: /run/secrets/longpole_token" in compose
     published = re.findall(r"127\.0\.0\.1:(\d+):(\d+)", compose)
-    assert published == [("4317", "4317"), ("4318", "4318"), ("4319", "4319")]
+    assert published == [
+        ("9093", "9093"), ("3000", "3000"), ("4317", "4317"), ("4318", "4318"), ("4319", "4319"),
+    ]  # fmt: skip
+
+
+def test_what_compose_mounts_from_the_repository_is_there_and_images_have_versions() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert {"longpole", "grafana", "alertmanager", "shop"} == set(services)
+    for name, told in services.items():
+        assert re.fullmatch(r"[a-z./-]+:v?\d+\.\d+\.\d+", told["image"]), name
+        for volume in told.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith("./") or (ROOT / source).exists(), source
+
+
+def test_longpole_answers_to_the_name_that_grafana_calls_it_by() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    host = services["grafana"]["environment"]["LONGPOLE_URL"].split("/")[2].split(":")[0]
+    assert host in services
+    assert host in services[host]["environment"]["LONGPOLE_WEB_HOST"].split(",")
 
 
 def test_the_settings_that_compose_names_exist() -> None:

@@ -20,14 +20,14 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 
 
-def recorded(samples: Sequence[Sample]) -> Telemetry:
-    """The request that holds these samples."""
+def recorded(samples: Sequence[Sample], scope: str = "longpole.rules") -> Telemetry:
+    """The request that holds these samples; `scope` says who recorded them."""
     request = ExportMetricsServiceRequest()
     resource = request.resource_metrics.add()
     mark = resource.resource.attributes.add()
     mark.key, mark.value.bool_value = RECORDED, True
     metrics = resource.scope_metrics.add()
-    metrics.scope.name = "longpole.rules"
+    metrics.scope.name = scope
     by_name: dict[str, list[Sample]] = {}
     for sample in samples:
         by_name.setdefault(dict(sample.labels).get(NAME, ""), []).append(sample)

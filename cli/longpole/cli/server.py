@@ -36,6 +36,8 @@ JOIN_SECONDS = 30.0
 # A start has enough to do, and a server that is asked little needs no compiled code.
 COMPILE_AFTER_SECONDS = 10.0
 MOST_PATIENCE_SECONDS = 30.0
+# Threads that write to the store.
+BEFORE_CLOSING = ("settle", "upkeep", "rules", "own series")
 WARM_UP_PAUSE_SECONDS = 0.01
 
 
@@ -132,7 +134,7 @@ class Server:
         self._stopping.set()
         self._stop_compiling()
         # Not the replay: it may take long, and `close` ends it.
-        for thread in [t for t in self._threads if t.name in ("settle", "upkeep", "rules")]:
+        for thread in [t for t in self._threads if t.name in BEFORE_CLOSING]:
             thread.join(JOIN_SECONDS)
         if self._rule_service is not None:
             self._rule_service.stop()
@@ -186,6 +188,9 @@ class Server:
         service = self._rule_service
         if service is not None:
             self._run("rules", lambda: service.run(self._stopping))
+        interval = self._settings.own_series_interval
+        if interval:
+            self._run("own series", lambda: self._repeat(self._write_own_series, interval))
 
     def _compile(self) -> None:
         from longpole.analyzer.columnar.readiness import CORE
@@ -217,6 +222,11 @@ class Server:
             )  # fmt: skip
             if done.traces == 0:
                 return
+
+    def _write_own_series(self) -> None:
+        from longpole.cli.own_series import write_own_series
+
+        write_own_series(self._registry, self._store, self._clock, self.addresses["web"])
 
     def _repeat(self, work: Callable[[], None], every_seconds: float) -> None:
         pause = every_seconds

@@ -221,6 +221,8 @@ SETTINGS: tuple[Setting, ...] = (
             "labels of their metrics", metavar="NAMES", default_text=f"`{','.join(PROMOTED)}`"),
     Setting("span_series", chosen_families, FAMILIES, "which metrics are made of spans",
             metavar="NAMES", default_text=f"`{','.join(FAMILIES)}`"),
+    Setting("own_series_interval", seconds, 0.0, "how often own metrics are stored as series; "
+            "0: never", metavar="SECONDS"),
     Setting("log_level", log_level, "info", "least severe log line on standard error",
             metavar="LEVEL"),
 )  # fmt: skip
@@ -264,6 +266,7 @@ class Settings:
     external_url: str
     promote_resource_attributes: tuple[str, ...]
     span_series: tuple[str, ...]
+    own_series_interval: float
     log_level: str
     thresholds: Thresholds = Thresholds()
 
@@ -346,8 +349,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     """Where data goes when nobody says (XDG base directories)."""
     base = env.get("XDG_DATA_HOME") or ""
     home = Path(env.get("HOME") or "~").expanduser()
-    root = Path(base) if base.startswith("/") else home / ".local" / "share"
-    return root / "longpole"
+    return (Path(base) if base.startswith("/") else home / ".local" / "share") / "longpole"
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -364,9 +366,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _nearest(key: str) -> str:
-    import difflib
+    from difflib import get_close_matches
 
-    close = difflib.get_close_matches(key.replace("-", "_"), BY_NAME, n=1)
+    close = get_close_matches(key.replace("-", "_"), BY_NAME, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -394,7 +396,5 @@ def shown_settings(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def _size_text(count: int) -> str:
-    for unit, scale in (("GiB", GIB), ("MiB", MIB)):
-        if count >= scale and count % scale == 0:
-            return f"{count // scale} {unit}"
-    return f"{count:,} bytes"
+    scale, unit = (GIB, "GiB") if count % GIB == 0 else (MIB, "MiB")
+    return f"{count // scale} {unit}" if count and count % scale == 0 else f"{count:,} bytes"
