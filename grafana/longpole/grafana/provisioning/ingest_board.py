@@ -71,7 +71,8 @@ def ingest() -> Any:
     sheet.add(
         _levels(
             "Dropped by retention, and lost", "short",
-            f"{_STORED}_expired_records_total", f"{_STORED}_losses_total", by="reason",
+            f"{_STORED}_expired_records_total", f"{_STORED}_losses_total",
+            by="reason", is_zero_without=True,
         ), 8,
     )  # fmt: skip
     sheet.add(
@@ -111,13 +112,16 @@ def _rates(
     return lines(title, unit, *queries)
 
 
-def _levels(title: str, unit: str, *names: str, by: str = "instance") -> Any:
-    """Values as they are, of one metric or several."""
+def _levels(
+    title: str, unit: str, *names: str, by: str = "instance", is_zero_without: bool = False
+) -> Any:
+    """Values as they are, of one metric or several; 0 where there is no series yet, if asked."""
     queries = []
     for number, name in enumerate(names):
         what = name.split("_", 2)[-1].replace("_", " ")
         legend = _legend(by) if len(names) == 1 else f"{what} {_legend(by)}"
         level = f"sum by ({by}) ({name}{{{_HERE}}})"
+        level += " or on () vector(0)" if is_zero_without else ""
         queries.append(query(level, legend, chr(ord("A") + number)))
     return lines(title, unit, *queries)
 
