@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from longpole.analyzer.critical_path import RawPath
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
+from longpole.analyzer.same_ids import Namesake, meant_of
 from longpole.analyzer.tree import NO_PARENT, SpanTree
 from longpole.model.finding import Finding
 
@@ -54,7 +55,7 @@ def claims_of(
 
 def _claim(spans: PathSpans, tree: SpanTree, path: RawPath, finding: Finding) -> Claim:
     reach = _REACH.get(finding.detector, Reach.PLACE)
-    evidence = _indices(spans, finding.span_ids)
+    evidence = _indices(spans, finding)
     place = {
         i
         for i in evidence
@@ -73,10 +74,17 @@ def _claim(spans: PathSpans, tree: SpanTree, path: RawPath, finding: Finding) ->
     return Claim(frozenset(claimed), False, (finding.service, finding.operation))
 
 
-def _indices(spans: PathSpans, span_ids: Sequence[int]) -> set[int]:
+def _indices(spans: PathSpans, finding: Finding) -> set[int]:
     found: set[int] = set()
-    for span_id in span_ids:
+    for span_id in finding.span_ids:
         index = bisect_left(spans.span_ids, span_id)  # spans are in the order of their ids
-        if index < len(spans) and spans.span_ids[index] == span_id:
+        end = bisect_right(spans.span_ids, span_id, index)
+        if end - index > 1:
+            namesakes = (
+                Namesake(i, spans.services[i], spans.names[i], 0, spans.ends[i] - spans.starts[i])
+                for i in range(index, end)
+            )
+            index = meant_of(namesakes, finding.service, finding.operation)
+        if end > index >= 0:
             found.add(index)
     return found

@@ -19,6 +19,8 @@ from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.span import Attributes, Span
 from longpole.storage.ports import TraceReader
 
+MOST_ROWS_OF_ID = 50
+
 
 @dataclass(frozen=True, slots=True)
 class SpanReport:
@@ -30,7 +32,8 @@ class SpanReport:
 
 def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | None:
     """The span of a row of a view; None when it has expired since. Times have clocks put right
-    (`sent_start_unix_nano` has not); `attributes` are plain JSON values."""
+    (`sent_start_unix_nano` has not); `attributes` are plain JSON values. `rows_of_id` are the rows
+    of all spans with its id, its own among them; `findings` are those about this one of them."""
     columns = view.columns
     found = reader.spans_of(columns.trace_id, [int(columns.span_ids[row])])
     if not found:
@@ -44,9 +47,13 @@ def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | 
     duration, critical = int(columns.durations_ns[row]), int(columns.critical_ns[row])
     run = Run(span.service_name, span.name, span.kind, duration)
     trace = view.summary["start_unix_nano"], total
+    rows = columns.rows_of(span.span_id)
     document = {
         "trace_id": trace_id_hex(span.trace_id),
         "span_id": span_id,
+        "row": row,
+        "rows_of_id": rows[:MOST_ROWS_OF_ID],
+        "spans_of_id": len(rows),
         "parent_span_id": span_id_hex(span.parent_span_id) if span.parent_span_id else None,
         "service": span.service_name,
         "operation": span.name,
@@ -92,7 +99,12 @@ def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | 
             "events": span.dropped_events_count,
             "links": span.dropped_links_count,
         },
-        "findings": [f for f in view.summary["findings"] if span_id in f["span_ids"]],
+        "findings": [
+            f
+            for f in view.summary["findings"]
+            if span_id in f["span_ids"]
+            and (len(rows) < 2 or columns.meant_row(rows, f["service"], f["operation"]) == row)
+        ],
         "usual": usual_runs(reader, run, trace),
     }
     return SpanReport(span, document)

@@ -98,7 +98,8 @@ def _values(answers: Answers, kept: KeptView, row: int) -> dict[str, Any] | None
             for event, told in zip(span.events, document["events"], strict=True)
         ],
         "links": document["links"],
-        "json": f"/api/v1/traces/{trace}/spans/{quote(document['span_id'])}",
+        "json": f"/api/v1/traces/{trace}/spans/{quote(document['span_id'])}"
+        + (f"?row={row}" if document["spans_of_id"] > 1 else ""),
     }
 
 

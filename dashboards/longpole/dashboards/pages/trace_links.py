@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlencode
 
 # What says where the reader looks; the rest of an address (options, the result that the trace was
 # opened from) stays when a link leads to another place.
 STATE = frozenset({"span", "view", "t", "f", "only", "cp", "g", "root", "context", "retry", "row"})
+
+
+class SpanOfRow(Protocol):
+    """A span on the page, and whether its id is that of other spans, too."""
+
+    @property
+    def span_id(self) -> str:
+        """As hex."""
+
+    @property
+    def row(self) -> int:
+        """Where it stands among the columns."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the id alone would lead to any of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +47,7 @@ class TraceLinks:
     def span(self, span_id: str, **state: object) -> str:
         """A link that selects a span, with the critical path in view."""
         return self.to(span=span_id, cp=1, **state)
+
+    def of_row(self, one: SpanOfRow) -> str:
+        """A link that selects this very span, also where others have its id."""
+        return self.span(one.span_id, row=one.row) if one.is_shared else self.span(one.span_id)

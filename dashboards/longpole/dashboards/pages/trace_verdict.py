@@ -28,12 +28,14 @@ NO_DETECTOR = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A span that shows it: its row, id and duration, and its time on the path."""
+    """A span that shows it: its row, id and duration, its time on the path, and whether other
+    spans of the trace have the same id."""
 
     row: int
     span_id: str
     duration_ns: int
     critical_ns: int
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,13 @@ def _lines(view: TraceView, entries: Sequence[Mapping[str, Any]]) -> list[Verdic
 
 
 def _line(
-    view: TraceView, entry: Mapping[str, Any], rows: Mapping[str, int], saving: int
+    view: TraceView, entry: Mapping[str, Any], rows: Mapping[str, Sequence[int]], saving: int
 ) -> VerdictLine:
     columns = view.columns
     evidence = [
-        Evidence(row, span_id, int(columns.durations_ns[row]), int(columns.critical_ns[row]))
+        _evidence(columns, span_id, rows[span_id], entry)
         for span_id in entry["span_ids"][:MOST_EVIDENCE]
-        if (row := rows.get(span_id, -1)) >= 0
+        if span_id in rows
     ]
     detector = BY_IDENTIFIER.get(entry["detector"] or "")
     return VerdictLine(
@@ -106,12 +108,21 @@ def _line(
     )
 
 
+def _evidence(
+    columns: TraceColumns, span_id: str, rows: Sequence[int], entry: Mapping[str, Any]
+) -> Evidence:
+    row = columns.meant_row(rows, entry["service"], entry["operation"])
+    return Evidence(
+        row, span_id, int(columns.durations_ns[row]), int(columns.critical_ns[row]), len(rows) > 1
+    )
+
+
 def _identity(entry: Mapping[str, Any]) -> tuple[object, ...]:
     return entry["detector"], entry["service"], entry["operation"], tuple(entry["span_ids"])
 
 
-def _rows(columns: TraceColumns, entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The first row of every span that the entries name."""
+def _rows(columns: TraceColumns, entries: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """The rows of every span id that the entries name."""
     wanted = {
         parse_span_id(span_id): span_id
         for entry in entries
@@ -121,7 +132,7 @@ def _rows(columns: TraceColumns, entries: Sequence[Mapping[str, Any]]) -> dict[s
     if not wanted:
         return {}
     known = np.array(list(wanted), np.uint64)
-    rows: dict[str, int] = {}
+    rows: dict[str, list[int]] = {}
     for row in np.flatnonzero(np.isin(columns.span_ids, known)).tolist():
-        rows.setdefault(wanted[int(columns.span_ids[row])], row)
+        rows.setdefault(wanted[int(columns.span_ids[row])], []).append(row)
     return rows

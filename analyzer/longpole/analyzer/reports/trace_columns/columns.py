@@ -23,6 +23,7 @@ from longpole.analyzer.reports.trace_columns.groups import Group, Rows, groups_o
 from longpole.analyzer.reports.trace_columns.marks import EXCEPTION, Marks
 from longpole.analyzer.reports.trace_columns.preorder import Preorder, preorder
 from longpole.analyzer.reports.trace_columns.self_time import self_times
+from longpole.analyzer.same_ids import Namesake, meant_of
 from longpole.analyzer.tree import RootKind
 from longpole.analyzer.verdict import VerdictEntry
 from longpole.model.finding import Finding
@@ -108,6 +109,22 @@ class TraceColumns:
         """Every row with that span id, ascending: senders may give one id to several spans."""
         found: list[int] = np.flatnonzero(self.span_ids == np.uint64(span_id)).tolist()
         return found
+
+    def place_of(self, row: int) -> tuple[str, str]:
+        """Service and operation of a row."""
+        name, service = self.operations[int(self.arrays["op"][row])]
+        return self.services[service], name
+
+    def meant_row(self, rows: Sequence[int], service: str, operation: str) -> int:
+        """Of rows that share an id the one that is meant by who names also a service and an
+        operation; -1 without any."""
+        namesakes = (
+            Namesake(
+                row, *self.place_of(row), int(self.critical_ns[row]), int(self.durations_ns[row])
+            )
+            for row in rows
+        )
+        return meant_of(namesakes, service, operation)
 
 
 def trace_columns(
@@ -300,17 +317,28 @@ def _bottlenecks(
     """The rows of the verdict, then those of the findings that are in none of its entries."""
     wanted = {entry.span_ids[0] for entry in verdict if entry.span_ids}
     wanted |= {finding.span_ids[0] for finding in findings if finding.span_ids}
-    row_of: dict[int, int] = {}
-    for index, span_id in enumerate(e.spans.span_ids):
+    known: dict[int, list[Namesake]] = {}
+    spans = e.spans
+    for index, span_id in enumerate(spans.span_ids):
         if span_id in wanted:
-            row_of.setdefault(span_id, int(order.rows[index]))
+            known.setdefault(span_id, []).append(
+                Namesake(
+                    int(order.rows[index]), spans.services[index], spans.names[index],
+                    e.critical_ns.get(index, 0), spans.ends[index] - spans.starts[index],
+                )
+            )  # fmt: skip
+
+    def row_of(one: VerdictEntry | Finding) -> int:
+        namesakes = known.get(one.span_ids[0], ()) if one.span_ids else ()
+        return meant_of(namesakes, one.service, one.operation)
+
     found: dict[int, BottleneckRow] = {}
     for entry in verdict:
-        row = row_of.get(entry.span_ids[0], -1) if entry.span_ids else -1
+        row = row_of(entry)
         if row >= 0 and row not in found:
             found[row] = BottleneckRow(row, entry.critical_ns, entry.share, entry.summary)
     for finding in findings:
-        row = row_of.get(finding.span_ids[0], -1) if finding.span_ids else -1
+        row = row_of(finding)
         if row >= 0 and row not in found and len(found) < MOST_BOTTLENECKS:
             share = finding.saving_ns / e.duration_ns if e.duration_ns else 0.0
             found[row] = BottleneckRow(row, finding.saving_ns, round(share, 6), finding.reason)
