@@ -111,6 +111,34 @@ def test_a_cycle_over_three_services_is_found() -> None:
     assert story.only(CYCLIC_DEPENDENCY).service == "c"
 
 
+def test_two_services_that_call_each_other_by_many_operations_are_one_cycle() -> None:
+    story = Story()
+    above = story.add(0, 0, 1_000, "a", "GET /", SERVER)
+    for depth in range(1, 41):
+        pair = "a > b" if depth % 2 else "b > a"
+        _, above = story.call(above, depth * 10, 1_000 - depth * 10, pair, f"GET /{depth}")
+    finding = story.only(CYCLIC_DEPENDENCY)
+    assert (finding.service, finding.operation) == ("b", "GET /2")
+    assert finding.saving_ns == 960 * MS, "what is within each other counts once"
+    assert finding.reason.startswith(
+        "a › GET / waits for b, which calls back into a 20 times (GET /2, GET /4, GET /6 and "
+        "17 more operations, 960 ms of the path)"
+    )
+
+
+def test_each_operation_of_a_cycle_has_its_evidence_before_the_second_call_of_any() -> None:
+    story = Story()
+    root = story.add(0, 0, 1_000, "a", "GET /", SERVER)
+    _, below = story.call(root, 1, 999, "a > b", "GET /b")
+    for place in range(30):
+        story.call(below, 10 + place * 20, 20 + place * 20, "b > a", "GET /often")
+    call, _ = story.call(below, 800, 810, "b > a", "GET /once")
+    finding = story.only(CYCLIC_DEPENDENCY)
+    assert finding.operation == "GET /often"
+    assert call in finding.span_ids
+    assert len(finding.span_ids) == 50
+
+
 def test_an_answer_by_message_closes_no_circle() -> None:
     story = Story()
     root = story.add(0, 0, 300, "order", "POST /orders", SERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from functools import lru_cache
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.path_time import path_time
+from longpole.analyzer.findings.survey import survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.tree import NO_PARENT
 from longpole.analyzer.wording import counted, duration_text, named, share_text
@@ -18,6 +20,7 @@ from longpole.model.span import SpanKind
 
 _MOST_SPAN_IDS = 50
 _MOST_SERVICES_IN_WORDS = 10
+_MOST_OPERATIONS_IN_WORDS = 3
 _SERVER = int(SpanKind.SERVER)
 # What stands between two services and has one name everywhere is no service of its own.
 _PROXY = re.compile(
@@ -137,21 +140,33 @@ class _Visit:
     caller: int  # -1 where nothing waits
 
 
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """A call back into a service that waits: where its caller asks (`call`), the span it enters
+    by (`entry`), and the one by which the service was entered before (`outer`)."""
+
+    call: int
+    entry: int
+    outer: int
+
+
 def _cycles(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     if not _is_entered_twice(explanation):
         return
     visits = _visits(explanation)
     spans = explanation.spans
-    groups: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
+    # Two services that keep calling each other come back to both, by many operations: that is
+    # one fault, told of the one that is entered again first.
+    pairs: dict[frozenset[str], list[_Return]] = {}
     for earlier, later in _returns(visits):
         entry = visits[later].entry
         via = visits[visits[later].caller].service
         call = explanation.tree.parents[entry]
         place = call if spans.services[call] == via else entry
-        key = (visits[later].service, via, spans.names[place])
-        groups.setdefault(key, []).append((place, entry, visits[earlier].entry))
-    for key in sorted(groups):
-        yield _cycle(explanation, key, groups[key])
+        back = _Return(place, entry, visits[earlier].entry)
+        pairs.setdefault(frozenset((visits[later].service, via)), []).append(back)
+    for pair in sorted(pairs, key=sorted):
+        yield _cycle(explanation, pair, pairs[pair])
 
 
 def _is_entered_twice(explanation: Explanation) -> bool:
@@ -205,35 +220,62 @@ def _returns(visits: list[_Visit]) -> Iterator[tuple[int, int]]:
         waiting.extend((callee, False) for callee in reversed(callees.get(place, ())))
 
 
-def _cycle(
-    explanation: Explanation, key: tuple[str, str, str], returns: list[tuple[int, int, int]]
-) -> Finding:
+def _cycle(explanation: Explanation, pair: frozenset[str], returns: list[_Return]) -> Finding:
     spans = explanation.spans
-    service, via, operation = key
-    saving_ns = path_time(explanation, (call for call, _, _ in returns))
-    outer = spans.names[returns[0][2]]
-    times = "" if len(returns) == 1 else f" {len(returns)} times"
+    service = spans.services[returns[0].entry]
+    (via,) = pair - {service}
+    outer = spans.names[returns[0].outer]
+    saving_ns = path_time(explanation, (back.call for back in returns))
+    inward = [back for back in returns if spans.services[back.entry] == service]
+    operations = _operations(explanation, inward)
+    operation, *others = operations
+    told = ", ".join(named(one) for one in (operation, *others[: _MOST_OPERATIONS_IN_WORDS - 1]))
+    if len(operations) > _MOST_OPERATIONS_IN_WORDS:
+        told += f" and {len(operations) - _MOST_OPERATIONS_IN_WORDS} more operations"
+    times = "" if len(inward) == 1 else f" {len(inward):,} times"
     return Finding(
         detector=CYCLIC_DEPENDENCY.identifier,
         severity=FindingSeverity.WARNING,
         trace_id=explanation.trace_id,
-        span_ids=tuple(dict.fromkeys(spans.span_ids[i] for back in returns for i in back))[
-            :_MOST_SPAN_IDS
-        ],
+        span_ids=_evidence(explanation, returns),
         service=via,
         operation=operation,
         saving_ns=saving_ns,
         reason=(
             f"{named(service)} › {named(outer)} waits for {named(via)}, which calls back into "
-            f"{named(service)}{times} ({named(operation)}, {duration_text(saving_ns)} of the "
+            f"{named(service)}{times} ({told}, {duration_text(saving_ns)} of the "
             "path): when all workers wait like this, none is left to answer."
         ),
         action=(
             f"Hand {named(via)} what it asks for in the request, move that part to a service "
             "both may call, or answer first and go on by an event."
         ),
-        fingerprint=fingerprint_of(CYCLIC_DEPENDENCY.identifier, service, via, operation),
+        fingerprint=fingerprint_of(CYCLIC_DEPENDENCY.identifier, *sorted(pair)),
     )
+
+
+def _operations(explanation: Explanation, returns: list[_Return]) -> list[str]:
+    """The names of what is called back, that with the most path time first. Of calls within each
+    other the time counts for each: this is only an order, and must not walk through the trace
+    once for every name."""
+    names, path_ns = explanation.spans.names, survey_of(explanation).path_ns
+    held: Counter[str] = Counter()
+    for back in returns:
+        held[names[back.call]] += path_ns(back.call)
+    return sorted(held, key=lambda name: (-held[name], name))
+
+
+def _evidence(explanation: Explanation, returns: list[_Return]) -> tuple[int, ...]:
+    """Span ids, one return of every operation before the second of any."""
+    names, ids = explanation.spans.names, explanation.spans.span_ids
+    met: Counter[str] = Counter()
+    rounds: list[tuple[int, int]] = []
+    for place, back in enumerate(returns):
+        rounds.append((met[names[back.call]], place))
+        met[names[back.call]] += 1
+    order = [returns[place] for _, place in sorted(rounds)]
+    found = dict.fromkeys(i for back in order for i in (back.call, back.entry, back.outer))
+    return tuple(dict.fromkeys(ids[i] for i in found))[:_MOST_SPAN_IDS]
 
 
 DEEP_SYNC_CHAIN = Detector(
@@ -250,7 +292,8 @@ CYCLIC_DEPENDENCY = Detector(
     "Services that call each other in a circle",
     "A SERVER span of a service below another one of the same service, with a different service "
     "between them, all of them waited for. Calls of a service to itself and by way of messages "
-    "are no cycle, and proxies do not count. A warning.",
+    "are no cycle, and proxies do not count. One finding for two services, by however many "
+    "operations they call each other. A warning.",
     _cycles,
 )
 

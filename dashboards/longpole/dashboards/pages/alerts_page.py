@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from longpole.analyzer.findings.detect import severity_rank
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
-from longpole.dashboards.pages.findings_page import found_in
+from longpole.dashboards.pages.findings_page import found_in, on_page
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 
@@ -21,6 +22,9 @@ def routes(answers: Answers) -> APIRouter:
     def alerts(request: Request) -> Response:
         given = {name: values for name, values in asked(request).items() if name != "severity"}
         found = found_in(answers, recent, {"since": ["15m"], **given} if _is_bare(given) else given)
+        if found["report"] is not None:
+            found["entries"].sort(key=lambda one: severity_rank(one["finding"]["severity"]))
+        found = on_page(found, given)
         return page(
             request, "alerts.html", place="alerts", rules=answers.alerts(),
             groups=answers.board.groups(), **found,

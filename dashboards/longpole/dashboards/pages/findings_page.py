@@ -13,6 +13,7 @@ from longpole.analyzer.findings.catalogue import DETECTORS
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.pages.paging import page_number, paging
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
@@ -20,6 +21,9 @@ from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, windo
 KNOWN_DETECTORS = frozenset(one.identifier for one in DETECTORS)
 SEVERITIES = ("critical", "warning", "info")
 _NARROWING = ("severity", "detector", "on")
+PER_PAGE = 25
+# A cause may explain hundreds of findings; those of a list are for a look, not for reading.
+MOST_EFFECTS = 20
 
 
 def routes(answers: Answers) -> APIRouter:
@@ -29,7 +33,8 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/findings")
     def findings(request: Request) -> Response:
-        found = found_in(answers, recent, asked(request))
+        given = asked(request)
+        found = on_page(found_in(answers, recent, given), given)
         return page(request, "findings.html", place="findings", **found)
 
     @router.get("/findings/cause")
@@ -53,6 +58,7 @@ def found_in(
     }  # fmt: skip
     try:
         _only_known(chosen)
+        page_number(given)
         window = window_of(given, answers.clock)
         kept = {name: [value] for name, value in chosen.items() if value}
         found["times"] = time_control(window, kept)
@@ -84,6 +90,22 @@ def found_in(
         "found_detectors": sorted({one["detector"] for one in report["findings"]}),
     }
     return found
+
+
+def on_page(found: dict[str, Any], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What `found_in` says with only the entries of one page; `entry_counts` are those of all
+    pages by severity."""
+    if found["report"] is None:
+        return found
+    entries = found["entries"]
+    kept = [(name, value) for name, values in given.items() for value in values if value]
+    pages = paging(page_number(given), len(entries), PER_PAGE, kept)
+    return found | {
+        "entries": pages.of(entries),
+        "entry_counts": Counter(entry["finding"]["severity"] for entry in entries),
+        "pages": pages,
+        "most_effects": MOST_EFFECTS,
+    }
 
 
 def _only_known(chosen: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.errors import BadQuestion
 from longpole.dashboards.pages.linked import linked_services
+from longpole.dashboards.pages.paging import page_number, paging
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
@@ -26,7 +27,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("p99_ns", "p99"),
     ("critical_ns", "On the path"),
 )
-PER_PAGE, MOST_PAGES = 100, 10_000
+PER_PAGE = 100
 _BEYOND = 1 << 63  # a quantile beyond the last bound of its histogram
 
 
@@ -42,7 +43,7 @@ def routes(answers: Answers) -> APIRouter:
         window = window_of(times, answers.clock)
         sort = parameters.first(given, "sort") or "-critical_ns"
         wanted = parameters.first(given, "filter") or ""
-        number = parameters.whole(parameters.first(given, "page") or "1", "page", 1, MOST_PAGES)
+        number = page_number(given)
         chosen: list[Mapping[str, Any]] = []
 
         def shown(services: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -62,7 +63,7 @@ def routes(answers: Answers) -> APIRouter:
             ),
             count=len(document["services"]),
             found=len(chosen),
-            pages=_pages(number, len(chosen), kept),
+            pages=paging(number, len(chosen), PER_PAGE, kept),
             columns=_headings(sort, whole),
             filter=wanted,
             kept=[(n, v) for n, v in kept if n != "filter"],
@@ -75,24 +76,6 @@ def routes(answers: Answers) -> APIRouter:
 
 def _named(rows: Sequence[Mapping[str, Any]], text: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if text.casefold() in row["service"].casefold()]
-
-
-def _pages(number: int, found: int, kept: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Which page this is (`number` of `last`), and the addresses of those around it; empty where
-    there is none."""
-    last = max(1, -(-found // PER_PAGE))
-
-    def to(page: int) -> str:
-        return "?" + urlencode([*kept, ("page", page)]) if 1 <= page <= last else ""
-
-    return {
-        "number": number,
-        "last": last,
-        "first": PER_PAGE * (number - 1) + 1,
-        "before": to(number - 1),
-        "after": to(number + 1),
-        "end": to(last),
-    }
 
 
 def _sorted(rows: Sequence[Mapping[str, Any]], sort: str) -> list[Mapping[str, Any]]:
