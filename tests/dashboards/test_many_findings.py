@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ QUERY = {"db.system.name": "postgresql", "db.query.text": "SELECT * FROM t WHERE
 def many_queries(number: int) -> list[Span]:
     """A trace in which a service sends the same query 20 times."""
     start = ManualClock().now_unix_nano() - 10**10
-    fields = {"trace_id": number, "service_name": f"svc-{number:03}"}
+    fields: dict[str, Any] = {"trace_id": number, "service_name": f"svc-{number:03}"}
     spans = [
         span(1, kind=SpanKind.SERVER, start_unix_nano=start,
              end_unix_nano=start + 20 * number * 10**6, **fields)
