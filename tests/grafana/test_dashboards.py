@@ -29,6 +29,8 @@ SOURCES = yaml.safe_load((PROVISIONING / "datasources" / "longpole.yaml").read_t
 # Where somebody looks who opens the dashboard: a service with callers, callees and failures.
 LOOKED_AT = {"service": "order-service"}
 each_board = pytest.mark.parametrize("name", BOARDS)
+# Three boards each time, those of many queries in the long run.
+ASKED_LONG = ("ingest-health", "objectives", "service-map")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,10 @@ def test_there_are_the_dashboards_that_the_docs_name() -> None:
         assert board["title"].removeprefix("Longpole / ") in docs
 
 
-@each_board
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=[pytest.mark.full] if one in ASKED_LONG else []) for one in BOARDS],
+)
 def test_every_query_of_every_panel_brings_data(shop: Grafana, name: str) -> None:
     values = chosen(shop, BOARDS[name])
     asked = dict(targets(BOARDS[name]))
@@ -147,7 +152,10 @@ def test_from_a_span_to_its_metrics(shop: Grafana) -> None:
         assert shop.range(query), one["name"]
 
 
-@pytest.mark.parametrize("board", ["jaeger", "opentelemetry-demo", "tempo-mixin"])
+@pytest.mark.parametrize(
+    "board",
+    ["jaeger", "tempo-mixin", pytest.param("opentelemetry-demo", marks=pytest.mark.full)],
+)
 def test_dashboards_that_people_have_are_full(shop: Grafana, board: str) -> None:
     values = {"service": ".*", "span_name": ".*", "1": "$1"}
     asked = [(query, now) for name, query, now in community_queries() if name == board]
