@@ -141,6 +141,7 @@ def test_derived_rows_add_up_to_what_retention_leaves(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("retain_bytes", [None, 1_000_000])
 @pytest.mark.parametrize("number", range(5))
 def test_derived_rows_add_up_for_long(
