@@ -11,9 +11,13 @@ import numpy as np
 
 from longpole.analyzer.promql.numbers import written
 from longpole.analyzer.promql.quantiles import between
+from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
 from longpole.analyzer.promql.series import Booleans, Floats, Integers, Labels, labels_of
 from longpole.analyzer.promql.vectors import Vector, joined
+
+# Integers of 64 bits are below it.
+_MOST_COUNT = 2.0**63
 
 
 def grouping(is_without: bool, names: Iterable[str]) -> Callable[[Labels], Labels]:
@@ -107,10 +111,24 @@ def _quantiles(
     return result
 
 
+def _checked_count(parameter: Floats) -> Floats:
+    """How many rows topk and bottomk leave at each step, as Prometheus reads it. Raises
+    `EvaluationError` for what is no 64-bit integer, unless nothing is asked for at all."""
+    if (parameter < 1).all():
+        return np.zeros_like(parameter)
+    odd = parameter[~((parameter >= -_MOST_COUNT) & (parameter < _MOST_COUNT))]
+    if odd.size:
+        # As Go prints it, not as a sample is written.
+        shown = repr(float(odd[0])).replace("nan", "NaN")
+        shown = shown.replace("-inf", "-Inf").replace("inf", "+Inf")
+        raise EvaluationError(f"Scalar value {shown} overflows int64")
+    return parameter
+
+
 def _extremes(
     vector: Vector, groups: dict[Labels, list[int]], parameter: Floats, *, is_largest: bool
 ) -> Vector:
-    wanted = np.nan_to_num(parameter, nan=0.0, posinf=2**31, neginf=0.0).astype(np.int64)
+    wanted = np.clip(_checked_count(parameter), 0, len(vector.labels)).astype(np.int64)
     present = np.zeros_like(vector.present)
     for rows in groups.values():
         held, here = vector.values[rows], vector.present[rows]
@@ -144,20 +162,26 @@ def sorted_groups(
     return ordered.take([row for rows in places.values() for row in rows])
 
 
-def counted_values(vector: Vector, key: Callable[[Labels], Labels], label: str) -> Vector:
-    """`count_values`: how many rows of each group have each value."""
-    rows: list[tuple[Labels, Booleans]] = []
+def counted_values(
+    vector: Vector,
+    key: Callable[[Labels], Labels],
+    label: str,
+    bounded: Callable[[int, int], None],
+) -> Vector:
+    """`count_values`: how many rows of each group have each value. Every value is a row of its
+    own, so `bounded` may refuse their number, times steps, before they are made."""
+    places: dict[Labels, int] = {}
+    found: list[tuple[Integers, Integers]] = []
+    steps = vector.values.shape[1]
     for row, labels in enumerate(vector.labels):
         kept = dict(key(labels))
-        here = vector.present[row]
-        for value in np.unique(vector.values[row][here]):
-            same = np.isnan(vector.values[row]) if np.isnan(value) else vector.values[row] == value
-            named = labels_of({**kept, label: written(float(value))})
-            rows.append((named, here & same))
-    groups: dict[Labels, list[int]] = {}
-    for index, (named, _) in enumerate(rows):
-        groups.setdefault(named, []).append(index)
-    if not groups:
-        return Vector.empty(vector.values.shape[1])
-    counts = np.array([sum(rows[i][1].astype(float) for i in held) for held in groups.values()])
-    return joined(Vector(tuple(groups), counts, counts > 0))
+        columns = np.flatnonzero(vector.present[row])
+        values, which = np.unique(vector.values[row][columns], return_inverse=True)
+        named = [labels_of({**kept, label: written(float(value))}) for value in values]
+        rows = np.array([places.setdefault(one, len(places)) for one in named], np.int64)
+        bounded(len(places), steps)
+        found.append((rows[which], columns))
+    counts = np.zeros((len(places), steps))
+    for rows, columns in found:
+        counts[rows, columns] += 1
+    return joined(Vector(tuple(places), counts, counts > 0))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from longpole.analyzer.promql import aggregations, operators
+from longpole.analyzer.promql.budget import Budget
 from longpole.analyzer.promql.calls import called
 from longpole.analyzer.promql.expressions import (
     SETS,
@@ -29,7 +30,7 @@ from longpole.analyzer.promql.expressions import (
     VectorSelector,
     unwrapped,
 )
-from longpole.analyzer.promql.refusals import EvaluationError, TimedOut, TooMuch
+from longpole.analyzer.promql.refusals import EvaluationError, TooMuch
 from longpole.analyzer.promql.series import (
     Floats,
     Integers,
@@ -43,10 +44,12 @@ from longpole.analyzer.promql.windows import Latest, Windows, windows_of
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may cost. `cells` are values at steps, held at once by one node."""
+    """What one query may cost. `cells` are values at steps, held at once by one node; `work` is
+    what all nodes make and look at together."""
 
     samples: int = 50_000_000
     cells: int = 50_000_000
+    work: int = 2_000_000_000
     steps: int = 11_000
     seconds: float = 120.0
 
@@ -89,7 +92,7 @@ def evaluate(
             f"exceeded maximum resolution of {settings.limits.steps:,} points per timeseries."
             " Try decreasing the query resolution (?step=XX)"
         )
-    query = Query(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms))
+    query = Query.of(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms))
     found = query.value(expression, steps.times_ms)
     return found.shown() if isinstance(found, Vector) else found
 
@@ -102,7 +105,7 @@ def range_samples(
     elapsed_seconds: Callable[[], float],
 ) -> list[Series]:
     """The samples of a range vector at one time, as an instant query answers them."""
-    query = Query(source, settings, elapsed_seconds, (at_ms, at_ms))
+    query = Query.of(source, settings, elapsed_seconds, (at_ms, at_ms))
     windows = query.windows(expression, np.array([at_ms], np.int64))
     found = []
     for row, labels in enumerate(windows.labels):
@@ -118,15 +121,30 @@ class Query:
 
     source: SeriesSource
     settings: Settings
-    elapsed_seconds: Callable[[], float]
+    budget: Budget
     bounds_ms: tuple[int, int]
+
+    @staticmethod
+    def of(
+        source: SeriesSource,
+        settings: Settings,
+        elapsed_seconds: Callable[[], float],
+        bounds_ms: tuple[int, int],
+    ) -> Query:
+        """A query that begins now."""
+        budget = Budget(settings.limits.work, settings.limits.seconds, elapsed_seconds)
+        return Query(source, settings, budget, bounds_ms)
 
     def value(self, node: Expression, times: Integers) -> Value:
         """The value of one node at the steps `times`."""
-        if self.elapsed_seconds() > self.settings.limits.seconds:
-            raise TimedOut(
-                f"query timed out: it ran longer than {self.settings.limits.seconds:g} s"
-            )
+        self.budget.check_time()
+        found = self._value(node, times)
+        # What the node above makes of it is about as much.
+        size = found.values.size if isinstance(found, Vector) else times.size
+        self.budget.spend(size)
+        return found
+
+    def _value(self, node: Expression, times: Integers) -> Value:
         match node:
             case Number():
                 return np.full(times.size, node.value)
@@ -170,7 +188,8 @@ class Query:
             self.source.select(node.matchers, after_ms, through_ms, self.settings.limits.samples)
         )
 
-    def _bounded(self, rows: int, columns: int) -> None:
+    def bounded(self, rows: int, columns: int) -> None:
+        """Raises `TooMuch` for more values than may be held at once."""
         if rows * columns > self.settings.limits.cells:
             raise TooMuch(
                 f"query processing would hold {rows * columns:,} values at once"
@@ -195,7 +214,7 @@ class Query:
         ends = self._ends(node.shift, times)
         lookback = self.settings.lookback_ms
         series = self._series(node, int(ends[0]) - lookback, int(ends[-1]))
-        self._bounded(len(series), times.size)
+        self.bounded(len(series), times.size)
         values = np.zeros((len(series), ends.size))
         present = np.zeros(values.shape, bool)
         found: Latest | None = None
@@ -222,8 +241,8 @@ class Query:
             assert isinstance(node, Subquery)
             ends = self._ends(node.shift, times)
             series = self._asked_again(node, ends)
-        self._bounded(len(series), times.size)
-        windows = windows_of(series, ends, times, node.range_ms)
+        self.bounded(len(series), times.size)
+        windows = replace(windows_of(series, ends, times, node.range_ms), budget=self.budget)
         if ends.size == times.size:
             return windows
         shape = (len(series), times.size)
@@ -242,7 +261,7 @@ class Query:
         last = int(ends[-1])
         if last < first:
             return []
-        self._bounded(1, (last - first) // step + 1)
+        self.bounded(1, (last - first) // step + 1)
         inner_times = np.arange(first, last + 1, step, dtype=np.int64)
         found = self.value(node.inner, inner_times)
         assert isinstance(found, Vector)
@@ -279,12 +298,14 @@ class Query:
 
     def _aggregation(self, node: Aggregation, times: Integers) -> Vector:
         key = aggregations.grouping(node.is_without, node.labels)
+        parameter = None
+        if node.parameter is not None and node.op != "count_values":
+            parameter = self.number(node.parameter, times)
         inner = self.vector(node.inner, times).shown()
         if node.op == "count_values":
             label = self.value(node.parameter, times) if node.parameter else ""
             assert isinstance(label, str)
-            return aggregations.counted_values(inner, key, label)
-        parameter = None if node.parameter is None else self.number(node.parameter, times)
+            return aggregations.counted_values(inner, key, label, self.bounded)
         found = aggregations.aggregated(node.op, inner, key, parameter)
         if node.op in ("topk", "bottomk") and times.size == 1:
             return aggregations.sorted_groups(

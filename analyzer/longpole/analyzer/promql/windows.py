@@ -10,21 +10,25 @@ Reductions run over all windows at once with NumPy's `reduceat`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from longpole.analyzer.promql.budget import Budget, unbounded
 from longpole.analyzer.promql.series import Booleans, Floats, Integers, Labels, Series, is_stale
 from longpole.analyzer.promql.vectors import Vector
 
 # Elements of windows written out at once, for functions that need them one by one.
 CHUNK = 1 << 21
+# Elements that are reduced between two looks at the clock: some tens of milliseconds.
+_REDUCED_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
     """`lo` and `hi` are N x S indices into `values` and `times_ms`; a window looks at
-    (`ends_ms` - `range_ms`, `ends_ms`]. `steps_ms` are the times of the steps themselves."""
+    (`ends_ms` - `range_ms`, `ends_ms`]. `steps_ms` are the times of the steps themselves. Looking
+    at every sample of every window is paid from `budget`."""
 
     labels: tuple[Labels, ...]
     times_ms: Integers
@@ -34,6 +38,7 @@ class Windows:
     ends_ms: Integers
     steps_ms: Integers
     range_ms: int
+    budget: Budget = field(default_factory=unbounded)
 
     @property
     def counts(self) -> Integers:
@@ -48,12 +53,16 @@ class Windows:
         """`ufunc` over each window; NaN for those without samples."""
         held = self.values if values is None else values
         lo, hi = self.lo.ravel(), self.hi.ravel()
-        active = np.flatnonzero(hi > lo)
+        counts = hi - lo
+        active = np.flatnonzero(counts > 0)
         result = np.full(lo.size, np.nan)
-        if active.size:
-            # reduceat refuses an index at the very end, so one more element stands there.
-            bounds = np.column_stack((lo[active], hi[active])).ravel()
-            result[active] = ufunc.reduceat(np.append(held, 0.0), bounds)[::2]
+        self.budget.spend(int(counts[active].sum()))
+        # reduceat refuses an index at the very end, so one more element stands there.
+        padded = np.append(held, 0.0)
+        for chosen in _chunks(active, counts, _REDUCED_AT_ONCE):
+            self.budget.check_time()
+            bounds = np.column_stack((lo[chosen], hi[chosen])).ravel()
+            result[chosen] = ufunc.reduceat(padded, bounds)[::2]
         return result.reshape(self.lo.shape)
 
     def at(self, places: Integers) -> tuple[Floats, Floats]:
@@ -71,7 +80,9 @@ class Windows:
         result = np.full(lo.size, np.nan)
         active = np.flatnonzero(counts >= least)
         ends = np.broadcast_to(self.steps_ms, self.lo.shape).ravel()
-        for chosen in _chunks(active, counts):
+        self.budget.spend(int(counts[active].sum()))
+        for chosen in _chunks(active, counts, CHUNK):
+            self.budget.check_time()
             sizes = counts[chosen]
             starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
             index = np.repeat(lo[chosen] - starts, sizes) + np.arange(int(sizes.sum()))
@@ -101,12 +112,12 @@ class Elements:
         return np.repeat(of, self.sizes)
 
 
-def _chunks(active: Integers, counts: Integers) -> Iterator[Integers]:
+def _chunks(active: Integers, counts: Integers, most: int) -> Iterator[Integers]:
     sizes = np.cumsum(counts[active])
     begin = 0
     while begin < active.size:
         before = sizes[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(sizes, before + CHUNK, "right")))
+        end = max(begin + 1, int(np.searchsorted(sizes, before + most, "right")))
         yield active[begin:end]
         begin = end
 

@@ -1,15 +1,17 @@
 """The ASGI application of this dialect: parameters in, pieces of JSON out.
 
-Questions are worked on in threads, a few at once; what each may hold in memory is bounded.
+Questions are worked on in threads, a few at once (`turns`); what each may hold is bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
-import anyio
 from loguru import logger
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -21,10 +23,11 @@ from longpole.grafana.prometheus import (
     rules_json,
     status_questions,
 )
-from longpole.grafana.prometheus.asked import asked_of
+from longpole.grafana.prometheus.asked import Asked, asked_of, seconds
 from longpole.grafana.prometheus.asking import Asking, Question
 from longpole.grafana.prometheus.refusals import ErrorType
 from longpole.grafana.prometheus.sending import response
+from longpole.grafana.prometheus.turns import NoTurn, Turns
 
 # Those that take forms too, as Grafana sends long queries.
 FORMS: Mapping[str, Question] = {
@@ -48,8 +51,13 @@ GETS: Mapping[str, Question] = {
     "status/runtimeinfo": status_questions.runtimeinfo,
     "status/tsdb": status_questions.tsdb,
 }
-# Questions that are worked on at once; others wait.
+NAMES = frozenset({"series", "labels", "label/{name:path}/values"})
+# They read what the server knows of itself.
+FREE = frozenset(GETS) - NAMES | {"format_query"}
+# Questions that are worked on at once, and how long others wait at most.
 AT_ONCE = 4
+NAMES_AT_ONCE = 2
+MOST_WAIT_SECONDS = 10.0
 MOST_BODY_BYTES = 1 << 20
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -57,9 +65,9 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 def prometheus_app(asking: Asking) -> Starlette:
     """The application, to be mounted at `/prometheus`."""
-    limiter = Limiter()
+    rooms = _Rooms(Turns(AT_ONCE), Turns(NAMES_AT_ONCE), Turns(AT_ONCE))
     routes = [
-        Route(f"/api/v1/{path}", _endpoint(asking, question, limiter), methods=methods)
+        Route(f"/api/v1/{path}", _endpoint(asking, path, question, rooms), methods=methods)
         for questions, methods in ((FORMS, ["GET", "POST"]), (GETS, ["GET"]))
         for path, question in questions.items()
     ]
@@ -67,34 +75,49 @@ def prometheus_app(asking: Asking) -> Starlette:
         Route(f"/-/{path}", _said(f"Longpole is {path}.\n"), methods=["GET"])
         for path in ("healthy", "ready")
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 
-class Limiter:
-    """Counts the threads of one application, in whatever event loop it runs."""
-
-    def __init__(self) -> None:
-        self._held: anyio.CapacityLimiter | None = None
-
-    @property
-    def held(self) -> anyio.CapacityLimiter:
-        # It belongs to a running loop, and there is none while the application is made.
-        self._held = self._held or anyio.CapacityLimiter(AT_ONCE)
-        return self._held
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    queries: Turns
+    names: Turns
+    # For what takes no time worth waiting for.
+    free: Turns
 
 
-def _endpoint(asking: Asking, question: Question, limiter: Limiter) -> _Endpoint:
+def _endpoint(asking: Asking, path: str, question: Question, rooms: _Rooms) -> _Endpoint:
     async def endpoint(request: Request) -> Response:
         body = b""
         if request.method == "POST":
             body = await _body(request)
             if len(body) > MOST_BODY_BYTES:
                 return refusal(ErrorType.BAD_DATA, f"a form has at most {MOST_BODY_BYTES:,} bytes")
-        return await anyio.to_thread.run_sync(
-            _answered, asking, question, request, body, limiter=limiter.held
-        )
+        try:
+            asked = await rooms.free.run(
+                partial(asked_of, request.scope["query_string"], body, request.path_params),
+                MOST_WAIT_SECONDS,
+            )
+            room = rooms.free if path in FREE else rooms.names if path in NAMES else rooms.queries
+            if room is rooms.queries and room.are_all_taken:
+                is_free = await rooms.free.run(partial(queries.is_free, asked), MOST_WAIT_SECONDS)
+                room = rooms.free if is_free else room
+            return await room.run(
+                partial(_answered, asking, question, request, asked), _wait_seconds(asked)
+            )
+        except NoTurn as error:
+            return refusal(ErrorType.TIMEOUT, str(error))
+        except refusals.ANSWERED as error:
+            return refusal(refusals.type_of(error), str(error))
 
     return endpoint
+
+
+def _wait_seconds(asked: Asked) -> float:
+    try:
+        return max(0.0, min(MOST_WAIT_SECONDS, seconds(asked.text("timeout"))))
+    except ValueError:
+        return MOST_WAIT_SECONDS
 
 
 async def _body(request: Request) -> bytes:
@@ -107,10 +130,9 @@ async def _body(request: Request) -> bytes:
     return bytes(held)
 
 
-def _answered(asking: Asking, question: Question, request: Request, body: bytes) -> Response:
+def _answered(asking: Asking, question: Question, request: Request, asked: Asked) -> Response:
     is_packed = "gzip" in request.headers.get("accept-encoding", "").lower()
     try:
-        asked = asked_of(request.scope["query_string"], body, request.path_params)
         return response(question(asking, asked).pieces(), is_packed)
     except refusals.ANSWERED as error:
         return refusal(refusals.type_of(error), str(error))
@@ -125,6 +147,15 @@ def refusal(kind: ErrorType, message: str) -> Response:
     return Response(
         refusals.document(kind, message), kind.status, headers, media_type="application/json"
     )
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    """What no route is for, as JSON like everything else."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return refusal(ErrorType.NOT_FOUND, f"there is nothing at {request.url.path[:200]}")
+    document = refusals.document(ErrorType.BAD_DATA, f"{request.method[:20]} is not possible here")
+    return Response(document, error.status_code, error.headers, media_type="application/json")
 
 
 def _said(text: str) -> _Endpoint:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from longpole.analyzer.promql.expressions import Matcher
-from longpole.analyzer.promql.query import parse_selector
+from longpole.analyzer.promql.query import LONGEST_QUERY, parse_selector
 from longpole.analyzer.promql.refusals import QueryError
 from longpole.analyzer.promql.tokens import duration_ms
 from longpole.grafana.prometheus.refusals import BadData, bad_parameter
@@ -104,6 +104,7 @@ def asked_of(query_string: bytes, body: bytes, path: Mapping[str, str]) -> Asked
     """Fields of the form, then of the query string. Raises `BadData` for too many of them."""
     fields: dict[str, list[str]] = {}
     for part in (body, query_string):
+        _check_lengths(part)
         try:
             pairs = parse_qsl(
                 part.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS
@@ -113,6 +114,18 @@ def asked_of(query_string: bytes, body: bytes, path: Mapping[str, str]) -> Asked
         for name, value in pairs:
             fields.setdefault(name, []).append(value)
     return Asked(fields, path)
+
+
+def _check_lengths(part: bytes) -> None:
+    """Refuse queries that are too long before decoding them takes long. Exact is the parser."""
+    if len(part) <= 4 * LONGEST_QUERY:
+        return
+    for piece in part.split(b"&", MOST_FIELDS):
+        name = next((name for name in ("query", "match") if piece.startswith(name.encode())), "")
+        # %XX is one byte, and a character has at most four.
+        if name and len(piece) - 2 * piece.count(b"%") > 4 * LONGEST_QUERY:
+            shown = "match[]" if name == "match" else name
+            raise bad_parameter(shown, f"the query is longer than {LONGEST_QUERY:,} characters")
 
 
 def time_ms(text: str) -> int:

@@ -111,6 +111,8 @@ def query_exemplars(asking: Asking, asked: Asked) -> Answer:
         raise BadData("end timestamp must not be before start timestamp")
     after_ms, through_ms = asking.stored(after_ms, through_ms)
     found: dict[Labels, dict[str, object]] = {}
+    if not asked.text("query"):
+        _expression(asked)
     for selector in _selectors(parse(asked.text("query"))):
         for one in asking.catalog.exemplars(selector.matchers, after_ms, through_ms):
             found[one.labels] = {
@@ -127,11 +129,24 @@ def query_exemplars(asking: Asking, asked: Asked) -> Answer:
     return answer.of([found[labels] for labels in sorted(found)])
 
 
-def _expression(asked: Asked) -> Expression:
+def is_free(asked: Asked) -> bool:
+    """Whether an answer takes no time worth waiting for: nothing is read, and steps are those of
+    the question. A query with a mistake is answered at once, too."""
     try:
-        return parse(asked.text("query"))
+        nodes = list(_nodes(parse(asked.text("query"))))
+    except QueryError:
+        return True
+    return not any(isinstance(one, VectorSelector | MatrixSelector | Subquery) for one in nodes)
+
+
+def _expression(asked: Asked) -> Expression:
+    text = asked.text("query")
+    try:
+        return parse(text)
     except QueryError as error:
-        raise bad_parameter("query", error) from None
+        raise bad_parameter(
+            "query", error if text else f"{error}: it is missing or empty"
+        ) from None
 
 
 def _settings(asking: Asking, asked: Asked) -> Settings:
@@ -155,11 +170,16 @@ def _truncated(vector: Vector, limit: int) -> tuple[Vector, tuple[str, ...]]:
 
 
 def _selectors(expression: Expression) -> Iterator[VectorSelector]:
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
+    for node in _nodes(expression):
         if isinstance(node, VectorSelector):
             yield node
         elif isinstance(node, MatrixSelector):
             yield node.selector
+
+
+def _nodes(expression: Expression) -> Iterator[Expression]:
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
         waiting.extend(reversed(children(node)))
