@@ -6,9 +6,11 @@ from prometheus_client import CollectorRegistry
 
 from longpole.analyzer.promql.expressions import Matcher, MatchOp
 from longpole.analyzer.promql_sources.store_catalog import stored_series
-from longpole.analyzer.red.span_counters import SpanCounters
-from longpole.cli.own_metrics import metrics_text
+from longpole.analyzer.red.span_counters import SpanCounters, SpanCounts
+from longpole.cli.own_metrics import ingest_text, metrics_text
 from longpole.cli.own_series import write_own_series
+from longpole.collector.metrics import CollectorMetrics
+from longpole.dashboards.ingest_rates import by_reason, counts_of
 from longpole.model.clock import ManualClock
 from longpole.storage.memory import MemoryStore
 
@@ -45,3 +47,25 @@ def test_metrics_made_of_spans_are_left_out() -> None:
     now = clock.now_unix_nano() // 10**6
     made = [Matcher("__name__", MatchOp.REGEX, "traces_.*|longpole_critical_path_.*")]
     assert list(stored_series(store, clock).select(made, now - 1, now, 10_000)) == []
+
+
+def test_what_the_status_page_asks_for_leaves_out_metrics_made_of_spans() -> None:
+    registry, counters = CollectorRegistry(), AskedNever()
+    collector = CollectorMetrics(registry)
+    metrics_text(registry, MemoryStore(ManualClock(), 0.0, 0.0), counters)
+    text = ingest_text(registry)
+    collector.records.labels("traces", "accepted").inc(7)
+    collector.refusals.labels("http", "too_large").inc()
+
+    counts = counts_of(text())
+
+    assert counts["collector_records_total", ("accepted", "traces")] == 7
+    assert by_reason(counts, "collector_refusals_total", 0) == {"too_large": 1}
+    assert counts["process_start_time_seconds", ()] > 0
+
+
+class AskedNever(SpanCounters):
+    """A server with a hundred thousand series, which take seconds to write out."""
+
+    def counts(self) -> SpanCounts:
+        raise AssertionError("the page of status collected the counters of all operations")

@@ -201,6 +201,23 @@ def test_exports_open_in_other_tools() -> None:
     assert web.get(f"{PAGE}.json?fmt=fax").status_code == 400
 
 
+@pytest.mark.parametrize("form", ["otlp", "jaeger", "zipkin", "chrome", "speedscope"])
+def test_the_page_and_the_api_export_a_trace_by_the_same_names(form: str) -> None:
+    web = shop()
+    addresses = [
+        f"{address}?{name}={form}"
+        for address in (f"{PAGE}.json", f"/api/v1{PAGE}/export")
+        for name in ("fmt", "format")
+    ]
+    answers = [web.get(address) for address in addresses]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_two_formats_for_one_export_are_refused() -> None:
+    assert shop().get(f"{PAGE}.json?fmt=chrome&format=jaeger").status_code == 400
+
+
 def test_a_view_is_worked_out_once_until_the_trace_changes() -> None:
     web = shop()
     views = TraceViews(most_bytes=1)

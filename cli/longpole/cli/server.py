@@ -158,7 +158,7 @@ class Server:
     def _open_pages(self) -> None:
         try:
             from longpole.analyzer.alerting.board import FixedBoard
-            from longpole.cli.own_metrics import metrics_text
+            from longpole.cli.own_metrics import ingest_text, metrics_text
             from longpole.cli.wiring import mount_grafana
             from longpole.dashboards.app import WebSettings, create_app
             from longpole.dashboards.asked_store import Limit
@@ -168,7 +168,7 @@ class Server:
             board = self._rule_service or FixedBoard()
             web = WebSettings(
                 version(), self.addresses, self._settings.thresholds, limits,
-                lambda: self._is_draining, board,
+                lambda: self._is_draining, board, ingest_text(self._registry),
             )  # fmt: skip
             metrics = metrics_text(self._registry, self._store, self._span_counters)
             app = create_app(self._store, self._clock, web, metrics)

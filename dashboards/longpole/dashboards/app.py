@@ -42,7 +42,8 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """What the pages need to know about their server. Once it `is_stopping`, streams end."""
+    """What the pages need to know about their server. Once it `is_stopping`, streams end.
+    `ingest` gives its counters of what came in, as `/metrics` does; by default all of that."""
 
     version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class WebSettings:
     limits: Sequence[Limit] = ()
     is_stopping: Callable[[], bool] = lambda: False
     board: RuleBoard = FixedBoard()
+    ingest: Callable[[], bytes] | None = None
 
 
 def create_app(
@@ -63,8 +65,8 @@ def create_app(
     It has no guard of its own: the wiring puts `security.WebGuard` around it.
     """
     answers = Answers(
-        store, clock, settings.addresses, settings.version, settings.thresholds, metrics,
-        settings.limits, board=settings.board,
+        store, clock, settings.addresses, settings.version, settings.thresholds,
+        settings.ingest or metrics, settings.limits, board=settings.board,
     )  # fmt: skip
     # The interactive documentation would load scripts from elsewhere; the schema itself stays.
     app = FastAPI(

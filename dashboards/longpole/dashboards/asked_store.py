@@ -31,7 +31,7 @@ class Readable(TraceReader, Exporter, SqlReader, Protocol):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`addresses` are those of the server that answers: grpc, http, web; empty without one.
-    `own_metrics` gives the text of its `/metrics`, `limits` are its settings."""
+    `own_metrics` gives its counters of what came in as text, `limits` are its settings."""
 
     store: Readable
     clock: Clock

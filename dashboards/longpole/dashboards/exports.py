@@ -140,12 +140,17 @@ FORMATS = {
 }
 
 
+# What addresses may call them too.
+SHORT_NAMES = {"otlp": "otlp-json", "jaeger": "jaeger-json", "zipkin": "zipkin-json"}
+
+
 def chosen(signal: str, form: str) -> tuple[Signal, Format]:
-    """The signal and the format by name. Raises `BadQuestion`."""
+    """The signal and the format by name or short name. Raises `BadQuestion`."""
+    form = SHORT_NAMES.get(form, form)
     if signal not in {s.value for s in Signal}:
         raise BadQuestion(f"signal: choose from {', '.join(s.value for s in Signal)}")
     if form not in FORMATS:
-        raise BadQuestion(f"format: choose from {', '.join(FORMATS)}")
+        raise BadQuestion(f"format: choose from {', '.join((*SHORT_NAMES, *FORMATS))}")
     if Signal(signal) not in FORMATS[form].signals:
         raise BadQuestion(f"{form} has no {signal}; otlp-json and otlp-protobuf do")
     return Signal(signal), FORMATS[form]

@@ -23,7 +23,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "/search": search_parameters.SEARCH | search_parameters.OWN,
     "/completion": TIME_PARAMETERS | {"q", "at"},
     "/traces/{trace_id}": PATH_OPTIONS | {"spans", "context", "causal", "end"},
-    "/traces/{trace_id}/export": frozenset({"format"}),
+    "/traces/{trace_id}/export": frozenset({"format", "fmt"}),
     "/critical-path": _ALL_MATCHING | {"group_by", "explain", "tree"},
     "/findings": _ALL_MATCHING | {"all"},
     "/gaps": _ALL_MATCHING,
@@ -59,7 +59,8 @@ _MEANINGS = {
     "to": "end of the time: RFC 3339 or Unix time",
     "limit": "at most so many",
     "overflow": "what becomes of children that outlive their parent: clip, detach or extend",
-    "format": "otlp-json, otlp-protobuf, jaeger-json, zipkin-json, chrome or speedscope",
+    "format": "otlp (otlp-json), otlp-protobuf, jaeger, zipkin, chrome or speedscope",
+    "fmt": "another name of format",
 }
 
 

@@ -52,12 +52,16 @@ class StoreAnswers(Asked):
         return exports.export(self.store, signal, form, query)
 
     def export_trace(self, trace_id: str, asked: Parameters) -> exports.Export:
-        """One trace in a format of `exports.FORMATS`."""
-        parameters.only(asked, frozenset({"format"}))
+        """One trace in a format of `exports.FORMATS`, named by `format` or, as links to files
+        do, by `fmt`."""
+        parameters.only(asked, frozenset({"format", "fmt"}))
+        forms = [form for name in ("format", "fmt") if (form := parameters.first(asked, name))]
+        if len(forms) > 1:
+            raise BadQuestion("format and fmt are the same parameter; give one of them")
         identity = parse_trace_id(trace_id)
         if self.store.trace(identity) is None:
             raise UnknownTrace(trace_id_hex(identity), self.why_unknown())
-        return self.export({**asked, "trace": [trace_id_hex(identity)]})
+        return self.export({"format": forms, "trace": [trace_id_hex(identity)]})
 
     def status(self) -> dict[str, Any]:
         """What is kept and how it is doing."""

@@ -124,6 +124,8 @@ def _document(
     of_edges = figures(places, calls.duration_ns, calls.is_error, len(pairs))
     critical = np.zeros(len(pairs), np.int64)
     np.add.at(critical, places, shares.of_calls)
+    callees = np.zeros(len(pairs), np.int64)
+    np.add.at(callees, places, shares.of_callees)
     entered = entry_figures(spans, found)
     called = figures(calls.target, calls.duration_ns, calls.is_error, count)
     names = list(found.nodes.numbers)
@@ -135,6 +137,7 @@ def _document(
             "kind": "async" if pair % 2 else "sync",
             **_figures(of_edges, number, per_second),
             **_share(int(critical[number]), shares.total),
+            **_callee_share(int(callees[number]), shares.total),
             "examples": _examples(spans, calls.rows, of_edges, number),
         }
         for number, pair in enumerate(pairs.tolist())
@@ -181,6 +184,11 @@ def _share(critical_ns: int, total: int) -> dict[str, Any]:
     # A call that leads back to where it came from counts on each level.
     share = min(1.0, critical_ns / total) if total else 0.0
     return {"critical_ns": critical_ns, "critical_share": round(share, 6)}
+
+
+def _callee_share(critical_ns: int, total: int) -> dict[str, Any]:
+    share = min(1.0, critical_ns / total) if total else 0.0
+    return {"callee_critical_ns": critical_ns, "callee_critical_share": round(share, 6)}
 
 
 def _examples(spans: SpanColumns, rows: Ints, of: Figures, number: int) -> list[dict[str, str]]:

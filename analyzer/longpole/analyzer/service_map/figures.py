@@ -65,11 +65,12 @@ class PathShares:
     """Nanoseconds on the critical path. `of_nodes`: in each node itself, where the time of a
     span that waits for a peer is the peer's; together they are `total`. `of_roots`: in the traces
     that begin there. `of_calls`: in what each call reached, whatever that called in turn
-    included."""
+    included. `of_callees`: in what each call reached alone."""
 
     of_nodes: Ints
     of_roots: Ints
     of_calls: Ints
+    of_callees: Ints
     total: int
 
 
@@ -85,12 +86,16 @@ def path_shares(spans: SpanColumns, found: Reached, critical_ns: Ints) -> PathSh
     of_calls = np.zeros(len(calls.rows), np.int64)
     of_calls[calls.is_leaf] = critical_ns[leaves]
     enters = calls.entry != NO_ROW
+    alone = np.zeros(len(spans), np.int64)
+    np.add.at(alone, found.boundary, own)
+    of_callees = of_calls.copy()
+    of_callees[enters] = alone[calls.entry[enters]]
     below = _below(found.boundary, spans.parents, critical_ns)
     of_calls[enters] = below[calls.entry[enters]]
     roots = np.flatnonzero(spans.parents == NO_ROW)
     of_roots = np.zeros(len(of_nodes), np.int64)
     np.add.at(of_roots, found.service[roots], below[roots])
-    return PathShares(of_nodes, of_roots, of_calls, int(critical_ns.sum()))
+    return PathShares(of_nodes, of_roots, of_calls, of_callees, int(critical_ns.sum()))
 
 
 def _below(boundary: Ints, parents: Ints, critical_ns: Ints) -> Ints:

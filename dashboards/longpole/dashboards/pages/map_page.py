@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.links import service_address
 from longpole.dashboards.map_drawing import MapDrawing, MapEdge, MapNode, map_drawing
+from longpole.dashboards.pages.paging import Paging, page_number, paging
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
@@ -22,6 +23,7 @@ from longpole.model.query import Comparison, Condition, Field, TraceQuery
 
 # More labels than this lie on each other.
 _MOST_LABELS = 40
+PER_PAGE = 100
 _FILTERS = ("q", "service", "operation", "error", "min_duration", "attr", "focus")
 
 
@@ -32,7 +34,8 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/map")
     def service_map(request: Request) -> Response:
-        return page(request, "map.html", place="map", **_found(answers, recent, asked(request)))
+        found = _found(answers, recent, asked(request))
+        return page(request, "map.html", found.pop("status"), place="map", **found)
 
     return router
 
@@ -44,6 +47,7 @@ def _found(
     found: dict[str, Any] = {
         "q": "".join(given.get("q", [])[:1]), "focus": "".join(given.get("focus", [])[:1]),
         "refusal": "", "report": None, "drawing": None, "times": None, "kept_time": [],
+        "status": 200, "whole": "",
     }  # fmt: skip
     try:
         window = window_of(given, answers.clock)
@@ -52,6 +56,7 @@ def _found(
         found["kept_time"] = [(name, values[0]) for name, values in time.items()]
         key = urlencode(sorted({**kept, **time}.items()), doseq=True)
         asked_for = {**kept, **window.fixed}
+        number = page_number(given)
         report = recent.of(key, lambda: answers.service_map(asked_for)).document
     except errors.ANSWERED as error:
         if errors.refusal_of(error).status >= 500:
@@ -59,12 +64,35 @@ def _found(
         found["refusal"] = str(error)
         return found
     links = _Links({name: v for name, v in given.items() if name in TIME_PARAMETERS}, kept)
+    if found["focus"] and report["nodes"] and report["focus"] is None:
+        found["status"], found["whole"] = 404, links.whole()
+        found["refusal"] = (
+            f"There is no service or peer {found['focus'][:200]!r} in the traces of {window.words}."
+        )
+        return found
+    # A call has the time of all that comes of it, in a chain nearly all there is; what it reached
+    # alone tells calls apart.
+    edges = sorted(report["edges"], key=lambda edge: -edge["callee_critical_ns"])
+    nodes = sorted(report["nodes"], key=lambda node: -node["critical_ns"])
+    report = report | {"edges": edges}
+    kept_parameters = [(n, value) for n, values in {**kept, **time}.items() for value in values]
+    count = max(len(edges), len(nodes))
+    pages = paging(number, count, PER_PAGE, kept_parameters, "#calls")
     found["report"] = report
     found["names"] = {node["id"]: node for node in report["nodes"]}
-    found["drawing"] = drawing_of(report, links)
+    found["drawing"] = drawing_of(report, links, lambda place: _row_of(place, pages, links))
+    found["edges"], found["nodes"] = pages.of(edges), pages.of(nodes)
+    found["pages"] = pages
     found["links"] = links
     found["most_nodes"] = MOST_NODES
     return found
+
+
+def _row_of(place: int, pages: Paging, links: _Links) -> str:
+    """Where the row of a call is: on this page, or on another one."""
+    number = place // PER_PAGE + 1
+    address = "" if number == pages.number else links.page(number)
+    return f"{address}#call-{place}"
 
 
 class _Links:
@@ -83,6 +111,10 @@ class _Links:
         """This map around one node."""
         rest = {name: value for name, value in self._kept.items() if name != "focus"}
         return self._to("/map", **rest, focus=node_id)
+
+    def page(self, number: int) -> str:
+        """Another page of the tables of this map."""
+        return self._to("/map", **self._kept, page=number)
 
     def whole(self) -> str:
         """This map without focus."""
@@ -108,8 +140,11 @@ class _Links:
         return self._to("/traces", service=service) if node["kind"] == "service" else ""
 
 
-def drawing_of(report: Mapping[str, Any], links: _Links) -> MapDrawing:
-    """The picture of a report: its nodes, or its namespaces where it has too many nodes."""
+def drawing_of(
+    report: Mapping[str, Any], links: _Links, row_of: Callable[[int], str]
+) -> MapDrawing:
+    """The picture of a report: its nodes, or its namespaces where it has too many nodes; an edge
+    leads to its row, by its place."""
     if report["clusters"]:
         return _clusters(report["clusters"], links)
     place = {node["id"]: number for number, node in enumerate(report["nodes"])}
@@ -130,7 +165,7 @@ def drawing_of(report: Mapping[str, Any], links: _Links) -> MapDrawing:
                 place[edge["from"]], place[edge["to"]], edge["calls"],
                 f"{name[edge['from']]} calls {name[edge['to']]}: {_words(edge)}",
                 label=f"{figures.rate(edge['calls_per_second'])}" if is_labelled else "",
-                address=f"#call-{number}", error_share=edge["error_share"],
+                address=row_of(number), error_share=edge["error_share"],
                 critical_share=edge["critical_share"], is_async=edge["kind"] == "async",
             )
             for number, edge in enumerate(report["edges"])

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.reports.trace_report import log_document
 from longpole.analyzer.reports.usual_runs import Run, usual_runs
-from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked, streamed
 from longpole.dashboards.errors import UnknownTrace
@@ -31,8 +30,6 @@ from longpole.model.ids import parse_trace_id, trace_id_hex
 MOST_LOGS = 200
 MOST_TWINS = 20  # spans of one id that a page leads to
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
-# Short names of export formats, for addresses.
-FORMATS = {"otlp": "otlp-json", "jaeger": "jaeger-json", "zipkin": "zipkin-json"}
 # An exporter sends every few seconds, so a trace that is not there yet is worth a few more looks.
 RETRY_SECONDS, MOST_RETRIES = 5, 6
 
@@ -43,8 +40,7 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/traces/{trace_id}.json")
     def exported(trace_id: str, request: Request) -> Response:
-        form = parameters.first(asked(request), "fmt") or "otlp"
-        return streamed(answers.export_trace(trace_id, {"format": [FORMATS.get(form, form)]}))
+        return streamed(answers.export_trace(trace_id, asked(request)))
 
     @router.get("/traces/{trace_id}")
     def trace(trace_id: str, request: Request) -> Response:
