@@ -2,13 +2,15 @@
 
 A finding of level warning or above is the answer, and its entry holds the path time that it
 explains. All other time belongs to causes, most time first, so that a verdict never counts a
-nanosecond twice. Without such a finding there is nothing unusual, as far as one trace can tell.
+nanosecond twice. Without such a finding, and without an error at the root or on the path, there is
+nothing unusual, as far as one trace can tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from longpole.analyzer.advice import Analysed, Confidence, Words, words_of
 from longpole.analyzer.causes import Cause, CauseKind, leading_causes
@@ -121,19 +123,47 @@ def _held(spans: PathSpans, cause: Cause) -> tuple[int, ...]:
     return tuple(dict.fromkeys(spans.span_ids[i] for i in held))
 
 
-def is_unusual(verdict: Sequence[VerdictEntry]) -> bool:
-    """Whether a detector said so."""
-    return any(entry.detector is not None for entry in verdict)
+class Failure(StrEnum):
+    """Where a trace failed, as far as it matters to who waited for it."""
+
+    NONE = ""
+    ROOT = "root"
+    PATH = "path"
 
 
-def verdict_line(verdict: Sequence[VerdictEntry]) -> str:
+# How the line of a verdict begins that no finding leads.
+BEGINNINGS = {
+    Failure.NONE: "nothing unusual",
+    Failure.ROOT: "failed, no known pattern",
+    Failure.PATH: "errors on the path, no known pattern",
+}
+
+
+def failure_of(explanation: Explanation) -> Failure:
+    """Whether the root failed, or else a span of the critical path. Errors beside the path cost
+    nobody time, and what they are is told by findings."""
+    e = explanation
+    codes = e.spans.status_codes
+    if e.root >= 0 and codes[e.root] == StatusCode.ERROR:
+        return Failure.ROOT
+    is_on_path = any(codes[index] == StatusCode.ERROR for index in e.path.visited)
+    return Failure.PATH if is_on_path else Failure.NONE
+
+
+def is_unusual(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NONE) -> bool:
+    """Whether a detector said so, or the trace failed."""
+    return failure is not Failure.NONE or any(entry.detector is not None for entry in verdict)
+
+
+def verdict_line(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NONE) -> str:
     """The answer in one line, empty when there is nothing to tell."""
     if not verdict:
         return ""
     top = verdict[0]
     place = f"{named(top.service)} › {named(top.operation)}"
     if top.detector is None:
-        return f"nothing unusual; {share_text(top.share)} in {place} ({top.summary})"
+        begin = BEGINNINGS[failure]
+        return f"{begin}; {share_text(top.share)} in {place} ({top.summary})"
     share = f" {share_text(top.share)}" if top.critical_ns else ""
     return f"{place}{share}: {top.detector}: {top.summary} {first_sentence(top.advice)}"
 

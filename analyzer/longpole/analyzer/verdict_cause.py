@@ -10,36 +10,42 @@ import re
 from dataclasses import dataclass
 
 from longpole.analyzer.findings.catalogue import DETECTORS
+from longpole.analyzer.verdict import BEGINNINGS, Failure
 
 _PERCENT = r"(?:<?\d+(?:\.\d+)? ?%)"
 _NAMES = "|".join(sorted((re.escape(one.identifier) for one in DETECTORS), key=len, reverse=True))
 _FOUND = re.compile(
     rf"(?P<place>.*? › .*?)(?: {_PERCENT})?: (?P<detector>{_NAMES}): (?P<words>.*)", re.DOTALL
 )
-_USUAL = re.compile(
-    rf"nothing unusual; {_PERCENT} in (?P<place>.*? › .*) \((?P<words>.*)\)", re.DOTALL
+_BEGINNINGS = {text: failure for failure, text in BEGINNINGS.items()}
+_UNKNOWN = re.compile(
+    rf"(?P<begin>{'|'.join(map(re.escape, _BEGINNINGS))}); {_PERCENT} in (?P<place>.*? › .*)"
+    r" \((?P<words>.*)\)",
+    re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictCause:
-    """`place` is service and operation; `detector` is empty where nothing is unusual. Traces of
-    one `key` have one cause."""
+    """`place` is service and operation; `detector` is empty where no finding leads, `failure`
+    says how the trace failed then. Traces of one `key` have one cause."""
 
     place: str
     detector: str
     words: str
+    failure: Failure = Failure.NONE
 
     @property
     def key(self) -> str:
         """The same for the same cause, whatever its figures are."""
-        return f"{self.detector or 'usual'}: {self.place}"
+        how = self.detector or {Failure.ROOT: "failed", Failure.PATH: "errors"}.get(self.failure)
+        return f"{how or 'usual'}: {self.place}"
 
 
 def cause_of(line: str) -> VerdictCause | None:
     """The cause that a verdict line names; None for an empty line and one that names none."""
     if found := _FOUND.fullmatch(line):
         return VerdictCause(found["place"], found["detector"], found["words"])
-    if usual := _USUAL.fullmatch(line):
-        return VerdictCause(usual["place"], "", usual["words"])
+    if other := _UNKNOWN.fullmatch(line):
+        return VerdictCause(other["place"], "", other["words"], _BEGINNINGS[other["begin"]])
     return None

@@ -14,6 +14,7 @@ from longpole.analyzer.reports.search_report import search_report
 from longpole.analyzer.reports.trace_context import Bottleneck, trace_context
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.reports.traces_report import traces_report
+from longpole.analyzer.reports.usual_roots import RootRun, usual_roots, with_usual
 from longpole.analyzer.search.completion import completion_report
 from longpole.dashboards import parameters, two_traces
 from longpole.dashboards.asked_store import Asked
@@ -67,6 +68,8 @@ class TraceAnswers(Asked):
         sent = None if is_tree else trace
         explanation = explain(trace, options, clocks_nearby(self.store, trace))
         report = trace_report(explanation, sent, logs, self.thresholds, include_spans=include_spans)
+        run = RootRun.of(report)
+        with_usual(report, usual_roots(self.store, run) if run else None)
         if parameters.flag(asked, "context"):
             bottlenecks = [Bottleneck.of(entry) for entry in report["verdict"]]
             report["context"] = trace_context(self.store, explanation, bottlenecks)

@@ -17,7 +17,7 @@ from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.path_aggregate import PathAggregate
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, spans_of_whole_traces
-from longpole.analyzer.verdict import verdict_line, verdict_of
+from longpole.analyzer.verdict import failure_of, verdict_line, verdict_of
 from longpole.model.trace import Trace
 from longpole.storage.ports import PATH_GROUP_COLUMNS, TraceState, WholeTraces
 from tests.analyzer.arrow_traces import whole_traces
@@ -113,7 +113,9 @@ def derived_agrees(
         alone = DerivedColumns()
         alone.add(states[place], explanation)
         odd[place] = alone.rows((states[place],)).tables
-    found = derived_tables(paths, [verdict_line(verdict_of(e, detect(e))) for _, e in plain], odd)
+    found = derived_tables(
+        paths, [verdict_line(verdict_of(e, detect(e)), failure_of(e)) for _, e in plain], odd
+    )
     wanted = expected.rows(states).tables
     assert set(found) == set(COLUMNAR_TABLES)
     for name in COLUMNAR_TABLES:

@@ -14,12 +14,15 @@ from longpole.analyzer.reports.trace_report import (
     status_name,
 )
 from longpole.analyzer.reports.trace_view import TraceView
+from longpole.analyzer.reports.usual_roots import RootRun, usual_roots
 from longpole.analyzer.reports.usual_runs import Run, usual_runs
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.span import Attributes, Span
 from longpole.storage.ports import TraceReader
 
 MOST_ROWS_OF_ID = 50
+# Not known of roots, as these are counted by trace.
+_NO_RATES = {"rate_per_second": None, "error_ratio": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | 
     span_id, total = span_id_hex(span.span_id), view.summary["duration_ns"]
     duration, critical = int(columns.durations_ns[row]), int(columns.critical_ns[row])
     run = Run(span.service_name, span.name, span.kind, duration)
-    trace = view.summary["start_unix_nano"], total
+    began = view.summary["start_unix_nano"]
     rows = columns.rows_of(span.span_id)
     document = {
         "trace_id": trace_id_hex(span.trace_id),
@@ -62,7 +65,7 @@ def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | 
         "status_message": span.status_message,
         "start_unix_nano": span.start_unix_nano + shift,
         "sent_start_unix_nano": span.start_unix_nano,
-        "after_root_ns": span.start_unix_nano + shift - trace[0],
+        "after_root_ns": span.start_unix_nano + shift - began,
         "duration_ns": duration,
         "self_ns": int(columns.self_ns[row]),
         "critical_ns": critical,
@@ -105,9 +108,19 @@ def span_report(reader: TraceReader, view: TraceView, row: int) -> SpanReport | 
             if span_id in f["span_ids"]
             and (len(rows) < 2 or columns.meant_row(rows, f["service"], f["operation"]) == row)
         ],
-        "usual": usual_runs(reader, run, trace),
+        "usual": _usual(reader, view, row, run),
     }
     return SpanReport(span, document)
+
+
+def _usual(reader: TraceReader, view: TraceView, row: int, run: Run) -> dict[str, Any] | None:
+    """Of the root how it compares with other roots, of any other span with all its runs."""
+    summary = view.summary
+    root = RootRun.of(summary) if row == view.columns.root else None
+    if root is not None:
+        found = usual_roots(reader, root)
+        return found and {**found, "before": None, "now": {**_NO_RATES, **found["now"]}}
+    return usual_runs(reader, run, (summary["start_unix_nano"], summary["duration_ns"]))
 
 
 def _of_row(view: TraceView, row: int, found: Sequence[Span]) -> Span:

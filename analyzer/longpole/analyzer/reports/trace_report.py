@@ -11,7 +11,7 @@ from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import PathSegment
 from longpole.analyzer.reports.findings_report import finding_document
-from longpole.analyzer.verdict import VerdictEntry, is_unusual, verdict_line, verdict_of
+from longpole.analyzer.verdict import VerdictEntry, failure_of, is_unusual, verdict_line, verdict_of
 from longpole.model.finding import Finding
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.model.log import LogRecord
@@ -34,11 +34,11 @@ def trace_report(
     """The JSON document of a trace: ids as hex, times and durations as integer nanoseconds.
 
     Besides the documented contract it holds `start_unix_nano`, `service_count`, `is_unusual`,
-    `verdict_line`, `problems`, `other_roots` (true roots beside the primary one, longest first),
-    `orphan_trees`, `asynchronous` and `shifts` (the clocks that times were corrected by; a span
-    has both `start_unix_nano` and, as sent, `sent_start_unix_nano`). With `include_spans`, `spans`
-    has every span in tree order (primary tree first), its own attributes and events if `trace`
-    is given.
+    `failure`, `verdict_line`, `problems`, `other_roots` (true roots beside the primary one, longest
+    first), `orphan_trees`, `asynchronous` and `shifts` (the clocks that times were corrected by; a
+    span has both `start_unix_nano` and, as sent, `sent_start_unix_nano`). With `include_spans`,
+    `spans` has every span in tree order (primary tree first), its own attributes and events if
+    `trace` is given.
     """
     e = explanation
     others = other_trees(e)
@@ -62,6 +62,7 @@ def trace_summary(
     e = explanation
     ids, services, names = e.spans.span_ids, e.spans.services, e.spans.names
     has_root = e.root >= 0
+    failure = failure_of(e)
     return {
         "trace_id": trace_id_hex(e.trace_id),
         "start_unix_nano": e.start_unix_nano,
@@ -93,8 +94,9 @@ def trace_summary(
             "revision": e.completeness.revision,
         },
         "ambiguous_ns": e.ambiguous_ns,
-        "is_unusual": is_unusual(verdict),
-        "verdict_line": verdict_line(verdict),
+        "is_unusual": is_unusual(verdict, failure),
+        "failure": failure.value or None,
+        "verdict_line": verdict_line(verdict, failure),
         "verdict": [_entry(entry) for entry in verdict],
         "findings": [finding_document(finding) for finding in findings],
         "problems": [problem_document(problem) for problem in e.problems],

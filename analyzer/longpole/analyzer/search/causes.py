@@ -34,6 +34,7 @@ def causes_of(sample: Sample) -> list[dict[str, Any]]:
                 "key": key,
                 "place": cause.place if cause else "",
                 "detector": cause.detector if cause else "",
+                "failure": (cause.failure.value or None) if cause else None,
                 "summary": cause.words if cause else "",
                 "count": len(own),
                 "share": round(len(own) / sample.traces.num_rows, 6),
@@ -45,7 +46,14 @@ def causes_of(sample: Sample) -> list[dict[str, Any]]:
             }
         )
     return sorted(
-        shown, key=lambda one: (not one["detector"], not one["place"], -one["count"], one["key"])
+        shown,
+        key=lambda one: (
+            not one["detector"],
+            not one["failure"],
+            not one["place"],
+            -one["count"],
+            one["key"],
+        ),
     )
 
 

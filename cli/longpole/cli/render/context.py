@@ -13,6 +13,7 @@ from rich.text import Text
 from longpole.analyzer.wording import metric_text
 from longpole.cli.render.text import inert, name_of, sentence_of, shortened
 from longpole.dashboards.figures import duration, moment, share
+from longpole.dashboards.run_words import capped_share
 
 _LONGEST_BODY = 160
 # Within this of each other two ratios or times are the same to a reader.
@@ -83,13 +84,15 @@ def _rank(low: float, high: float) -> str:
     """A histogram knows only between which shares of the others this one is."""
     if high - low > _VAGUE:
         return "about as slow as"
-    if share(low) == share(high):
-        return f"slower than {share(low)} of"
+    if low == 1:
+        return "slower than all"
+    if capped_share(low) == capped_share(high):
+        return f"slower than {capped_share(low)} of"
     if high == 1:
         return f"among the slowest {share(round(1 - low, 6))} of"
     if low == 0:
         return f"among the fastest {share(high)} of"
-    return f"slower than at least {share(low)}, at most {share(high)} of"
+    return f"slower than at least {capped_share(low)}, at most {capped_share(high)} of"
 
 
 def _alike(one: float, other: float) -> bool:

@@ -16,6 +16,7 @@ from longpole.cli.render.text import inert, name_of, sentence_of
 from longpole.cli.render.tree import span_tree
 from longpole.cli.render.verdict_lines import labelled
 from longpole.dashboards.figures import duration, moment, plural, share
+from longpole.dashboards.run_words import slower_words, verdict_heading
 
 MAX_LOGS = 20
 
@@ -73,8 +74,12 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text("There is no time to explain: the root span has no duration.")
         return
     first, *others = report["verdict"]
-    if not report["is_unusual"]:
-        yield Text("Nothing unusual. Most time:", "bold")
+    usual = report.get("usual")
+    if heading := verdict_heading(report, usual):
+        if usual and usual["is_slow"]:
+            typical = duration(usual["now"]["p50_ns"])
+            yield Text(f"{slower_words(usual)} (typical {typical})", "dim")
+        yield Text(heading, "bold")
     where = _place(first)
     if first["critical_ns"]:
         amount = f"{duration(first['critical_ns'])} of {duration(report['duration_ns'])}"

@@ -26,6 +26,7 @@ from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
 from longpole.dashboards.log_histogram import fixed_words
 from longpole.dashboards.pages.navigation import PLACES
+from longpole.dashboards.run_words import slower_words
 from longpole.dashboards.service_colours import colour_class
 from longpole.dashboards.sparkline import spark_area, spark_line
 
@@ -154,6 +155,7 @@ _templates.filters.update(
     ago=figures.ago, first_sentence=first_sentence, kind=figures.kind,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
     signed=figures.signed_duration, count_text=figures.count,
+    slower_words=slower_words,
     plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,
 )  # fmt: skip
 _templates.globals.update(

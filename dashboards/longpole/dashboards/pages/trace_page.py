@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.reports.trace_report import log_document
-from longpole.analyzer.reports.usual_runs import Run, usual_runs
+from longpole.analyzer.reports.usual_roots import RootRun, usual_roots
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked, streamed
 from longpole.dashboards.errors import UnknownTrace
@@ -22,6 +22,7 @@ from longpole.dashboards.pages.trace_ribbon import trace_ribbon
 from longpole.dashboards.pages.trace_table import table_rows
 from longpole.dashboards.pages.trace_verdict import other_findings, verdict_lines
 from longpole.dashboards.parameters import PATH_OPTIONS
+from longpole.dashboards.run_words import verdict_heading
 from longpole.dashboards.time_axis import OUTSIDE
 from longpole.dashboards.trace_questions import viewed
 from longpole.dashboards.trace_views import KeptView
@@ -75,6 +76,7 @@ def _page(
     rows = table_rows(columns)
     others, other_count = other_findings(kept.view)
     options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
+    usual = kept.lately("usual", answers.clock, lambda: _usual(answers, kept))
     return page(
         request,
         "trace.html",
@@ -85,7 +87,8 @@ def _page(
         lines=verdict_lines(kept.view),
         others=others,
         other_count=other_count,
-        usual=kept.lately("usual", answers.clock, lambda: _usual(answers, kept)),
+        usual=usual,
+        heading=verdict_heading(summary, usual),
         ribbon=trace_ribbon(columns),
         position=result_position(answers, given, trace_id),
         rows=rows,
@@ -133,15 +136,9 @@ def _address(
 
 
 def _usual(answers: Answers, kept: KeptView) -> dict[str, Any] | None:
-    """How the root compares with the other runs of its operation."""
-    columns, summary = kept.columns, kept.view.summary
-    if columns.root < 0:
-        return None
-    kind = int(columns.arrays["flags"][columns.root]) & 7
-    run = Run(summary["root"]["service"], summary["root"]["operation"], kind,
-              summary["duration_ns"])  # fmt: skip
-    trace = (summary["start_unix_nano"], summary["duration_ns"])
-    return usual_runs(answers.store, run, trace)
+    """How the trace compares with others of its root operation."""
+    run = RootRun.of(kept.view.summary)
+    return usual_roots(answers.store, run) if run else None
 
 
 def _context(

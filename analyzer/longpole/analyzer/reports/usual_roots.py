@@ -1,0 +1,115 @@
+"""Usual roots: how a trace compares with other traces of its root operation around it.
+
+Roots are compared with roots: an inner span of the same operation, such as a service that calls
+itself, is another kind of run. Durations are exact, so the rank is one number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from longpole.analyzer.compare.band import percentile_ns
+from longpole.analyzer.correlation.settings import ContextSettings
+from longpole.analyzer.reports.usual_runs import time_around
+from longpole.analyzer.verdict import BEGINNINGS, Failure
+from longpole.model.ids import parse_trace_id, split_trace_id
+from longpole.model.query import Comparison, Condition, Field, TraceQuery
+from longpole.storage.ports import TraceReader
+from longpole.storage.search_ports import TraceOrder
+
+MOST_LOOKED_AT = 5_000
+# A trace is told to be slower than usual only where that is plain: among at least so many others,
+# slower than this share of them *and* longer than so many medians, by at least that much. One of a
+# hundred healthy traces is beyond the 99th percentile; few of them take three medians.
+FEWEST_OTHERS = 30
+SLOW_TIERS = ((0.99, 3), (0.95, 10))
+LEAST_DIFFERENCE_NS = 5_000_000
+SLOW = "slower than usual, no known pattern"
+
+
+@dataclass(frozen=True, slots=True)
+class RootRun:
+    """One trace as one run of its root operation; times in nanoseconds."""
+
+    trace_id: int
+    service: str
+    operation: str
+    start_unix_nano: int
+    duration_ns: int
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> RootRun | None:
+        """From the report of a trace; None for one without its true root."""
+        root = summary["root"]
+        if root["service"] is None or summary["completeness"]["headless"]:
+            return None
+        return cls(
+            parse_trace_id(summary["trace_id"]), root["service"], root["operation"],
+            summary["start_unix_nano"], summary["duration_ns"],
+        )  # fmt: skip
+
+
+def usual_roots(
+    reader: TraceReader, run: RootRun, settings: ContextSettings | None = None
+) -> dict[str, Any] | None:
+    """Settled traces of the same root from some minutes before the trace to shortly after it, at
+    most the newest `MOST_LOOKED_AT`, those without their true root left out: how many `others`,
+    which share of them was faster (`faster_share_low` and `_high` are equal), their quantiles as
+    `now`, and `is_slow`: whether the trace is plainly slower than usual. None without others."""
+    chosen = settings or ContextSettings()
+    time = time_around(
+        (run.start_unix_nano, run.duration_ns),
+        chosen.before_ns + chosen.around_ns, chosen.around_ns,
+    )  # fmt: skip
+    root = (
+        Condition(Field.ROOT_SERVICE, Comparison.EQ, run.service),
+        Condition(Field.ROOT_NAME, Comparison.EQ, run.operation),
+    )
+    query = TraceQuery(root, time, MOST_LOOKED_AT)
+    found = reader.search_traces(query, TraceOrder.NEWEST, time).traces
+    high, low = split_trace_id(run.trace_id)
+    is_other = found.column("is_settled").to_numpy(zero_copy_only=False).astype(bool)
+    is_other &= ~found.column("headless").to_numpy(zero_copy_only=False).astype(bool)
+    is_other &= (found.column("trace_hi").to_numpy() != np.uint64(high)) | (
+        found.column("trace_lo").to_numpy() != np.uint64(low)
+    )
+    durations = found.column("duration_ns").to_numpy()[is_other].astype(np.int64)
+    if not durations.size:
+        return None
+    others = int(durations.size)
+    faster = round(int((durations < run.duration_ns).sum()) / others, 6)
+    median = percentile_ns(durations, 50) or 0
+    return {
+        "others": others,
+        "faster_share_low": faster,
+        "faster_share_high": faster,
+        "now": {
+            "count": others + 1,
+            "p50_ns": median,
+            "p95_ns": percentile_ns(durations, 95),
+            "p99_ns": percentile_ns(durations, 99),
+        },
+        "is_slow": _is_slow(run.duration_ns, others, faster, median),
+    }
+
+
+def with_usual(report: dict[str, Any], usual: dict[str, Any] | None) -> None:
+    """Add `usual` to the report of a trace, and say in its line and `is_unusual` that the trace is
+    slow where nothing else was found."""
+    report["usual"] = usual
+    usually = BEGINNINGS[Failure.NONE]
+    if usual and usual["is_slow"] and report["verdict_line"].startswith(usually):
+        report["is_unusual"] = True
+        report["verdict_line"] = SLOW + report["verdict_line"].removeprefix(usually)
+
+
+def _is_slow(duration_ns: int, others: int, faster_share: float, median_ns: int) -> bool:
+    if others < FEWEST_OTHERS or duration_ns - median_ns < LEAST_DIFFERENCE_NS:
+        return False
+    return any(
+        faster_share >= share and duration_ns > times * median_ns for share, times in SLOW_TIERS
+    )
