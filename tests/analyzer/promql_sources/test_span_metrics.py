@@ -210,6 +210,48 @@ def test_matchers_choose_spans(
     assert listed == [one.labels for one in found]
 
 
+@pytest.mark.parametrize(
+    "selector",
+    ["", '{service="web"}', '{le="+Inf"}', '{client!=""}', '{span_name=~"GET.*",le=""}',
+     '{__name__=~"longpole.*",label!="x"}'],
+)  # fmt: skip
+@pytest.mark.parametrize("seconds", [(-60, 3_000), (300, 390), (2_400, 2_460), (2_990, 3_000)])
+def test_names_and_values_are_those_of_the_series_with_samples(
+    selector: str, seconds: tuple[int, int], kept: Filled
+) -> None:
+    catalog = stored_series(kept[0], kept[1])
+    matchers = parse(selector).matchers if selector else ()  # type: ignore[union-attr]
+    begin, end = ((START + at * SECOND) // 1_000_000 for at in seconds)
+    found = [one.labels for one in catalog.select(matchers, begin, end, 10**8)]
+    assert catalog.series(matchers, begin, end, 0) == found
+    names = sorted({name for labels in found for name, _ in labels})
+    assert catalog.label_names(matchers, begin, end, 0) == names
+    for name in [*names, "unknown"]:
+        values = sorted({value for labels in found for key, value in labels if key == name})
+        assert catalog.label_values(name, matchers, begin, end, 0) == values
+        assert catalog.label_values(name, matchers, begin, end, 2) == values[:2]
+
+
+def test_names_are_listed_from_one_read_of_each_kind(kept: Filled) -> None:
+    store, clock, _ = kept
+    reads: Counter[str] = Counter()
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            if name.endswith("_series"):
+                reads[name] += 1
+            return getattr(store, name)
+
+    catalog = stored_series(Counting(), clock)  # type: ignore[arg-type]
+    assert catalog.label_values("no_such_label", (), BEGIN_MS, END_MS, 0) == []
+    assert set(reads) == {"metric_series"}
+    for name in ("service", "span_name", "client", "root", "le", "__name__"):
+        assert catalog.label_values(name, (), BEGIN_MS, END_MS, 0)
+    # Calls are ranked once, beside.
+    del reads["metric_series"]
+    assert reads == {"red_series": 2, "call_series": 1, "path_series": 1}
+
+
 def test_exemplars_are_spans_of_their_series_in_the_bucket_of_their_duration(
     kept: Filled, catalog: SeriesCatalog
 ) -> None:

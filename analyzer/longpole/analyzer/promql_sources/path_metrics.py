@@ -10,7 +10,8 @@ import pyarrow as pa
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
-from longpole.analyzer.promql.series import Floats, Labels, Series, labels_of
+from longpole.analyzer.promql.series import Floats, Series, labels_of
+from longpole.analyzer.promql_sources.label_groups import LabelGroup, Place, RecentReads
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.step_grid import (
     HOUR_NS,
@@ -20,6 +21,7 @@ from longpole.analyzer.promql_sources.step_grid import (
     StepSettings,
     counted,
     grid_of,
+    keys_of,
     merged_keys,
     samples_by_key,
 )
@@ -30,6 +32,8 @@ METRIC = "longpole_critical_path_seconds_total"
 _HELP = "Time on the critical path of traces, by root, service, operation and what it was spent on"
 _KEY = ("root_service", "root_operation", "service", "operation", "label")
 _NS = 1e9
+_LABEL_NAMES = frozenset({NAME, "root", "service", "operation", "label", "otel_metric_overflow"})
+_PLACES: tuple[Place, ...] = ((),)
 
 
 class PathMetrics:
@@ -43,6 +47,7 @@ class PathMetrics:
         self._clock = clock
         self._settings = settings
         self._most_keys = most_keys
+        self._recent: RecentReads[list[Key]] = RecentReads(clock)
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
@@ -60,14 +65,24 @@ class PathMetrics:
             found.append(Series(labels_of(path_labels(key)), times, numbers[:, 0] / _NS))
         return found
 
-    def labels(
-        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
-    ) -> Iterable[Labels]:
-        """The label sets that have samples in that time."""
+    def groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str
+    ) -> Iterable[LabelGroup]:
+        """See `PartialCatalog`. What is kept apart is decided by the time spent in this time."""
         grid = self._grid(matchers, after_ms, through_ms)
-        if grid is not None:
-            for key, _, _ in samples_by_key(self._counted(grid), grid, _check(matchers)):
-                yield labels_of(path_labels(key))
+        if grid is None or (label and label not in _LABEL_NAMES):
+            return
+        is_wanted = _check(matchers)
+        for key in self._recent.get(grid, lambda: self._keys(grid)):
+            if is_wanted(key):
+                yield LabelGroup(path_labels(key), _PLACES)
+
+    def _keys(self, grid: Grid) -> list[Key]:
+        rows = self._reader.path_series(PathSeriesQuery(grid.heard, grid.step_ns, by_step=False))
+        spent = rows.column("critical_ns").to_numpy()
+        most = rows.take(np.argsort(-spent, kind="stable")[: self._most_keys])
+        kept = set(keys_of(most, _KEY))
+        return sorted({_or_rest(key, kept) for key in keys_of(rows, _KEY)})
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""
@@ -96,9 +111,12 @@ class PathMetrics:
         np.add.at(added, found.group, found.added[:, 0])
         order = np.argsort(-(found.base[:, 0] + added), kind="stable")[: self._most_keys]
         kept = {found.keys[place] for place in order.tolist()}
-        return merged_keys(
-            found, lambda key: key if key in kept else ("", "", key[2], "", key[4], "true")
-        )
+        return merged_keys(found, lambda key: _or_rest(key, kept))
+
+
+def _or_rest(key: Key, kept: set[Key]) -> Key:
+    """A key, or what stands for it among the rest."""
+    return key if key in kept else ("", "", key[2], "", key[4], "true")
 
 
 def _numbers(rows: pa.Table) -> Floats:

@@ -12,7 +12,8 @@ from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.numbers import written
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
-from longpole.analyzer.promql.series import Floats, Labels, Series, labels_of
+from longpole.analyzer.promql.series import Floats, Series, labels_of
+from longpole.analyzer.promql_sources.label_groups import LabelGroup, RecentReads
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.step_grid import (
     HOUR_NS,
@@ -22,6 +23,7 @@ from longpole.analyzer.promql_sources.step_grid import (
     StepSettings,
     counted,
     grid_of,
+    keys_of,
     merged_keys,
     samples_by_key,
 )
@@ -35,6 +37,7 @@ CLIENT, SERVER = (f"traces_service_graph_request_{side}_seconds" for side in ("c
 INFO = "traces_service_graph_connection_info"
 _NS = 1e9
 _PART = frozenset({NAME, "le"})
+_LABEL_NAMES = _PART | {*KEY, "otel_metric_overflow"}
 _BOUNDS = (*(written(ns / _NS) for ns in RED_BOUNDS_NS), "+Inf")
 # Name, bound, and the column of `_numbers` that holds it.
 _Place = tuple[str, str, int]
@@ -66,6 +69,7 @@ class ServiceGraph:
         self._clock = clock
         self._settings = settings
         self._most_keys = most_keys
+        self._recent: RecentReads[list[Key]] = RecentReads(clock)
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
@@ -83,13 +87,26 @@ class ServiceGraph:
                 raise too_much(most_samples)
         return found
 
-    def labels(
-        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
-    ) -> Iterable[Labels]:
-        """The label sets that have samples in that time."""
-        for key, _, _, places in self._edges(matchers, after_ms, through_ms):
-            for name, le, _ in places:
-                yield labels_of({**_labels(key), NAME: name, "le": le})
+    def groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str
+    ) -> Iterable[LabelGroup]:
+        """See `PartialCatalog`. Which edges are kept apart is decided by the calls of this time."""
+        wanted = _wanted(matchers)
+        grid = grid_of(after_ms, through_ms, self._clock.now_unix_nano(), self._settings)
+        if not wanted or grid is None or (label and label not in _LABEL_NAMES):
+            return
+        places = [((NAME, name), ("le", le)) for name, le, _ in wanted]
+        is_wanted = _check(matchers)
+        for key in self._recent.get(grid, lambda: self._keys(grid)):
+            if is_wanted(key):
+                yield LabelGroup(_labels(key), places)
+
+    def _keys(self, grid: Grid) -> list[Key]:
+        rows = self._reader.call_series(CallSeriesQuery(grid.heard, grid.step_ns, by_step=False))
+        calls = rows.column("count").to_numpy()
+        most = rows.take(np.argsort(-calls, kind="stable")[: self._most_keys])
+        kept = set(keys_of(most, KEY))
+        return sorted({_or_rest(key, kept) for key in keys_of(rows, KEY)})
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""
@@ -129,7 +146,12 @@ class ServiceGraph:
         np.add.at(calls, found.group, found.added[:, 0])
         order = np.argsort(-calls, kind="stable")[: self._most_keys]
         kept = {found.keys[place] for place in order.tolist()}
-        return merged_keys(found, lambda key: key if key in kept else ("", "", key[2], "true"))
+        return merged_keys(found, lambda key: _or_rest(key, kept))
+
+
+def _or_rest(key: Key, kept: set[Key]) -> Key:
+    """A key, or what stands for it among the rest."""
+    return key if key in kept else ("", "", key[2], "true")
 
 
 def _numbers(rows: pa.Table) -> Floats:

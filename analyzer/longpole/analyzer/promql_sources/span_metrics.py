@@ -18,6 +18,7 @@ from longpole.analyzer.promql.expressions import Matcher, MatchOp
 from longpole.analyzer.promql.numbers import written
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Floats, Labels, Series, labels_of
+from longpole.analyzer.promql_sources.label_groups import LabelGroup, Place, RecentReads
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.span_exemplars import (
     ExemplarSpan,
@@ -32,6 +33,7 @@ from longpole.analyzer.promql_sources.step_grid import (
     StepSettings,
     counted,
     grid_of,
+    keys_of,
     merged_keys,
     samples_by_key,
 )
@@ -74,6 +76,12 @@ class Family:
         return [*(written(ns / self.unit_ns) for ns in RED_BOUNDS_NS), "+Inf"]
 
     @property
+    def label_names(self) -> frozenset[str]:
+        """Every label that a series of the family may have."""
+        labels = ("span_name", "span_kind", "status_code", OVERFLOW)
+        return frozenset({NAME, "le", self.service, *labels})
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Calls, then sum, count and buckets of the durations."""
         return (self.calls, *(f"{self.duration}_{part}" for part in ("sum", "count", "bucket")))
@@ -102,6 +110,7 @@ class SpanMetrics:
         self._settings = settings
         self._most_keys = most_keys
         self._families = tuple(families)
+        self._recent: RecentReads[list[Key]] = RecentReads(clock)
         self._ranked: tuple[int, set[Key] | None] | None = None
 
     def select(
@@ -123,19 +132,31 @@ class SpanMetrics:
                 found.append(series)
         return found
 
-    def labels(
-        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
-    ) -> Iterable[Labels]:
-        """The label sets that have samples in that time."""
+    def groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str
+    ) -> Iterable[LabelGroup]:
+        """See `PartialCatalog`."""
         grid = grid_of(after_ms, through_ms, self._clock.now_unix_nano(), self._settings)
         for family in self._families if grid is not None else ():
             names = _wanted_names(family, matchers)
-            if not names or grid is None:
+            if not names or grid is None or (label and label not in family.label_names):
                 continue
-            counts = self._counted(grid, family, matchers, False)
-            for key, _, _ in samples_by_key(counts, grid, _key_check(family, matchers)):
-                for name in names:
-                    yield from _labels(family, name, key, matchers)
+            places = [place for name in names for place in _places_of(family, name, matchers)]
+            is_wanted = _key_check(family, matchers)
+            for key in self._keys(grid, *_pushed(family, matchers)) if places else ():
+                if is_wanted(key):
+                    yield LabelGroup(family.labels(key), places)
+
+    def _keys(self, grid: Grid, services: tuple[str, ...], operation: str | None) -> list[Key]:
+        """The keys that have samples."""
+
+        def read() -> list[Key]:
+            query = RedQuery(grid.heard, grid.step_ns, services, operation, False, True, False)
+            keys = keys_of(self._reader.red_series(query).rows, KEY)
+            kept = self._kept_apart()
+            return keys if kept is None else sorted({_or_rest(key, kept) for key in keys})
+
+        return self._recent.get((grid, services, operation), read)
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""
@@ -176,9 +197,7 @@ class SpanMetrics:
         found = counted(before, steps, KEY, grid, lambda table: _numbers(table, with_buckets))
         if kept is None:
             return found
-        return merged_keys(
-            found, lambda key: key if key in kept else (key[0], "", *key[2:], "true")
-        )
+        return merged_keys(found, lambda key: _or_rest(key, kept))
 
     def _kept_apart(self) -> set[Key] | None:
         """The keys with the most calls of all, whatever is asked for; looked up once a minute."""
@@ -188,6 +207,11 @@ class SpanMetrics:
             query = RedQuery(TimeRange(0, end), HOUR_NS, (), None, False, True, False)
             self._ranked = (now, _most_called(self._reader.red_series(query).rows, self._most_keys))
         return self._ranked[1]
+
+
+def _or_rest(key: Key, kept: set[Key]) -> Key:
+    """A key, or what stands for it among the rest."""
+    return key if key in kept else (key[0], "", *key[2:], "true")
 
 
 def _most_called(rows: pa.Table, most: int) -> set[Key] | None:
@@ -232,12 +256,18 @@ def _key_check(family: Family, matchers: Sequence[Matcher]) -> Callable[[Key], b
     return lambda key: meets_all(shared, family.labels(key))
 
 
-def _labels(family: Family, name: str, key: Key, matchers: Sequence[Matcher]) -> Iterator[Labels]:
+def _places_of(family: Family, name: str, matchers: Sequence[Matcher]) -> Iterator[Place]:
+    """Name and bound of the wanted series of a key."""
     parts = [m for m in matchers if m.label == "le"]
     bounds = family.bounds() if name == family.names[3] else [""]
     for bound in bounds:
         if all(meets(matcher, bound) for matcher in parts):
-            yield labels_of({**family.labels(key), NAME: name, "le": bound})
+            yield ((NAME, name), ("le", bound))
+
+
+def _labels(family: Family, name: str, key: Key, matchers: Sequence[Matcher]) -> Iterator[Labels]:
+    for place in _places_of(family, name, matchers):
+        yield labels_of({**family.labels(key), **dict(place)})
 
 
 def _series(

@@ -75,6 +75,13 @@ class Grid:
         return TimeRange(self.start_ns, self.start_ns + self.last * self.step_ns)
 
     @property
+    def heard(self) -> TimeRange:
+        """The steps of which a sample from `first` on still knows: a counter that has news in them
+        is there, and no other."""
+        begin = max(0, self.first - self.idle - 1)
+        return TimeRange(self.start_ns + begin * self.step_ns, self.steps.end_unix_nano)
+
+    @property
     def times_ms(self) -> Integers:
         """The times of all places from 0 to `last`."""
         return (self.start_ns + np.arange(self.last + 1, dtype=np.int64) * self.step_ns) // _MS
@@ -143,6 +150,12 @@ def _codes(table: pa.Table) -> tuple[NDArray[np.int64], list[Key]]:
     _, firsts = np.unique(mixed, return_index=True)
     rows = table.take(pa.array(firsts)).to_pydict()
     return mixed, list(zip(*([str(v) for v in rows[n]] for n in table.column_names), strict=True))
+
+
+def keys_of(rows: pa.Table, names: Sequence[str]) -> list[Key]:
+    """The different keys in rows, in order, as in `counted`."""
+    told = rows.select(names).to_pydict()
+    return sorted(set(zip(*([str(v) for v in told[name]] for name in names), strict=True)))
 
 
 def merged_keys(found: Counted, key_of: Callable[[Key], Key]) -> Counted:

@@ -17,6 +17,7 @@ from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Labels, Series, labels_of
 from longpole.analyzer.promql_sources.accumulation import day_start_ms
 from longpole.analyzer.promql_sources.family_names import PROMOTED
+from longpole.analyzer.promql_sources.label_groups import LabelGroup
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
 from longpole.analyzer.promql_sources.metric_parts import Chosen, parts_of
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
@@ -93,15 +94,14 @@ class StoredMetrics:
                     raise too_much(most_samples)
         return found
 
-    def labels(
-        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
-    ) -> Iterable[Labels]:
-        """The label sets that have samples in that time."""
+    def groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str
+    ) -> Iterable[LabelGroup]:
+        """See `PartialCatalog`."""
         for one in self._chosen(matchers, after_ms, through_ms, True):
-            for part in one.parts:
-                yield part.labels
+            yield LabelGroup({}, [part.labels for part in one.parts])
         for series in self._infos(matchers, after_ms, through_ms):
-            yield series.labels
+            yield LabelGroup({}, [series.labels])
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""

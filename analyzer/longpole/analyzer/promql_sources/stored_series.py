@@ -3,15 +3,21 @@ spans say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
-from longpole.analyzer.promql.memory_catalog import limited, names_in, values_in
+from longpole.analyzer.promql.memory_catalog import limited
 from longpole.analyzer.promql.series import Labels, Series
+from longpole.analyzer.promql_sources.label_groups import (
+    LabelGroup,
+    label_sets,
+    names_of,
+    values_of,
+)
 from longpole.analyzer.promql_sources.sample_limit import too_much
 
 
@@ -25,10 +31,11 @@ class PartialCatalog(Protocol):
         """See `SeriesSource`."""
         ...
 
-    def labels(
-        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int
-    ) -> Iterable[Labels]:
-        """The label sets that have samples in that time."""
+    def groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str
+    ) -> Iterable[LabelGroup]:
+        """The label sets that have samples in that time; with a `label`, at least those that have
+        it. Samples are not made for that."""
         ...
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
@@ -67,22 +74,27 @@ class JoinedCatalog:
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
     ) -> Sequence[Labels]:
         """See `SeriesCatalog`."""
-        found = {
-            labels for part in self._parts for labels in part.labels(matchers, after_ms, through_ms)
-        }
+        found = set(label_sets(self._groups(matchers, after_ms, through_ms)))
         return limited(sorted(found), limit)
 
     def label_names(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
     ) -> Sequence[str]:
         """See `SeriesCatalog`."""
-        return names_in(self.series(matchers, after_ms, through_ms, 0), limit)
+        return limited(sorted(names_of(self._groups(matchers, after_ms, through_ms))), limit)
 
     def label_values(
         self, name: str, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int
     ) -> Sequence[str]:
         """See `SeriesCatalog`."""
-        return values_in(self.series(matchers, after_ms, through_ms, 0), name, limit)
+        groups = self._groups(matchers, after_ms, through_ms, name)
+        return limited(sorted(values_of(groups, name)), limit)
+
+    def _groups(
+        self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, label: str = ""
+    ) -> Iterator[LabelGroup]:
+        for part in self._parts:
+            yield from part.groups(matchers, after_ms, through_ms, label)
 
     def metadata(self) -> Mapping[str, Sequence[MetricMetadata]]:
         """See `SeriesCatalog`."""

@@ -51,7 +51,7 @@ GETS: Mapping[str, Question] = {
     "status/runtimeinfo": status_questions.runtimeinfo,
     "status/tsdb": status_questions.tsdb,
 }
-NAMES = frozenset({"series", "labels", "label/{name:path}/values"})
+NAMES = frozenset({"series", "labels", "label/{name:path}/values", "status/tsdb"})
 # They read what the server knows of itself.
 FREE = frozenset(GETS) - NAMES | {"format_query"}
 # Questions that are worked on at once, and how long others wait at most.
