@@ -27,7 +27,23 @@ SECOND = 1_767_323_045
     ],
 )
 def test_moments_come_in_every_usual_form(text: str, expected: int) -> None:
-    assert moment(text, "from") == expected
+    assert moment(text, "from", ManualClock()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("now", 0), ("now-12h", -12 * 3600), ("now-1d", -86_400), ("now+5m", 300), ("now 5m", 300),
+     (" now - 90s ", -90)],
+)  # fmt: skip
+def test_moments_may_be_relative_to_now(text: str, seconds: int) -> None:
+    clock = ManualClock()
+    assert moment(text, "from", clock) == clock.now_unix_nano() + seconds * 10**9
+
+
+@pytest.mark.parametrize("text", ["now-", "now-1d/d", "now/d", "now-5", "now--5m", "nowadays"])
+def test_what_is_no_time_relative_to_now_is_refused(text: str) -> None:
+    with pytest.raises(BadQuestion, match="from:"):
+        moment(text, "from", ManualClock())
 
 
 @pytest.mark.parametrize(
@@ -77,10 +93,10 @@ def test_an_id_is_compared_as_it_is_stored() -> None:
 
 
 def test_times_stay_within_64_bits() -> None:
-    assert moment("9999-12-31T23:59:59Z", "to") == 2**63 - 1
-    assert moment("0001-01-01T00:00:00Z", "from") == -(2**63)
+    assert moment("9999-12-31T23:59:59Z", "to", ManualClock()) == 2**63 - 1
+    assert moment("0001-01-01T00:00:00Z", "from", ManualClock()) == -(2**63)
     with pytest.raises(BadQuestion, match="2262"):
-        moment("9999999999999999999", "to")
+        moment("9999999999999999999", "to", ManualClock())
 
 
 @pytest.mark.parametrize(

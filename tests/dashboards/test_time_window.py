@@ -40,6 +40,14 @@ def test_a_fixed_window_holds_what_was_asked_for() -> None:
     assert shown.fixed == {"from": ["2026-01-31T12:00:00Z"], "to": ["2026-01-31T12:30:30Z"]}
 
 
+@pytest.mark.parametrize("more", [{}, {"to": "now"}])
+def test_a_time_up_to_now_stays_relative(more: dict[str, str]) -> None:
+    shown = window(from_="now-6h", **more)
+    assert shown == window(since="6h")
+    assert window(from_="now-6h", to="now-5h").since == ""
+    assert window(from_="now-6h", to="now-5h").length_ns // S in range(3600, 3700)
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -16,7 +16,7 @@ FLAGS = (
     ("--min-duration", "min_duration", "traces that took at least so long, for example 1.5s"),
     ("--max-duration", "max_duration", "traces that took at most so long"),
     ("--since", "since", "spans that started within this time, for example 1h"),
-    ("--from-time", "from", "spans that started at or after this time (RFC 3339 or Unix)"),
+    ("--from-time", "from", "spans that started at or after this time (RFC 3339, Unix, now-12h)"),
     ("--to-time", "to", "spans that started before this time"),
 )
 

@@ -33,6 +33,8 @@ MAX_TEXT = 32_768
 _DURATION = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(ns|us|µs|ms|s|m|h|d)?")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
           "h": 3600 * 10**9, "d": 86400 * 10**9}  # fmt: skip
+# In a query of an address a plus means a blank, so `to=now+5m` arrives with one.
+_RELATIVE = re.compile(r"now(?:\s?([+\- ])\s?([^+\- ].*))?")
 # By the number of digits: Unix seconds, milliseconds, microseconds, nanoseconds.
 _SCALES = ((11, 10**9), (14, 10**6), (17, 10**3), (19, 1))
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
@@ -89,24 +91,30 @@ def whole(text: str, name: str, least: int, most: int) -> int:
     return int(text)
 
 
-def moment(text: str, name: str) -> int:
-    """Unix nanoseconds of an RFC 3339 time (UTC when it names no zone) or of a whole number of
-    Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their length."""
+def moment(text: str, name: str, clock: Clock) -> int:
+    """Unix nanoseconds of an RFC 3339 time (UTC when it names no zone), of a whole number of
+    Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their length, or of
+    `now`, `now-12h`, `now+5m` by that clock."""
     text = text.strip()
+    everything = TimeRange()
+    relative = _RELATIVE.fullmatch(text)
+    if relative is not None:
+        away = duration_ns(relative[2], name) if relative[1] else 0
+        at_ns = clock.now_unix_nano() + (-away if relative[1] == "-" else away)
+        return max(everything.start_unix_nano, min(at_ns, everything.end_unix_nano))
     if re.fullmatch(r"[0-9]{1,19}", text):
         at_ns = int(text) * next(scale for digits, scale in _SCALES if len(text) <= digits)
-        if at_ns > TimeRange().end_unix_nano:
+        if at_ns > everything.end_unix_nano:
             raise BadQuestion(f"{name}: {text} lies after the year 2262")
         return at_ns
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise BadQuestion(
-            f"{name}: {text[:80]!r} is no time; write 2026-01-31T12:00:00Z or Unix seconds"
+            f"{name}: {text[:80]!r} is no time; write now-12h, 2026-01-31T12:00:00Z or Unix seconds"
         ) from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     unix_nano = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
-    everything = TimeRange()
     return max(everything.start_unix_nano, min(unix_nano, everything.end_unix_nano))
 
 
@@ -181,21 +189,21 @@ def time_range(parameters: Parameters, clock: Clock) -> TimeRange:
     if since:
         start = clock.now_unix_nano() - duration_ns(since, "since")
     elif begin:
-        start = moment(begin, "from")
-    stop = moment(end, "to") if end else everything.end_unix_nano
+        start = moment(begin, "from", clock)
+    stop = moment(end, "to", clock) if end else everything.end_unix_nano
     if start >= stop:
         raise BadQuestion("the time range is empty: it ends before it begins")
     return TimeRange(start, stop)
 
 
-def baseline(parameters: Parameters) -> TimeRange | None:
+def baseline(parameters: Parameters, clock: Clock) -> TimeRange | None:
     """`baseline_from` to `baseline_to`, both or neither."""
     begin, end = (first(parameters, name) for name in ("baseline_from", "baseline_to"))
     if begin is None and end is None:
         return None
     if begin is None or end is None:
         raise BadQuestion("baseline_from and baseline_to belong together")
-    start, stop = moment(begin, "baseline_from"), moment(end, "baseline_to")
+    start, stop = moment(begin, "baseline_from", clock), moment(end, "baseline_to", clock)
     if start >= stop:
         raise BadQuestion("the baseline is empty: it ends before it begins")
     return TimeRange(start, stop)

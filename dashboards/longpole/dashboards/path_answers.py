@@ -77,7 +77,7 @@ class PathAnswers(Asked):
             raise BadQuestion(
                 "which window? since, or from and to, choose it; what was before it is the baseline"
             )
-        baseline = parameters.baseline(asked)
+        baseline = parameters.baseline(asked, self.clock)
         return root_cause_report(
             self.store,
             query,

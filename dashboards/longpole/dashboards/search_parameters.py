@@ -33,7 +33,7 @@ def search_of(asked: Parameters, clock: Clock) -> Search:
         TraceOrder(order),
         1 if page is None else parameters.whole(page, "page", 1, MOST_PAGES),
         PER_PAGE if per_page is None else parameters.whole(per_page, "per_page", 1, 500),
-        None if before is None else parameters.moment(before, "before"),
+        None if before is None else parameters.moment(before, "before", clock),
         parameters.first(asked, "cause") or "",
     )
 

@@ -1,13 +1,15 @@
 """The window that a page looks at, its steps, and the control that chooses it.
 
-`since=1h` stays relative, `from` and `to` are fixed; without any of them it is the last hour. A
-window begins and ends where a step does, so that every step is whole but the one that is now:
+`since=1h` and its other form `from=now-1h` stay relative, other `from` and `to` are fixed; without
+any of them it is the last hour. A window begins and ends where a step does, so that every step is
+whole but the one that is now:
 
     |--step--|--step--|--step--|--step|now
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +32,7 @@ _S = 10**9
 STEPS_NS = tuple(
     s * _S for s in (10, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 )
+_UP_TO_NOW = re.compile(r"now\s?-\s?([0-9].*)")
 _LONGEST_NS = MOST_STEPS * STEPS_NS[-1]
 
 
@@ -90,11 +93,13 @@ def window_of(asked: Parameters, clock: Clock) -> Window:
     since, begin, end = (first(asked, name) for name in ("since", "from", "to"))
     if since and (begin or end):
         raise BadQuestion("since and from both say where to begin; give one of them")
+    if begin and (end or "now").strip() == "now" and (found := _UP_TO_NOW.fullmatch(begin.strip())):
+        since, begin, end = found[1], None, None
     now = clock.now_unix_nano()
-    stop = moment(end, "to") if end else now
+    stop = moment(end, "to", clock) if end else now
     default = duration_ns(DEFAULT_SINCE, "since")
     if begin:
-        start = moment(begin, "from")
+        start = moment(begin, "from", clock)
     else:
         start = stop - (duration_ns(since, "since") if since else default)
     if start >= stop:

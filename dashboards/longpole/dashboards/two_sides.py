@@ -79,7 +79,7 @@ def _windows(asked: Parameters, clock: Clock) -> tuple[TimeRange, TimeRange] | N
     length = parameters.duration_ns(window, "window")
     if length <= 0:
         raise BadQuestion("window: a duration above 0")
-    moment = clock.now_unix_nano() - length if at is None else parameters.moment(at, "at")
+    moment = clock.now_unix_nano() - length if at is None else parameters.moment(at, "at", clock)
     return TimeRange(moment - length, moment), TimeRange(moment, moment + length)
 
 

@@ -26,7 +26,7 @@ _VALUES = ("level", "text", "since", "from", "to", "trace", "span")
 @click.option("--span", metavar="ID", default=None, help="records of this span")
 @click.option("--since", metavar="TEXT", default=None, help="within this time, for example 1h")
 @click.option("--from-time", "from", metavar="TEXT", default=None,
-              help="at or after this time (RFC 3339 or Unix)")  # fmt: skip
+              help="at or after this time (RFC 3339, Unix, now-12h)")  # fmt: skip
 @click.option("--to-time", "to", metavar="TEXT", default=None, help="before this time")
 @click.option("--limit", default=100, show_default=True, metavar="COUNT",
               help="the newest so many")  # fmt: skip
