@@ -204,7 +204,13 @@ def test_the_data_source_may_have_either_address(loki: Dialect) -> None:
         ("(" * 500, "nests deeper"),
         ("vector(1)" + "+vector(1)" * 200, "joins more than"),
         ("x" * 60_000, "unexpected"),
-        ('quantile_over_time(0.5, {a="b"}[1m])', "unexpected quantile_over_time"),
+        ('quantile_over_time(0.5, {a="b"}[1m])', "quantile_over_time is not supported"),
+        ('{a="b"} | unwrap took', "unwrap is not supported here; supported are json, logfmt"),
+        ('{a="b"} | regexp "(?P<x>.)"', "stage regexp is not supported"),
+        ('{a="b"} | pattern "<x>"', "stage pattern is not supported"),
+        ("{}", "at least one regexp or equality matcher"),
+        ('{a=~".*", b!="x"} |= "y"', "at least one regexp or equality matcher"),
+        ('sum(rate({a=""}[1m]))', "at least one regexp or equality matcher"),
     ],
 )
 def test_what_is_no_query_is_refused_in_plain_text(loki: Dialect, query: str, words: str) -> None:

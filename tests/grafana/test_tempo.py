@@ -144,6 +144,13 @@ def test_limits_and_times_bound_a_search(tempo: Dialect) -> None:
     assert tempo.get("/api/search", q="{}", start="soon").status_code == 400
 
 
+@pytest.mark.parametrize("typed", ["zz", "1" * 33, "0x12"])
+def test_an_id_that_is_none_is_shown_as_it_was_typed(tempo: Dialect, typed: str) -> None:
+    answer = tempo.get(f"/api/v2/traces/{typed}")
+    assert answer.status_code == 400
+    assert f"'{typed}' is not a trace id: expected 32 hexadecimal digits" in answer.text
+
+
 def test_bad_queries_are_refused_in_plain_text(tempo: Dialect) -> None:
     response = tempo.get("/api/search", q="{ foo = 1 }")
     assert response.status_code == 400

@@ -46,6 +46,18 @@ def parse_trace_id(text: str) -> int:
     return _parse(text, "trace id", (16, 32))
 
 
+def parse_short_trace_id(text: str) -> int:
+    """A trace id whose leading zeros may be left out, as Jaeger and Tempo take it. Raises
+    `InvalidId`, which shows what was typed."""
+    digits = text.strip().replace("-", "")
+    if len(digits) > 32 or not _HEX.fullmatch(digits):
+        raise InvalidId(
+            f"{text[:80]!r} is not a trace id: expected 32 hexadecimal digits, or fewer when"
+            " leading zeros are left out"
+        )
+    return parse_trace_id(digits.rjust(32, "0"))
+
+
 def parse_span_id(text: str) -> int:
     """A span id of 16 hex digits in any case. Raises `InvalidId` otherwise and for zero."""
     return _parse(text, "span id", (16,))

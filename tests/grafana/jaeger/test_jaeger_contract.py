@@ -197,7 +197,7 @@ def test_the_monitor_tab_gets_its_metrics(
         ("traces?service=a&tags=%7B", 400, "malformed 'tags'"),
         ("traces?service=a&tags=%7B%22a%22:1%7D", 400, "malformed 'tags'"),
         ("traces?service=a&tag=b", 400, "malformed 'tag'"),
-        ("traces/xyz", 400, "trace id"),
+        ("traces/xyz", 400, "'xyz' is not a trace id: expected 32 hexadecimal digits"),
         ("traces/" + "0" * 31 + "9", 404, "trace not found"),
         ("traces/" + "1" * 400, 400, "trace id"),
         ("dependencies?endTs=-1", 400, "positive milliseconds"),

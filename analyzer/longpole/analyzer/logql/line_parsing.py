@@ -24,14 +24,17 @@ from longpole.analyzer.logql.token_stream import TokenStream
 
 _LINE_FILTERS = ("|=", "!=", "|~", "!~")
 _MATCHERS = ("=", "!=", "=~", "!~")
+STAGES = "json, logfmt, label filters, drop, keep, label_format and line_format"
+_UNSUPPORTED = frozenset({"unwrap", "regexp", "pattern", "unpack", "decolorize", "distinct"})
 _COMPARISONS = ("=", "==", "!=", "=~", "!~", ">", ">=", "<", "<=")
 
 
 class LineParser:
     """Reads what stands below metrics from a stream that others read too."""
 
-    def __init__(self, stream: TokenStream) -> None:
+    def __init__(self, stream: TokenStream, needs_matcher: bool = False) -> None:
         self.stream = stream
+        self._needs_matcher = needs_matcher
 
     def lines(self) -> Lines:
         """A selector and its stages."""
@@ -69,6 +72,12 @@ class LineParser:
             if not stream.take(","):
                 stream.expect("}")
                 break
+        if self._needs_matcher and all(map(_meets_empty, found)):
+            raise stream.error(
+                "queries require at least one regexp or equality matcher that does not have an"
+                ' empty-compatible value. For instance, app=~".*" does not meet this requirement,'
+                ' but app=~".+" will'
+            )
         return tuple(found)
 
     def _matcher(self) -> Matcher:
@@ -106,6 +115,9 @@ class LineParser:
             template = stream.string()
             self._check_template(template)
             return LineFormat(template)
+        name = stream.token.text
+        if not is_filter and stream.token.kind == "name" and name in _UNSUPPORTED:
+            raise stream.error(f"stage {name} is not supported here; supported are {STAGES}")
         return self._any_of()
 
     def _wanted(self) -> tuple[tuple[str, str], ...]:
@@ -192,3 +204,11 @@ class LineParser:
         reason = check_template(template)
         if reason:
             raise self.stream.error(reason)
+
+
+def _meets_empty(matcher: Matcher) -> bool:
+    """Whether a stream without that label meets the matcher."""
+    if matcher.operator in ("=", "!="):
+        return (matcher.value == "") == (matcher.operator == "=")
+    found = pc.match_substring_regex(pa.array([""], pa.string()), f"^(?:{matcher.value})$")
+    return bool(found[0].as_py()) == (matcher.operator == "=~")

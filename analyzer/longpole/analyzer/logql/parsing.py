@@ -19,17 +19,24 @@ from longpole.analyzer.logql.tokens import tokens_of
 MOST_CHARACTERS = 65_536
 OVER_TIME = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
 AGGREGATIONS = ("sum", "avg", "min", "max", "count", "topk", "bottomk")
+# What Loki knows besides; most of them need unwrap.
+_UNSUPPORTED = frozenset({
+    *(f"{word}_over_time" for word in ("absent", "avg", "first", "last", "max", "min", "quantile",
+                                       "stddev", "stdvar", "sum")),
+    "rate_counter", "stddev", "stdvar", "sort", "sort_desc", "approx_topk", "label_replace",
+})  # fmt: skip
 _STRENGTH = {
     **dict.fromkeys(("==", "!=", ">", ">=", "<", "<="), 2),
     "+": 3, "-": 3, "*": 4, "/": 4, "%": 4, "^": 5,
 }  # fmt: skip
 
 
-def parse(text: str) -> Query:
-    """The query behind a text. Raises `ParseError`."""
+def parse(text: str, *, needs_matcher: bool = False) -> Query:
+    """The query behind a text. With `needs_matcher` a selector that every stream meets is refused,
+    as Loki refuses it in queries. Raises `ParseError`."""
     if len(text) > MOST_CHARACTERS:
         raise ParseError(f"the query has more than {MOST_CHARACTERS} characters", text, 0)
-    parser = _Parser(TokenStream(text, tokens_of(text)))
+    parser = _Parser(TokenStream(text, tokens_of(text)), needs_matcher)
     query = parser.query()
     if parser.stream.token.kind != "end":
         raise parser.stream.unexpected()
@@ -37,9 +44,9 @@ def parse(text: str) -> Query:
 
 
 class _Parser:
-    def __init__(self, stream: TokenStream) -> None:
+    def __init__(self, stream: TokenStream, needs_matcher: bool) -> None:
         self.stream = stream
-        self.lines = LineParser(stream)
+        self.lines = LineParser(stream, needs_matcher)
 
     def query(self) -> Query:
         return self.lines.lines() if self.stream.token.text == "{" else self.metric(0)
@@ -69,6 +76,9 @@ class _Parser:
             value = float(stream.advance().value)
             return Number(-value if is_negative else value)
         name = stream.token.text if stream.token.kind == "name" else ""
+        if name in _UNSUPPORTED:
+            supported = ", ".join((*OVER_TIME, *AGGREGATIONS))
+            raise stream.error(f"{name} is not supported here; supported are {supported}")
         if is_negative or name not in (*OVER_TIME, *AGGREGATIONS, "vector"):
             raise stream.unexpected()
         stream.advance()

@@ -20,9 +20,9 @@ from longpole.analyzer.promql.catalog import SeriesCatalog
 from longpole.grafana.jaeger.asked import BadParameter, trace_query, whole
 from longpole.grafana.jaeger.dependencies import dependency_links
 from longpole.grafana.jaeger.monitor import LEAST_STEP_MS, METRICS, metric_document
-from longpole.grafana.jaeger.traces import found_traces, trace_id_of, traces_of
+from longpole.grafana.jaeger.traces import found_traces, traces_of
 from longpole.model.clock import Clock
-from longpole.model.ids import InvalidId
+from longpole.model.ids import InvalidId, parse_short_trace_id
 from longpole.model.problem import LongpoleError
 from longpole.model.timerange import TimeRange
 from longpole.storage import ports
@@ -77,7 +77,7 @@ class _Jaeger:
         if texts := asked.getlist("traceID"):
             if len(texts) > MOST_IDS:
                 raise BadParameter(f"more than {MOST_IDS:,} parameters 'traceID'")
-            return _listed(traces_of(self.store, [trace_id_of(text) for text in texts]))
+            return _listed(traces_of(self.store, [parse_short_trace_id(text) for text in texts]))
         now_us = self.clock.now_unix_nano() // 1000
         query = trace_query(asked, self.store.attribute_keys(), now_us)
         traces, said = found_traces(self.store, query)
@@ -87,7 +87,7 @@ class _Jaeger:
         return _listed(traces)
 
     def trace(self, request: Request) -> Response:
-        found = traces_of(self.store, [trace_id_of(request.path_params["trace_id"])])
+        found = traces_of(self.store, [parse_short_trace_id(request.path_params["trace_id"])])
         return _listed(found) if found else _refused(404, "trace not found")
 
     def dependencies(self, request: Request) -> Response:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from longpole.formats import jaeger
-from longpole.model.ids import InvalidId, parse_trace_id
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
 
@@ -40,10 +39,3 @@ def traces_of(store: TraceReader, ids: Sequence[int]) -> list[dict[str, Any]]:
         for trace_id in ids
         if (tree := trees.get(f"{trace_id:032x}")) is not None
     ]
-
-
-def trace_id_of(text: str) -> int:
-    """An id whose leading zeros may be left out. Raises `InvalidId`."""
-    if not 0 < len(text) <= 32 or not text.isascii():
-        raise InvalidId("a trace id has up to 32 hexadecimal digits")
-    return parse_trace_id(text.rjust(32, "0"))

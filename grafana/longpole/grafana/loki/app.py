@@ -93,7 +93,7 @@ class _Loki:
         asked = request.query_params
         at = unix_nano(asked, "time")
         at = self.clock.now_unix_nano() if at is None else at
-        query = parse(asked.get("query", ""))
+        query = parse(asked.get("query", ""), needs_matcher=True)
         if isinstance(query, Lines):
             return self._lines(request, query, TimeRange(at - _HOUR_NS, at + 1))
         steps = Steps(at, 1, 1)
@@ -104,7 +104,7 @@ class _Loki:
 
     def query_range(self, request: Request) -> Any:
         asked = request.query_params
-        query = parse(asked.get("query", ""))
+        query = parse(asked.get("query", ""), needs_matcher=True)
         window = self._window(asked)
         if isinstance(query, Lines):
             return self._lines(request, query, window)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from longpole.formats import otlp
-from longpole.model.ids import InvalidId, parse_trace_id
+from longpole.model.ids import parse_short_trace_id
 from longpole.model.signals import Signal
 from longpole.storage.ports import TraceReader
 
@@ -18,10 +18,7 @@ _FIELD_TRACE, _FIELD_METRICS = b"\x0a", b"\x12"
 def trace_message(store: TraceReader, text: str) -> bytes:
     """The `Trace` message; empty for an unknown id. Short ids are filled up with zeros, as Tempo
     does. Raises `InvalidId`."""
-    if not 0 < len(text) <= 32 or not text.isascii():
-        raise InvalidId("a trace id has up to 32 hexadecimal digits")
-    trace_id = parse_trace_id(text.rjust(32, "0"))
-    tables = store.trace_tables([trace_id])
+    tables = store.trace_tables([parse_short_trace_id(text)])
     if not tables["spans"].num_rows:
         return b""
     return otlp.encode(Signal.TRACES, tables)

@@ -17,9 +17,8 @@ from starlette.routing import Route
 
 from longpole.formats import zipkin
 from longpole.grafana.jaeger.asked import BadParameter, of_tag, whole
-from longpole.grafana.jaeger.traces import trace_id_of
 from longpole.model.clock import Clock
-from longpole.model.ids import InvalidId
+from longpole.model.ids import InvalidId, parse_short_trace_id
 from longpole.model.problem import LongpoleError
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
@@ -62,7 +61,7 @@ class _Zipkin:
         return _json(b"[" + b",".join(trace for trace in traces if trace != b"[]") + b"]")
 
     def trace(self, request: Request) -> Response:
-        trace_id = trace_id_of(request.path_params["trace_id"])
+        trace_id = parse_short_trace_id(request.path_params["trace_id"])
         spans = zipkin.encode(self.store.trace_tables([trace_id]))
         return _json(spans) if spans != b"[]" else PlainTextResponse("trace not found", 404)
 
