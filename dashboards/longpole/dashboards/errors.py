@@ -88,6 +88,16 @@ def refusal_of(error: Exception) -> Refusal:
     return Refusal(500, "bug")
 
 
+def shown_status(error: Exception) -> int:
+    """The status of a page that tells of a refusal beside its own form. A query that does not
+    parse is still being typed: its page is the one on which it is mended, and no failure. Raises
+    the error again where no form can help."""
+    status = refusal_of(error).status
+    if status >= 500:
+        raise error
+    return 200 if isinstance(error, QuerySyntaxError) else status
+
+
 def document(code: str, message: str, reasons: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON of a refusal."""
     error: dict[str, Any] = {"code": code, "message": message}

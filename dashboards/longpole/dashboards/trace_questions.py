@@ -8,10 +8,12 @@ from longpole.analyzer.reports.span_report import span_report
 from longpole.analyzer.reports.trace_find import Found, find_rows
 from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
-from longpole.dashboards.errors import UnknownSpan, UnknownTrace
+from longpole.dashboards.errors import BadQuestion, UnknownSpan, UnknownTrace
 from longpole.dashboards.parameters import PATH_OPTIONS, Parameters
 from longpole.dashboards.trace_views import KeptView, version_of
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
+
+MOST_ROWS_TOLD = 20
 
 
 def viewed(answers: Answers, trace_id: str, asked: Parameters) -> tuple[KeptView, int]:
@@ -42,6 +44,14 @@ def viewed_span(
     view, row = viewed(answers, trace_id, {**asked, "span": [span_id]})
     if row < 0:
         raise UnknownSpan(span_id_hex(parse_span_id(span_id)), trace_id)
+    wanted = parameters.first(asked, "row")
+    if wanted is not None:
+        number = parameters.whole(wanted, "row", 0, view.columns.span_ids.size - 1)
+        rows = view.columns.rows_of(parse_span_id(span_id))
+        # A row that has moved on, as late spans came, is no mistake where the id says enough.
+        if len(rows) > 1 and number not in rows:
+            shown = ", ".join(map(str, rows[:MOST_ROWS_TOLD]))
+            raise BadQuestion(f"row: the {len(rows)} spans of this id have the rows {shown}")
     return view, row
 
 

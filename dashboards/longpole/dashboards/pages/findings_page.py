@@ -74,9 +74,7 @@ def found_in(
             {**question, **window.fixed}, doseq=True
         )
     except errors.ANSWERED as error:
-        if errors.refusal_of(error).status >= 500:
-            raise
-        found["refusal"] = str(error)
+        found |= {"status": errors.shown_status(error), "refusal": str(error)}
         return found
     report = dated.document
     shown = [one for one in report["findings"] if _is_chosen(one, chosen)]
@@ -163,7 +161,5 @@ def _cause(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
         question = {"q": list(given["q"])} if any(given.get("q", ())) else {}
         found["report"] = answers.root_cause({**question, **window.fixed})
     except errors.ANSWERED as error:
-        if errors.refusal_of(error).status >= 500:
-            raise
-        found["refusal"] = str(error)
+        found |= {"status": errors.shown_status(error), "refusal": str(error)}
     return found

@@ -30,7 +30,8 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/logs")
     def logs(request: Request) -> Response:
-        return page(request, "logs.html", place="logs", **_found(answers, asked(request)))
+        found = _found(answers, asked(request))
+        return page(request, "logs.html", found.pop("status"), place="logs", **found)
 
     return router
 
@@ -40,7 +41,8 @@ def _found(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
     asked_tab = "".join(given.get("tab", [])[:1])
     tab = "patterns" if asked_tab == "patterns" else "records"
     found: dict[str, Any] = {
-        "chosen": chosen, "tab": tab, "refusal": "", "times": None, "levels": tuple(SEVERITIES),
+        "chosen": chosen, "tab": tab, "status": 200, "refusal": "", "times": None,
+        "levels": tuple(SEVERITIES),
         "report": None, "patterns": None, "histogram": None, "size": (WIDTH, HEIGHT),
         "kept_time": [], "window": None, "older": "", "services": [],
         "is_compared": False,
@@ -79,9 +81,7 @@ def _found(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
         if report["is_truncated"] and report["logs"]:
             found["older"] = links.older(report["logs"])
     except errors.ANSWERED as error:
-        if errors.refusal_of(error).status >= 500:
-            raise
-        found["refusal"] = str(error)
+        found |= {"status": errors.shown_status(error), "refusal": str(error)}
     return found
 
 

@@ -59,9 +59,7 @@ def _found(
         number = page_number(given)
         report = recent.of(key, lambda: answers.service_map(asked_for)).document
     except errors.ANSWERED as error:
-        if errors.refusal_of(error).status >= 500:
-            raise
-        found["refusal"] = str(error)
+        found |= {"status": errors.shown_status(error), "refusal": str(error)}
         return found
     links = _Links({name: v for name, v in given.items() if name in TIME_PARAMETERS}, kept)
     if found["focus"] and report["nodes"] and report["focus"] is None:

@@ -25,6 +25,7 @@ from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
 from longpole.dashboards.log_histogram import fixed_words
+from longpole.dashboards.mended_address import mended_address
 from longpole.dashboards.pages.navigation import PLACES
 from longpole.dashboards.run_words import slower_words
 from longpole.dashboards.service_colours import colour_class
@@ -92,7 +93,13 @@ def error_page(
 ) -> HTMLResponse:
     """Why there is no page here."""
     template = "trace_not_found.html" if reasons else "refused.html"
-    return page(request, template, status, code=status, message=message, reasons=reasons)
+    path = request.scope["path"]
+    given = list(request.query_params.multi_items())
+    return page(
+        request, template, status, code=status, message=message, reasons=reasons,
+        mended=mended_address(path, given, message) if status == 400 else ("", ""),
+        bare=path if status == 400 and given and path.startswith("/") else "",
+    )  # fmt: skip
 
 
 def shown_name(text: str | None) -> Markup:

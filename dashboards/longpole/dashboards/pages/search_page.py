@@ -17,6 +17,7 @@ from longpole.dashboards import errors, parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.figures import ago
+from longpole.dashboards.mended_address import mended_address
 from longpole.dashboards.mini_ribbon import SLOTS, mini_ribbon
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.pages.result_position import result_address
@@ -46,7 +47,9 @@ def routes(answers: Answers) -> APIRouter:
         text = "".join(given.get("q", [])[:1])
         if _TRACE_ID.fullmatch(text):
             return RedirectResponse(f"/traces/{text.strip().lower()}", status_code=302)
-        return page(request, "traces.html", place="traces", **_values(answers, text, given))
+        values = _values(answers, text, given)
+        status = values.pop("status", 200)
+        return page(request, "traces.html", status, place="traces", **values)
 
     return router
 
@@ -64,9 +67,17 @@ def _values(answers: Answers, text: str, asked: Mapping[str, Sequence[str]]) -> 
         values["times"] = time_control(window_of(given, answers.clock), given)
         report = answers.search({**wanted, "with": [f"{parts},facets"]})
     except errors.ANSWERED as error:
-        if errors.refusal_of(error).status >= 500:
-            raise
-        return {**values, "times": values.get("times"), "refusal": refusal_of_query(error, text)}
+        return {
+            **values,
+            "status": errors.shown_status(error),
+            "times": values.get("times"),
+            "refusal": {
+                **refusal_of_query(error, text),
+                "mended": mended_address(
+                    "/traces", [(k, v) for k, vs in asked.items() for v in vs], str(error)
+                ),
+            },
+        }
     base = {k: v for k, v in given.items() if k in _KEPT}
     conditions = parse_query(report["query"]).conditions
     normal = format_query(TraceQuery(conditions)) if conditions else ""

@@ -56,7 +56,10 @@ def routes(answers: Answers) -> APIRouter:
             kept, selected = viewed(answers, trace_id, options)
         except UnknownTrace as error:
             return _not_yet(request, parse_trace_id(trace_id), error, given)
-        return _page(answers, request, kept, selected, given)
+        selected, unknown_row = _asked_row(kept, selected, given)
+        if selected >= 0 and not span:
+            given["span"] = [f"{int(kept.columns.span_ids[selected]):016x}"]
+        return _page(answers, request, kept, selected, given, unknown_row)
 
     router.include_router(span_panel.routes(answers))
     return router
@@ -68,6 +71,7 @@ def _page(
     kept: KeptView,
     selected: int,
     given: Mapping[str, Sequence[str]],
+    unknown_row: str,
 ) -> Response:
     summary, columns = kept.view.summary, kept.columns
     trace_id = summary["trace_id"]
@@ -101,10 +105,26 @@ def _page(
         api=f"/api/v1/traces/{quote(trace_id)}",
         columns_address=_address(trace_id, kept, options, given),
         unknown_span=given["span"][-1] if given.get("span") and selected < 0 else "",
+        unknown_row=unknown_row,
         twins=_twins(kept, selected),
         selected=selected,
         panel=span_panel.panel_values(answers, kept, row) if row >= 0 else None,
     )
+
+
+def _asked_row(
+    kept: KeptView, selected: int, given: Mapping[str, Sequence[str]]
+) -> tuple[int, str]:
+    """The row to select, that of `row` where no span is asked for, and the text of `row` when it
+    is none of the trace's, or none of several that have the id of the span."""
+    text = "".join(given.get("row", [])[-1:])
+    size = kept.columns.span_ids.size
+    row = int(text) if text.isdecimal() and len(text) < 10 and int(text) < size else -1
+    if not text or (row >= 0 and row == selected):
+        return selected, ""
+    if not any(given.get("span", ())):
+        return row, text if row < 0 else ""
+    return selected, text if row < 0 or len(_twins(kept, selected)) > 1 else ""
 
 
 def _first_row(kept: KeptView) -> int:
