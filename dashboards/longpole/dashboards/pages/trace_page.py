@@ -58,7 +58,7 @@ def routes(answers: Answers) -> APIRouter:
             return _not_yet(request, parse_trace_id(trace_id), error, given)
         selected, unknown_row = _asked_row(kept, selected, given)
         if selected >= 0 and not span:
-            given["span"] = [f"{int(kept.columns.span_ids[selected]):016x}"]
+            given = {**given, "span": [f"{int(kept.columns.span_ids[selected]):016x}"]}
         return _page(answers, request, kept, selected, given, unknown_row)
 
     router.include_router(span_panel.routes(answers))
