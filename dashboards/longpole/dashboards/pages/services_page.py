@@ -20,12 +20,12 @@ from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, windo
 # What a column is called in the address, its heading, and what it sorts by.
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("service", "Service"),
+    ("critical_ns", "On the path"),
     ("rate", "Rate"),
     ("error_share", "Errors"),
     ("p50_ns", "p50"),
     ("p95_ns", "p95"),
     ("p99_ns", "p99"),
-    ("critical_ns", "On the path"),
 )
 PER_PAGE = 100
 _BEYOND = 1 << 63  # a quantile beyond the last bound of its histogram

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.analyzer.reports.trace_columns.columns import LABELS, TraceColumns
+from longpole.dashboards.ribbon_words import RibbonWords, ribbon_words
 from longpole.model.ids import span_id_hex
 
 Ints = npt.NDArray[np.int64]
 
 MOST_PIECES = 150
-LEAST_WORDED = 0.04  # of the whole: narrower pieces have no room for a word
+LEAST_WORDED = 0.04  # of the whole: narrower pieces are hard to hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,13 @@ class RibbonPiece:
 
     @property
     def has_room(self) -> bool:
-        """Whether a word fits into it."""
+        """Whether it is wide enough to be told apart."""
         return self.share >= LEAST_WORDED
+
+    @property
+    def words(self) -> RibbonWords:
+        """What is written into it."""
+        return ribbon_words(self.service, self.share)
 
 
 def trace_ribbon(columns: TraceColumns) -> list[RibbonPiece]:
