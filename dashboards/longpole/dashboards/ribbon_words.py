@@ -30,7 +30,7 @@ class RibbonWords:
 
 
 def ribbon_words(service: str, share: float) -> RibbonWords:
-    """The words of a piece that is `share` of the ribbon. A name that fits into no ribbon is cut."""
+    """The words of a piece that is `share` of the ribbon. A name that fits into none is cut."""
     name, number = inert(service[:200]), figures.share(share)
     from_width = _class_of(_pixels(name), share)
     if from_width is None:
