@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from longpole.cli import settings as table
+from longpole.cli.setting_values import truth
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +29,7 @@ def _add(command: F, groups: tuple[str, ...]) -> F:
     result = config(command)
     for setting in reversed([s for s in table.SETTINGS if s.of in groups]):
         kind: dict[str, Any] = (
-            {"is_flag": True} if setting.parse is table.truth else {"metavar": setting.metavar}
+            {"is_flag": True} if setting.parse is truth else {"metavar": setting.metavar}
         )
         result = click.option(setting.flag, setting.name, default=None, help=setting.help, **kind)(
             result
