@@ -174,6 +174,19 @@ def test_a_busy_machine_slows_every_query() -> None:
     assert asked_again_and_again(growing, [], all_ms=6.0).findings(slow_query.DETECTOR) == []
 
 
+def test_a_query_that_was_slow_for_a_while_in_the_middle_is_found() -> None:
+    runs = [3.0 + n % 2 for n in range(20)] + [80.0 + n for n in range(12)] + [3.0] * 20
+    found = asked_again_and_again(runs, []).only(slow_query.DETECTOR)
+    assert "(median of 12 runs)" in found.reason
+    assert "as long as otherwise (3 ms)" in found.reason
+    assert len(found.rows) == 12
+
+
+def test_slow_runs_here_and_there_are_no_while() -> None:
+    runs = [80.0 if n % 3 == 0 else 3.0 for n in range(60)]
+    assert asked_again_and_again(runs, []).findings(slow_query.DETECTOR) == []
+
+
 def test_a_query_that_varies_is_not_slow() -> None:
     varied = [5.0 + (n * 37 % 11) * 9 for n in range(40)]
     assert asked_again_and_again(varied, varied).findings(slow_query.DETECTOR) == []

@@ -1,4 +1,4 @@
-"""Queries against themselves: slower than they used to be, or slower by the minute."""
+"""Queries against themselves: slower than they used to be, by the minute, or for a while."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from longpole.model.span import SpanKind
 _Query: TypeAlias = tuple[str, str, str, str]
 _ASKING = (int(SpanKind.CLIENT), int(SpanKind.INTERNAL), int(SpanKind.UNSPECIFIED))
 _RISING = 0.4
+_MOSTLY = 0.8  # of the runs of a slow while are slow
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
     """The runs of one query in the order of time; `change` is how many times slower it became,
-    `was` what it took before."""
+    `was` what it took before. `rows` are those that tell: all, or those of the slow while."""
 
     query: _Query
     rows: Ints
@@ -109,6 +110,11 @@ def _series(
         was = int(np.median(past))
         if is_slow:
             return _Series(query, rows, change, was, "baseline")
+    slow_while = episode(durations, thresholds)
+    if slow_while is not None:
+        inside, was = rows[slow_while], int(np.median(np.delete(durations, slow_while)))
+        typical = int(np.median(window.spans.durations[inside]))
+        return _Series(query, inside, typical / max(1, was), was, "episode")
     growth = _growth(window.spans.starts[rows], durations, thresholds)
     if growth is not None:
         change, was, is_growing = growth
@@ -134,6 +140,28 @@ def _growth(
     return late / max(1, early), early, is_growing
 
 
+def episode(durations: Ints, thresholds: Thresholds) -> slice | None:
+    """The while in which a query was slow, of its runs in the order of time: the stretch with the
+    most slow runs over quick ones (Kadane's largest sum; a run is slow against the quickest
+    quarter). None unless the stretch lies far above everything outside of it."""
+    least = thresholds.slow_query_samples // 2
+    if len(durations) < 2 * least:
+        return None
+    quick = float(np.quantile(durations, 0.25))
+    limit = max(thresholds.slow_query_least_ns, thresholds.slow_query_baseline_ratio * quick)
+    is_slow = durations >= limit
+    sums = np.concatenate([[0], np.cumsum(np.where(is_slow, 1, -1))])
+    gains = sums - np.minimum.accumulate(sums)
+    end = int(np.argmax(gains))
+    begin = end - int(np.argmin(sums[: end + 1][::-1]))
+    inside, outside = durations[begin:end], np.delete(durations, slice(begin, end))
+    if len(inside) < least or len(outside) < least or is_slow[begin:end].mean() < _MOSTLY:
+        return None
+    p95 = np.sort(outside)[-(-len(outside) * 95 // 100) - 1]
+    is_apart = np.median(inside) >= thresholds.slow_query_baseline_ratio * p95
+    return slice(begin, end) if is_apart else None
+
+
 def _finding(window: Window, one: _Series) -> WindowFinding:
     spans = window.spans
     service, operation, system, asked = one.query
@@ -148,6 +176,14 @@ def _finding(window: Window, one: _Series) -> WindowFinding:
         how = (
             f"gets slower while one looks: {duration_text(one.was)} at first, {late} at last "
             f"(medians of a third of {counted(len(durations), 'run')} each)"
+        )
+    elif one.how == "episode":
+        starts = spans.starts[one.rows]
+        lasted = duration_text(int(spans.ends[one.rows].max() - starts.min()))
+        how = (
+            f"took {duration_text(int(np.median(durations)))} for {lasted} (median of "
+            f"{counted(len(durations), 'run')}), {times_text(one.change)} as long as otherwise "
+            f"({duration_text(one.was)})"
         )
     else:
         how = (
@@ -178,7 +214,8 @@ DETECTOR = WindowDetector(
     "The median of a query is `slow_query_baseline_ratio` times the P95 of its own past or more "
     "(with `slow_query_samples` runs there), or its runs get slower within the window (a rank "
     "correlation and a Theil-Sen slope above zero, the last third `slow_query_growth` times as "
-    "slow as the first); in both cases `slow_query_least_ns` or more, and that much beyond how "
-    "the other queries changed. A warning.",
+    "slow as the first), or they are slow for a while (the median of a stretch of them is "
+    "`slow_query_baseline_ratio` times the P95 of all others); always `slow_query_least_ns` or "
+    "more, and that much beyond how the other queries changed. A warning.",
     _look,
 )
