@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from loguru import logger
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,9 +20,9 @@ from longpole.grafana.jaeger.asked import BadParameter, trace_query, whole
 from longpole.grafana.jaeger.dependencies import dependency_links
 from longpole.grafana.jaeger.monitor import LEAST_STEP_MS, METRICS, metric_document
 from longpole.grafana.jaeger.traces import found_traces, traces_of
+from longpole.grafana.threads import Threads
 from longpole.model.clock import Clock
-from longpole.model.ids import InvalidId, parse_short_trace_id
-from longpole.model.problem import LongpoleError
+from longpole.model.ids import parse_short_trace_id
 from longpole.model.timerange import TimeRange
 from longpole.storage import ports
 
@@ -46,7 +45,10 @@ def jaeger_app(store: ports.TraceReader, catalog: SeriesCatalog, clock: Clock) -
         ("/api/metrics/minstep", dialect.min_step),
         ("/api/metrics/{metric}", dialect.metrics),
     ]
-    return Starlette(routes=[Route(path, _answering(ask), methods=["GET"]) for path, ask in routes])
+    threads = Threads(_refused)
+    return Starlette(
+        routes=[Route(path, threads.run(ask), methods=["GET"]) for path, ask in routes]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class _Jaeger:
         return _json(metric_document(name, request.query_params, self.catalog, self.clock))
 
 
+_NO_HEADERS: Mapping[str, str] = {}
 _ENVELOPE = {"total": 0, "limit": 0, "offset": 0, "errors": None}
 
 
@@ -116,29 +119,11 @@ def _listed(data: list[Any]) -> Response:
     return _json({"data": data, **_ENVELOPE, "total": len(data)})
 
 
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status, media_type="application/json")
+def _json(document: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(document), media_type="application/json")
 
 
-def _refused(status: int, message: str) -> Response:
+def _refused(status: int, message: str, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
     error = {"code": status, "msg": message}
-    return _json({"data": None, **_ENVELOPE, "errors": [error]}, status)
-
-
-def _answering(ask: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """The same, with every exception as an answer in Jaeger's form."""
-
-    def answering(request: Request) -> Response:
-        try:
-            return ask(request)
-        except ports.QueryTimedOut as error:
-            return _refused(504, str(error))
-        except (ports.StorageUnavailable, ports.Overloaded) as error:
-            return _refused(503, str(error))
-        except (LongpoleError, InvalidId) as error:
-            return _refused(400, str(error))
-        except Exception as error:
-            logger.opt(exception=error).error("a question failed: {}", request.scope["path"])
-            return _refused(500, "the server failed on this question; its log says why")
-
-    return answering
+    document = {"data": None, **_ENVELOPE, "errors": [error]}
+    return Response(orjson.dumps(document), status, dict(headers), "application/json")

@@ -6,14 +6,12 @@ that of the prefix.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from loguru import logger
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -31,9 +29,9 @@ from longpole.analyzer.logql.refusals import LogQLError, TooMuch
 from longpole.grafana.loki import answers
 from longpole.grafana.loki.fields import detected_fields, field_values
 from longpole.grafana.loki.parameters import BadParameter, duration_ns, unix_nano, whole_number
-from longpole.grafana.threads import Threads
+from longpole.grafana.presence import Stopwatch, stopwatch
+from longpole.grafana.threads import Endpoint, Threads, http_error
 from longpole.model.clock import Clock
-from longpole.model.problem import LongpoleError
 from longpole.model.timerange import TimeRange
 from longpole.storage import ports
 
@@ -42,13 +40,7 @@ MOST_LINES = 5_000
 # How many of the newest lines tell which labels and values there are.
 _SAMPLE = 10_000
 _FLAGS = "x-loki-response-encoding-flags"
-Stopwatch = Callable[[], Callable[[], float]]
-
-
-def stopwatch() -> Callable[[], float]:
-    """Gives the seconds since it was made."""
-    begun = time.monotonic()
-    return lambda: time.monotonic() - begun
+STATUSES = ((TooMuch, 422),)
 
 
 def create_loki_app(
@@ -70,13 +62,13 @@ def create_loki_app(
         "detected_labels": dialect.detected_labels,
         "status/buildinfo": dialect.build_info,
     }
-    threads = Threads()
+    threads = Threads(statuses=STATUSES)
     routes = [Route("/ready", lambda request: PlainTextResponse("ready\n"))]
     for path, endpoint in endpoints.items():
         for prefix in ("/api/v1/", "/loki/api/v1/"):
-            answering = threads.run(_answering(endpoint))
+            answering = threads.run(_as_json(endpoint))
             routes.append(Route(prefix + path, answering, methods=["GET"]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    return Starlette(routes=routes, exception_handlers={HTTPException: http_error})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,34 +216,6 @@ class _Loki:
         return TimeRange(start, end)
 
 
-def _answering(endpoint: Callable[[Request], Any]) -> Callable[[Request], Response]:
-    """The document of an endpoint as JSON, and every exception as an answer."""
-
-    def answering(request: Request) -> Response:
-        try:
-            return Response(orjson.dumps(endpoint(request)), media_type="application/json")
-        except LongpoleError as error:
-            return _refused(error)
-        except Exception as error:
-            logger.opt(exception=error).error("a question failed: {}", request.url.path)
-            return PlainTextResponse("the server failed on this question; its log says why", 500)
-
-    return answering
-
-
-def _refused(error: Exception) -> Response:
-    match error:
-        case TooMuch():
-            return PlainTextResponse(str(error), 422)
-        case ports.QueryTimedOut():
-            return PlainTextResponse(str(error), 504)
-        case ports.StorageUnavailable() | ports.Overloaded():
-            return PlainTextResponse(str(error), 503, {"Retry-After": "1"})
-        case ports.Unsupported():
-            return PlainTextResponse(str(error), 501)
-    return PlainTextResponse(str(error), 400)
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(str(error.detail), error.status_code)
+def _as_json(endpoint: Callable[[Request], Any]) -> Endpoint:
+    """The document of an endpoint as JSON."""
+    return lambda request: Response(orjson.dumps(endpoint(request)), media_type="application/json")

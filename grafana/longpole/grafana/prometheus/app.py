@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from longpole.grafana.presence import Gone, while_present
 from longpole.grafana.prometheus import (
     catalog_questions,
     queries,
@@ -27,7 +28,7 @@ from longpole.grafana.prometheus.asked import Asked, asked_of, seconds
 from longpole.grafana.prometheus.asking import Asking, Question
 from longpole.grafana.prometheus.refusals import ErrorType
 from longpole.grafana.prometheus.sending import response
-from longpole.grafana.prometheus.turns import NoTurn, Turns
+from longpole.grafana.turns import NoTurn, Turns
 
 # Those that take forms too, as Grafana sends long queries.
 FORMS: Mapping[str, Question] = {
@@ -93,24 +94,31 @@ def _endpoint(asking: Asking, path: str, question: Question, rooms: _Rooms) -> _
             body = await _body(request)
             if len(body) > MOST_BODY_BYTES:
                 return refusal(ErrorType.BAD_DATA, f"a form has at most {MOST_BODY_BYTES:,} bytes")
-        try:
-            asked = await rooms.free.run(
-                partial(asked_of, request.scope["query_string"], body, request.path_params),
-                MOST_WAIT_SECONDS,
-            )
-            room = rooms.free if path in FREE else rooms.names if path in NAMES else rooms.queries
-            if room is rooms.queries and room.are_all_taken:
-                is_free = await rooms.free.run(partial(queries.is_free, asked), MOST_WAIT_SECONDS)
-                room = rooms.free if is_free else room
-            return await room.run(
-                partial(_answered, asking, question, request, asked), _wait_seconds(asked)
-            )
-        except NoTurn as error:
-            return refusal(ErrorType.TIMEOUT, str(error))
-        except refusals.ANSWERED as error:
-            return refusal(refusals.type_of(error), str(error))
+        work = partial(_in_a_room, asking, path, question, rooms, request, body)
+        return await while_present(request, work)
 
     return endpoint
+
+
+async def _in_a_room(
+    asking: Asking, path: str, question: Question, rooms: _Rooms, request: Request, body: bytes
+) -> Response:
+    try:
+        asked = await rooms.free.run(
+            partial(asked_of, request.scope["query_string"], body, request.path_params),
+            MOST_WAIT_SECONDS,
+        )
+        room = rooms.free if path in FREE else rooms.names if path in NAMES else rooms.queries
+        if room is rooms.queries and room.are_all_taken:
+            is_free = await rooms.free.run(partial(queries.is_free, asked), MOST_WAIT_SECONDS)
+            room = rooms.free if is_free else room
+        return await room.run(
+            partial(_answered, asking, question, request, asked), _wait_seconds(asked)
+        )
+    except NoTurn as error:
+        return refusal(ErrorType.TIMEOUT, str(error))
+    except refusals.ANSWERED as error:
+        return refusal(refusals.type_of(error), str(error))
 
 
 def _wait_seconds(asked: Asked) -> float:
@@ -136,6 +144,8 @@ def _answered(asking: Asking, question: Question, request: Request, asked: Asked
         return response(question(asking, asked).pieces(), is_packed)
     except refusals.ANSWERED as error:
         return refusal(refusals.type_of(error), str(error))
+    except Gone:
+        raise
     except Exception as error:
         logger.opt(exception=error).error("a query failed: {}", request.scope["path"])
         return refusal(ErrorType.INTERNAL, "the server failed on this; its log says why")

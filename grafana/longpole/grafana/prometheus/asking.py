@@ -10,6 +10,7 @@ from longpole.analyzer.promql.catalog import SeriesCatalog
 from longpole.analyzer.promql.evaluation import Limits, Settings
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.series import Series
+from longpole.grafana.presence import while_asked
 from longpole.grafana.prometheus.answer import Answer
 from longpole.grafana.prometheus.asked import EARLIEST_MS, Asked, in_bounds
 from longpole.model.clock import Clock
@@ -36,9 +37,9 @@ class Asking:
         return self.clock.now_unix_nano() // 10**6
 
     def elapsed_seconds(self) -> Callable[[], float]:
-        """Tells the seconds since now."""
+        """Tells the seconds since now, while somebody waits for the answer."""
         begin = self.clock.monotonic_ns()
-        return lambda: (self.clock.monotonic_ns() - begin) / 1e9
+        return while_asked(lambda: (self.clock.monotonic_ns() - begin) / 1e9)
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from loguru import logger
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,6 +26,7 @@ from longpole.analyzer.traceql.steps import (
     range_steps,
 )
 from longpole.analyzer.traceql.tag_values import field_named, tag_names, tag_values
+from longpole.grafana.presence import Stopwatch, stopwatch
 from longpole.grafana.tempo.metrics_answer import instant_answer, range_answer
 from longpole.grafana.tempo.parameters import (
     BadParameter,
@@ -38,15 +37,14 @@ from longpole.grafana.tempo.parameters import (
 )
 from longpole.grafana.tempo.search_answer import search_answer
 from longpole.grafana.tempo.trace_by_id import PROTOBUF, trace_json, trace_message, v2_message
-from longpole.grafana.threads import Threads
+from longpole.grafana.threads import Endpoint, Threads, http_error
 from longpole.model.clock import Clock
 from longpole.model.ids import InvalidId
-from longpole.model.problem import LongpoleError
 from longpole.storage import ports
 
 _HOUR_NS = 3_600 * 10**9
 MOST_TRACES, MOST_SPANS, MOST_VALUES = 5_000, 10_000, 10_000
-Stopwatch = Callable[[], Callable[[], float]]
+STATUSES = ((TooMuch, 422),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,6 @@ class TempoSettings:
     version: str = ""
     search: SearchSettings = SearchSettings()
     measure: MeasureSettings = MeasureSettings()
-
-
-def stopwatch() -> Callable[[], float]:
-    """Gives the seconds since it was made."""
-    begun = time.monotonic()
-    return lambda: time.monotonic() - begun
 
 
 def create_tempo_app(
@@ -86,13 +78,13 @@ def create_tempo_app(
         ("/api/v2/search/tag/{tag:path}/values", dialect.values_v2),
         ("/api/search/tag/{tag:path}/values", dialect.values_v1),
     ]
-    threads = Threads()
+    threads = Threads(statuses=STATUSES)
     return Starlette(
         routes=[
-            Route(path, threads.run(_answering(endpoint)), methods=["GET"])
+            Route(path, threads.run(_in_its_words(endpoint)), methods=["GET"])
             for path, endpoint in routes
         ],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: http_error},
     )
 
 
@@ -212,40 +204,17 @@ def _wants_protobuf(request: Request) -> bool:
     return PROTOBUF in request.headers.get("accept", "")
 
 
-def _answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """The same, with every exception as an answer."""
+def _in_its_words(endpoint: Endpoint) -> Endpoint:
+    """The same; a query or an id that is wrong is refused in Tempo's words."""
 
-    def answering(request: Request) -> Response:
+    def asked(request: Request) -> Response:
         try:
             return endpoint(request)
-        except (LongpoleError, InvalidId) as error:
-            return _refused(error)
-        except Exception as error:
-            logger.opt(exception=error).error("a question failed: {}", request.url.path)
-            return PlainTextResponse("the server failed on this question; its log says why", 500)
-
-    return answering
-
-
-def _refused(error: Exception) -> Response:
-    match error:
-        case TooMuch():
-            return PlainTextResponse(str(error), 422)
-        case TraceQLError():
+        except TooMuch:
+            raise
+        except TraceQLError as error:
             return PlainTextResponse(f"invalid TraceQL query: {error}", 400)
-        case InvalidId():
+        except InvalidId as error:
             return PlainTextResponse(f"invalid trace id: {error}", 400)
-        case BadParameter() | ports.QueryRefused():
-            return PlainTextResponse(str(error), 400)
-        case ports.QueryTimedOut():
-            return PlainTextResponse(str(error), 504)
-        case ports.StorageUnavailable() | ports.Overloaded():
-            return PlainTextResponse(str(error), 503, {"Retry-After": "1"})
-        case ports.Unsupported():
-            return PlainTextResponse(str(error), 501)
-    return PlainTextResponse(str(error), 400)
 
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(str(error.detail), error.status_code)
+    return asked

@@ -5,11 +5,9 @@ Times of the query string are milliseconds, durations microseconds; errors are p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
-from loguru import logger
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,9 +15,9 @@ from starlette.routing import Route
 
 from longpole.formats import zipkin
 from longpole.grafana.jaeger.asked import BadParameter, of_tag, whole
+from longpole.grafana.threads import Threads
 from longpole.model.clock import Clock
-from longpole.model.ids import InvalidId, parse_short_trace_id
-from longpole.model.problem import LongpoleError
+from longpole.model.ids import parse_short_trace_id
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage import ports
@@ -38,7 +36,10 @@ def zipkin_app(store: ports.TraceReader, clock: Clock) -> Starlette:
         ("/api/v2/traces", dialect.search),
         ("/api/v2/trace/{trace_id}", dialect.trace),
     ]
-    return Starlette(routes=[Route(path, _answering(ask), methods=["GET"]) for path, ask in routes])
+    threads = Threads()
+    return Starlette(
+        routes=[Route(path, threads.run(ask), methods=["GET"]) for path, ask in routes]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +101,3 @@ class _Zipkin:
 
 def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json")
-
-
-def _answering(ask: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    def answering(request: Request) -> Response:
-        try:
-            return ask(request)
-        except ports.QueryTimedOut as error:
-            return PlainTextResponse(str(error), 504)
-        except (ports.StorageUnavailable, ports.Overloaded) as error:
-            return PlainTextResponse(str(error), 503, {"Retry-After": "1"})
-        except (LongpoleError, InvalidId) as error:
-            return PlainTextResponse(str(error), 400)
-        except Exception as error:
-            logger.opt(exception=error).error("a question failed: {}", request.scope["path"])
-            return PlainTextResponse("the server failed on this question; its log says why", 500)
-
-    return answering
