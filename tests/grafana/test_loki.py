@@ -88,6 +88,12 @@ def test_save_and_test_gets_exactly_one_sample_of_2(loki: Dialect) -> None:
         ('{service_name="cart"} | json route="http.route" | route=~"/c.*"', [3]),
         ('{service_name="cart"} | logfmt | took > 200ms', [2]),
         ('{service_name="cart"} | logfmt | msg="slow \\"cart\\""', [2]),
+        ('{service_name="payment"} |> "declined in <_>"', [31]),
+        ('{service_name="payment"} !> "declined in <_>"', [32]),
+        ('{service_name="payment"} |> "declined"', []),
+        ('{service_name="payment"} |> "<_> <script>"', [32]),
+        ('{service_name="cart"} | pattern "<verb> <count> of <_>" | count="1"', [1]),
+        ('{service_name="cart"} | regexp "^(?P<verb>[a-z]+) [0-9]" | verb="added"', [1]),
         ('{service_name="cart"} | duration_ms > 10 and user_id="u1"', [1]),
         ('{service_name=~".+"} | detected_level="error"', [32, 31, 3]),
         ('{service_name="cart"} | json | __error__=""', [3]),
@@ -159,6 +165,27 @@ def test_the_log_volume_of_explore_counts_by_level(loki: Dialect) -> None:
         ('count(count_over_time({service_name=~".+"}[1m]))', {"": "5"}),
         ('max(sum(count_over_time({service_name=~".+"}[1m])) by (service_name))', {"": "3"}),
         ('sum(count_over_time({service_name="cart"}[1m] offset 1m))', {}),
+        ('sum by (service_name) (sum_over_time({service_name=~".+"} | unwrap severity_number[1m]))',
+         {"cart": "39", "payment": "34"}),
+        ('avg_over_time({service_name="cart"} | unwrap severity_number [1m]) by (service_name)',
+         {"cart": "13"}),
+        ('quantile_over_time(0.75, {service_name="cart"} | unwrap severity_number [1m])'
+         " by (service_name)", {"cart": "15"}),
+        ('stdvar_over_time({service_name="cart"} | unwrap severity_number [1m]) without'
+         " (severity_number, detected_level, duration_ms, trace_id, span_id, user_id, host_name,"
+         " k8s_pod_name)", {"cart": "10.666666666666666"}),
+        ('max_over_time({service_name="cart"} | logfmt | unwrap duration(took) [1m])'
+         " by (service_name)", {"cart": "0.25"}),
+        ('last_over_time({service_name="cart"} | unwrap severity_number [1m]) by (service_name)',
+         {"cart": "17"}),
+        ('sum(rate({service_name="cart"} | unwrap severity_number [1m])) * 60', {"": "39"}),
+        ('sum(rate({service_name="cart"} | unwrap user_id | __error__="" [1m]))', {}),
+        ('absent_over_time({service_name="stock"}[1m])', {"stock": "1"}),
+        ('absent_over_time({service_name="cart"}[1m])', {}),
+        ('label_replace(sum by (k8s_pod_name) (rate({service_name="cart"}[1m])) * 60,'
+         ' "service_name", "of $1", "k8s_pod_name", "(.*)-0")', {"of cart": "3"}),
+        ('stddev(sum by (service_name) (count_over_time({service_name=~".+"}[1m])))',
+         {"": "0.5"}),
     ],
 )  # fmt: skip
 def test_numbers_count_lines(loki: Dialect, query: str, expected: dict[str, str]) -> None:
@@ -166,6 +193,13 @@ def test_numbers_count_lines(loki: Dialect, query: str, expected: dict[str, str]
     assert data["resultType"] == "vector"
     values = {one["metric"].get("service_name", ""): one["value"][1] for one in data["result"]}
     assert values == expected
+
+
+def test_a_sort_orders_the_series(loki: Dialect) -> None:
+    for query, expected in (("sort", ["2", "3"]), ("sort_desc", ["3", "2"])):
+        text = f'{query}(sum by (service_name) (count_over_time({{service_name=~".+"}}[1m])))'
+        data = ask(loki, "query", query=text, time=str(NOON + 60 * SECOND))["data"]
+        assert [one["value"][1] for one in data["result"]] == expected
 
 
 def test_labels_values_and_series_are_offered(loki: Dialect) -> None:
@@ -181,10 +215,57 @@ def test_labels_values_and_series_are_offered(loki: Dialect) -> None:
     types = {one["label"]: (one["type"], one["parsers"]) for one in fields}
     assert types["duration_ms"] == ("float", None)
     assert types["status"] == ("int", ["json"])
+    assert types["http_route"] == ("string", ["json"])
+    assert types["took"] == ("duration", ["logfmt"])
     assert types["detected_level"] == ("string", None)
     volume = ask(loki, "index/volume", query='{service_name=~".+"}', **RANGE)["data"]["result"]
     assert [one["metric"] for one in volume] == [
         {"service_name": "cart"}, {"service_name": "payment"},
+    ]  # fmt: skip
+
+
+def test_logs_drilldown_is_told_volumes_over_time(loki: Dialect) -> None:
+    asked: dict[str, Any] = {"query": '{service_name=~".+"}', "step": "30s", **RANGE}
+    data = ask(loki, "index/volume_range", None, **asked)["data"]
+    assert data["resultType"] == "matrix"
+    sizes = {
+        one["metric"]["service_name"]: {
+            int(at - NOON / SECOND): value for at, value in one["values"]
+        }
+        for one in data["result"]
+    }
+    assert set(sizes["cart"]) == {10}
+    assert sum(map(int, sizes["cart"].values())) == sum(len(str(one.body)) for one in LOGS[:3])
+    labels = ask(loki, "index/volume", None, aggregateBy="labels", targetLabels="k8s_pod_name",
+                 query='{service_name=~".+"}', **RANGE)["data"]  # fmt: skip
+    assert [one["metric"] for one in labels["result"]] == [{"k8s_pod_name": ""}]
+
+
+def test_each_pattern_of_logs_drilldown_finds_its_lines(loki: Dialect) -> None:
+    document = ask(loki, "patterns", None, query='{service_name=~".+"}', step="10s", **RANGE)
+    assert document["status"] == "success"
+    assert document["data"]
+    counted = 0
+    for one in document["data"]:
+        assert set(one) == {"pattern", "level", "samples"}
+        assert all(at % 10 == 0 and count > 0 for at, count in one["samples"])
+        text = one["pattern"].replace("\\", "\\\\").replace('"', '\\"')
+        lines = found(loki, f'{{service_name=~".+"}} |> "{text}" | detected_level="{one["level"]}"')
+        assert len(lines) == sum(count for _, count in one["samples"])
+        counted += len(lines)
+    assert counted == len(LOGS)
+
+
+def test_logs_drilldown_is_told_what_it_can_show(loki: Dialect) -> None:
+    document = ask(loki, "drilldown-limits")
+    assert document["pattern_ingester_enabled"] is True
+    assert document["version"] == "1.2.3"
+    limits = document["limits"]
+    assert (limits["volume_enabled"], limits["retention_period"]) == (True, "0s")
+    assert limits["max_entries_limit_per_query"] == 5_000
+    labels = ask(loki, "detected_labels", query='{service_name="cart"}', **RANGE)["detectedLabels"]
+    assert labels == [
+        {"label": "k8s_pod_name", "cardinality": 1}, {"label": "service_name", "cardinality": 1},
     ]  # fmt: skip
 
 
@@ -204,10 +285,20 @@ def test_the_data_source_may_have_either_address(loki: Dialect) -> None:
         ("(" * 500, "nests deeper"),
         ("vector(1)" + "+vector(1)" * 200, "joins more than"),
         ("x" * 60_000, "unexpected"),
-        ('quantile_over_time(0.5, {a="b"}[1m])', "quantile_over_time is not supported"),
-        ('{a="b"} | unwrap took', "unwrap is not supported here; supported are json, logfmt"),
-        ('{a="b"} | regexp "(?P<x>.)"', "stage regexp is not supported"),
-        ('{a="b"} | pattern "<x>"', "stage pattern is not supported"),
+        ('rate_counter({a="b"} | unwrap x [1m])', "rate_counter is not supported"),
+        ('quantile_over_time(0.5, {a="b"}[1m])', "quantile_over_time without unwrap"),
+        ('count_over_time({a="b"} | unwrap x [1m])', "count_over_time with unwrap"),
+        ('sum_over_time({a="b"} | unwrap x [1m]) by (y)', "grouping not allowed for sum_over_time"),
+        ('{a="b"} | unwrap took', "only possible in a function over time"),
+        ('sum(rate({a="b"} | unwrap took | json [1m]))', "only label filters may follow unwrap"),
+        ('sum(rate({a="b"} | unwrap weeks(took) [1m]))', "unwrap knows duration"),
+        ('sum(rate({service_name="cart"} | unwrap user_id [1m]))', "'SampleExtractionErr'"),
+        ('{a="b"} | regexp "(.)"', "one group needs a name"),
+        ('{a="b"} | regexp "(?P<x>"', "regular expression"),
+        ('{a="b"} | pattern "<_> x"', "one capture needs a name"),
+        ('{a="b"} |> "<_><_>"', "text between"),
+        ('{a="b"} |> "<_>"', "needs some text"),
+        ('{a="b"} | distinct x', "stage distinct is not supported here; supported are json"),
         ("{}", "at least one regexp or equality matcher"),
         ('{a=~".*", b!="x"} |= "y"', "at least one regexp or equality matcher"),
         ('sum(rate({a=""}[1m]))', "at least one regexp or equality matcher"),

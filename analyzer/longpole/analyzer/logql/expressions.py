@@ -17,7 +17,8 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class LineFilter:
-    """`|= "text" or "other"`: lines with any of these texts or patterns, or with `!` none."""
+    """`|= "text" or "other"`: lines with any of these texts (`|=`), regular expressions (`|~`) or
+    patterns (`|>`), or with `!` none."""
 
     operator: str
     texts: tuple[str, ...]
@@ -25,11 +26,32 @@ class LineFilter:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """`| json` or `| logfmt`: labels from the line, all of them or those that are named, as
-    (label, place in the line)."""
+    """`| json`, `| logfmt` or `| unpack`: labels from the line, all of them or those that are
+    named, as (label, place in the line)."""
 
     parser: str
     wanted: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """`| regexp "(?P<name>…)"` or `| pattern "<name> …"`: labels from named parts of the line."""
+
+    parser: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decolorize:
+    """`| decolorize`: the line without the escapes that colour it on a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrap:
+    """`| unwrap label`, the number of a line; `unit` is `duration`, `bytes` or nothing."""
+
+    label: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +102,17 @@ class LineFormat:
     template: str
 
 
-LogStage: TypeAlias = LineFilter | Extract | Condition | Forget | LabelFormat | LineFormat
+LogStage: TypeAlias = (
+    LineFilter
+    | Extract
+    | Capture
+    | Decolorize
+    | Unwrap
+    | Condition
+    | Forget
+    | LabelFormat
+    | LineFormat
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +122,24 @@ class Lines:
     matchers: tuple[Matcher, ...]
     stages: tuple[LogStage, ...] = ()
 
+    @property
+    def are_unwrapped(self) -> bool:
+        """Whether a number is taken from each."""
+        return any(isinstance(stage, Unwrap) for stage in self.stages)
+
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
-    """`count_over_time(lines[range] offset …)` and its kin; times in nanoseconds."""
+    """`count_over_time(lines[range] offset …)` and its kin; times in nanoseconds. `by` None: every
+    label tells series apart. `parameter` is the quantile."""
 
     function: str
     lines: Lines
     range_ns: int
     offset_ns: int = 0
+    parameter: float = 0.0
+    by: tuple[str, ...] | None = None
+    is_without: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +176,16 @@ class Operation:
     right: Metric
 
 
-Metric: TypeAlias = OverTime | Aggregation | Vector | Number | Operation
+@dataclass(frozen=True, slots=True)
+class LabelReplace:
+    """`label_replace(v, "label", "replacement", "source", "regex")`."""
+
+    operand: Metric
+    label: str
+    replacement: str
+    source: str
+    pattern: str
+
+
+Metric: TypeAlias = OverTime | Aggregation | Vector | Number | Operation | LabelReplace
 Query: TypeAlias = Lines | Metric

@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 from longpole.analyzer.logql.expressions import (
     AllOf,
     AnyOf,
+    Capture,
     Condition,
+    Decolorize,
     Extract,
     Forget,
     LabelFilter,
@@ -18,14 +20,20 @@ from longpole.analyzer.logql.expressions import (
     Lines,
     LogStage,
     Matcher,
+    Unwrap,
 )
+from longpole.analyzer.logql.line_patterns import line_pattern
 from longpole.analyzer.logql.templates import check_template
 from longpole.analyzer.logql.token_stream import TokenStream
 
-_LINE_FILTERS = ("|=", "!=", "|~", "!~")
+_LINE_FILTERS = ("|=", "!=", "|~", "!~", "|>", "!>")
 _MATCHERS = ("=", "!=", "=~", "!~")
-STAGES = "json, logfmt, label filters, drop, keep, label_format and line_format"
-_UNSUPPORTED = frozenset({"unwrap", "regexp", "pattern", "unpack", "decolorize", "distinct"})
+STAGES = (
+    "json, logfmt, unpack, regexp, pattern, decolorize, label filters, drop, keep, label_format,"
+    " line_format, and unwrap in functions over time"
+)
+_UNSUPPORTED = frozenset({"distinct"})
+_UNITS = {"duration": "duration", "duration_seconds": "duration", "bytes": "bytes"}
 _COMPARISONS = ("=", "==", "!=", "=~", "!~", ">", ">=", "<", "<=")
 
 
@@ -38,7 +46,10 @@ class LineParser:
 
     def lines(self) -> Lines:
         """A selector and its stages."""
-        return self.ranged()[0]
+        found = self.ranged()[0]
+        if found.are_unwrapped:
+            raise self.stream.error("unwrap is only possible in a function over time")
+        return found
 
     def ranged(self) -> tuple[Lines, int | None]:
         """The same, with a range in nanoseconds if one stands right after the selector or after the
@@ -52,9 +63,17 @@ class LineParser:
                 stages.append(self._line_filter())
             elif self.stream.take("|"):
                 stages.append(self._stage())
+                self._check_order(stages)
             else:
                 break
         return Lines(matchers, tuple(stages)), self._range() if range_ns is None else range_ns
+
+    def _check_order(self, stages: list[LogStage]) -> None:
+        """After `unwrap` only conditions on labels may follow."""
+        if isinstance(stages[-1], LabelFilter | AnyOf | AllOf):
+            return
+        if any(isinstance(stage, Unwrap) for stage in stages[:-1]):
+            raise self.stream.error("only label filters may follow unwrap")
 
     def _range(self) -> int | None:
         if not self.stream.take("["):
@@ -88,7 +107,7 @@ class LineParser:
         self.stream.advance()
         value = self.stream.string()
         if operator in ("=~", "!~"):
-            self._check_regex(value)
+            self.check_regex(value)
         return Matcher(name, operator, value)
 
     def _line_filter(self) -> LineFilter:
@@ -97,28 +116,60 @@ class LineParser:
         while self.stream.token.text.lower() == "or" and self.stream.following.kind == "string":
             self.stream.advance()
             found.append(self.stream.string())
-        if operator in ("|~", "!~"):
-            for text in found:
-                self._check_regex(text)
+        for text in found:
+            if operator in ("|~", "!~"):
+                self.check_regex(text)
+            if operator in ("|>", "!>"):
+                self._check_pattern(text, needs_name=False)
         return LineFilter(operator, tuple(found))
 
     def _stage(self) -> LogStage:
         stream = self.stream
-        is_filter = stream.following.text in _COMPARISONS
-        if not is_filter and (parser := stream.take_name("json", "logfmt")):
+        if stream.token.kind != "name" or stream.following.text in _COMPARISONS:
+            return self._any_of()
+        if parser := stream.take_name("json", "logfmt"):
             return Extract(parser, self._wanted())
-        if not is_filter and (verb := stream.take_name("drop", "keep")):
+        if stream.take_name("unpack"):
+            return Extract("unpack")
+        if parser := stream.take_name("regexp", "pattern"):
+            return self._capture(parser)
+        if stream.take_name("decolorize"):
+            return Decolorize()
+        if stream.take_name("unwrap"):
+            return self._unwrap()
+        if verb := stream.take_name("drop", "keep"):
             return self._forget(verb == "keep")
-        if not is_filter and stream.take_name("label_format"):
+        if stream.take_name("label_format"):
             return self._label_format()
-        if not is_filter and stream.take_name("line_format"):
+        if stream.take_name("line_format"):
             template = stream.string()
             self._check_template(template)
             return LineFormat(template)
         name = stream.token.text
-        if not is_filter and stream.token.kind == "name" and name in _UNSUPPORTED:
+        if name in _UNSUPPORTED:
             raise stream.error(f"stage {name} is not supported here; supported are {STAGES}")
         return self._any_of()
+
+    def _capture(self, parser: str) -> Capture:
+        text = self.stream.string()
+        if parser == "pattern":
+            self._check_pattern(text, needs_name=True)
+        else:
+            self.check_regex(text)
+            if "(?P<" not in text:
+                raise self.stream.error("at least one group needs a name: (?P<name>…)")
+        return Capture(parser, text)
+
+    def _unwrap(self) -> Unwrap:
+        stream = self.stream
+        name = stream.name()
+        if not stream.take("("):
+            return Unwrap(name)
+        if name not in _UNITS:
+            raise stream.error(f"unwrap knows {', '.join(_UNITS)}, not {name}")
+        label = stream.name()
+        stream.expect(")")
+        return Unwrap(label, _UNITS[name])
 
     def _wanted(self) -> tuple[tuple[str, str], ...]:
         stream = self.stream
@@ -186,7 +237,7 @@ class LineParser:
             token = stream.token
             if token.kind == "string" and operator in _MATCHERS:
                 if operator in ("=~", "!~"):
-                    self._check_regex(str(token.value))
+                    self.check_regex(str(token.value))
                 return LabelFilter(name, operator, stream.string())
             if token.kind not in ("number", "duration", "size") or operator in ("=~", "!~"):
                 raise stream.unexpected()
@@ -194,11 +245,17 @@ class LineParser:
             value = value / 1e9 if token.kind == "duration" else value
             return LabelFilter(name, operator, value)
 
-    def _check_regex(self, pattern: str) -> None:
+    def check_regex(self, pattern: str) -> None:
+        """Raises `ParseError` for what RE2 does not take."""
         try:
             pc.match_substring_regex(pa.array([""], pa.string()), pattern)
         except pa.ArrowInvalid as error:
             raise self.stream.error(f"invalid regular expression: {error}") from None
+
+    def _check_pattern(self, text: str, *, needs_name: bool) -> None:
+        found = line_pattern(text, needs_name=needs_name)
+        if isinstance(found, str):
+            raise self.stream.error(f"invalid pattern: {found}")
 
     def _check_template(self, template: str) -> None:
         reason = check_template(template)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longpole.analyzer.logql.expressions import (
     Aggregation,
+    LabelReplace,
     Metric,
     Number,
     Operation,
@@ -15,16 +16,19 @@ from longpole.analyzer.logql.line_parsing import LineParser
 from longpole.analyzer.logql.refusals import ParseError
 from longpole.analyzer.logql.token_stream import TokenStream
 from longpole.analyzer.logql.tokens import tokens_of
+from longpole.analyzer.logql.windows import OF_LINES, OF_NUMBERS
 
 MOST_CHARACTERS = 65_536
-OVER_TIME = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
-AGGREGATIONS = ("sum", "avg", "min", "max", "count", "topk", "bottomk")
-# What Loki knows besides; most of them need unwrap.
-_UNSUPPORTED = frozenset({
-    *(f"{word}_over_time" for word in ("absent", "avg", "first", "last", "max", "min", "quantile",
-                                       "stddev", "stdvar", "sum")),
-    "rate_counter", "stddev", "stdvar", "sort", "sort_desc", "approx_topk", "label_replace",
-})  # fmt: skip
+OVER_TIME = tuple(dict.fromkeys((*OF_LINES, *OF_NUMBERS)))
+AGGREGATIONS = (
+    "sum", "avg", "min", "max", "count", "topk", "bottomk", "stddev", "stdvar", "sort", "sort_desc",
+    "approx_topk",
+)  # fmt: skip
+RANKED = ("topk", "bottomk", "approx_topk")
+# Those that may say themselves by which labels series are told apart.
+_GROUPED = frozenset(OF_NUMBERS) - {"sum_over_time", "rate", "absent_over_time"}
+# What Loki knows besides.
+_UNSUPPORTED = frozenset({"rate_counter"})
 _STRENGTH = {
     **dict.fromkeys(("==", "!=", ">", ">=", "<", "<="), 2),
     "+": 3, "-": 3, "*": 4, "/": 4, "%": 4, "^": 5,
@@ -79,9 +83,11 @@ class _Parser:
         if name in _UNSUPPORTED:
             supported = ", ".join((*OVER_TIME, *AGGREGATIONS))
             raise stream.error(f"{name} is not supported here; supported are {supported}")
-        if is_negative or name not in (*OVER_TIME, *AGGREGATIONS, "vector"):
+        if is_negative or name not in (*OVER_TIME, *AGGREGATIONS, "vector", "label_replace"):
             raise stream.unexpected()
         stream.advance()
+        if name == "label_replace":
+            return self._label_replace()
         if name == "vector":
             stream.expect("(")
             sign = -1 if stream.take("-") else 1
@@ -92,7 +98,12 @@ class _Parser:
 
     def _over_time(self, function: str) -> OverTime:
         stream = self.stream
+        by, is_without = self._grouping()
         stream.expect("(")
+        parameter = 0.0
+        if function == "quantile_over_time":
+            parameter = (-1 if stream.take("-") else 1) * stream.number()
+            stream.expect(",")
         wrapped = stream.take("(")
         lines, range_ns = self.lines.ranged()
         if wrapped:
@@ -108,14 +119,35 @@ class _Parser:
             sign = -1 if stream.take("-") else 1
             offset = sign * stream.duration()
         stream.expect(")")
-        return OverTime(function, lines, range_ns, offset)
+        if by is None:
+            by, is_without = self._grouping()
+        if by is not None and function not in _GROUPED:
+            raise stream.error(f"grouping not allowed for {function} aggregation")
+        if lines.are_unwrapped and function not in OF_NUMBERS:
+            raise stream.error(f"invalid aggregation {function} with unwrap")
+        if not lines.are_unwrapped and function not in OF_LINES:
+            raise stream.error(f"invalid aggregation {function} without unwrap")
+        return OverTime(function, lines, range_ns, offset, parameter, by, is_without)
+
+    def _label_replace(self) -> LabelReplace:
+        stream = self.stream
+        stream.expect("(")
+        operand = self.metric(0)
+        texts = []
+        for _ in range(4):
+            stream.expect(",")
+            texts.append(stream.string())
+        stream.expect(")")
+        label, replacement, source, pattern = texts
+        self.lines.check_regex(pattern)
+        return LabelReplace(operand, label, replacement, source, pattern)
 
     def _aggregation(self, operator: str) -> Aggregation:
         stream = self.stream
         by, is_without = self._grouping()
         stream.expect("(")
         parameter = 0
-        if operator in ("topk", "bottomk"):
+        if operator in RANKED:
             number = stream.number()
             if number < 1 or number != int(number):
                 raise stream.error(f"{operator} takes a whole number above 0")

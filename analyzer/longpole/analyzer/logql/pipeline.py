@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from longpole.analyzer.logql.expressions import (
     AllOf,
     AnyOf,
+    Capture,
     Condition,
+    Decolorize,
     Extract,
     Forget,
     LabelFilter,
@@ -20,26 +21,33 @@ from longpole.analyzer.logql.expressions import (
     Lines,
     LogStage,
     Matcher,
+    Unwrap,
 )
-from longpole.analyzer.logql.labels import Record, label_name, text_of
+from longpole.analyzer.logql.extraction import capturing, json_labels, logfmt_labels, number_in
+from longpole.analyzer.logql.labels import Record
+from longpole.analyzer.logql.line_patterns import LinePattern, are_of_a_kind, line_pattern
 from longpole.analyzer.logql.patterns import searches
 from longpole.analyzer.logql.templates import expanded
 from longpole.analyzer.logql.tokens import number_of
 
 ERROR = "__error__"
-MOST_EXTRACTED = 200
-_LOGFMT = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?')
+NO_NUMBER = "SampleExtractionErr"
+# Where promtail packs the line itself.
+ENTRY = "_entry"
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]")
 
 
 @dataclass(slots=True)
 class Line:
-    """A line on its way: `labels` are all it has, `added` those that stages gave it or changed."""
+    """A line on its way: `labels` are all it has, `added` those that stages gave it or changed;
+    `number` is what was unwrapped."""
 
     record: Record
     text: str
     labels: dict[str, str]
     added: set[str]
     dropped: set[str]
+    number: float = 0.0
 
 
 Step = Callable[[Line], bool]
@@ -68,13 +76,22 @@ def compiled(lines: Lines) -> Callable[[Record], Line | None]:
 def _step(stage: LogStage) -> Step:
     match stage:
         case LineFilter(operator, texts):
-            is_wanted = operator in ("|=", "|~")
-            check = searches(texts) if operator in ("|~", "!~") else _contains(texts)
+            is_wanted = operator.startswith("|")
+            check = _line_check(operator[1], texts)
             return lambda line: check(line.text) == is_wanted
         case Extract("json", wanted):
-            return lambda line: _extract(line, _json_labels(line.text, wanted))
+            return lambda line: _extract(line, json_labels(line.text, wanted))
+        case Extract("unpack"):
+            return _unpack
         case Extract(_, wanted):
-            return lambda line: _extract(line, _logfmt_labels(line.text, wanted))
+            return lambda line: _extract(line, logfmt_labels(line.text, wanted))
+        case Capture(parser, text):
+            capture = capturing(parser, text)
+            return lambda line: _extract(line, capture(line.text))
+        case Decolorize():
+            return _decolorized
+        case Unwrap(label, unit):
+            return lambda line: _unwrapped(line, label, unit)
         case Forget():
             return _forgetting(stage)
         case LabelFormat(labels):
@@ -86,8 +103,14 @@ def _step(stage: LogStage) -> Step:
             return lambda line: met(line.labels)
 
 
-def _contains(texts: Sequence[str]) -> Callable[[str], bool]:
-    return lambda text: any(wanted in text for wanted in texts)
+def _line_check(kind: str, texts: Sequence[str]) -> Callable[[str], bool]:
+    if kind == "~":
+        return searches(texts)
+    if kind == ">":
+        made = [line_pattern(text, needs_name=False) for text in texts]
+        patterns = [one for one in made if isinstance(one, LinePattern)]
+        return lambda line: are_of_a_kind(patterns, line)
+    return lambda line: any(wanted in line for wanted in texts)
 
 
 def _text_check(operator: str, value: str) -> Callable[[str], bool]:
@@ -143,51 +166,34 @@ def _extract(line: Line, found: dict[str, str] | str) -> bool:
     return True
 
 
+def _unpack(line: Line) -> bool:
+    found = json_labels(line.text, ())
+    if isinstance(found, dict) and ENTRY in found:
+        line.text = found.pop(ENTRY)
+    return _extract(line, found)
+
+
+def _decolorized(line: Line) -> bool:
+    line.text = _COLOURS.sub("", line.text)
+    return True
+
+
+def _unwrapped(line: Line, label: str, unit: str) -> bool:
+    """A line without the label has no number; one whose label is none has 0 and says so."""
+    text = line.labels.pop(label, "")
+    if not text:
+        return False
+    number = number_in(text, unit)
+    line.number = 0.0 if number is None else number
+    if number is None:
+        _add(line, ERROR, NO_NUMBER)
+    return True
+
+
 def _add(line: Line, name: str, value: str) -> None:
     line.labels[name] = value
     line.added.add(name)
     line.dropped.discard(name)
-
-
-def _json_labels(text: str, wanted: Sequence[tuple[str, str]]) -> dict[str, str] | str:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return "JSONParserErr"
-    if not isinstance(document, dict):
-        return "JSONParserErr"
-    found: dict[str, str] = {}
-    waiting: list[tuple[str, object]] = [("", document)]
-    while waiting and len(found) < MOST_EXTRACTED:
-        prefix, value = waiting.pop()
-        if isinstance(value, dict):
-            joined = f"{prefix}_" if prefix else ""
-            waiting += [(joined + label_name(str(key)), one) for key, one in value.items()]
-        elif not isinstance(value, list) and value is not None:
-            found[prefix] = text_of(value)
-    if wanted:
-        return {
-            label: found.get(label_name(place.replace("[", "_").replace("]", "")), "")
-            for label, place in wanted
-        }
-    return found
-
-
-def _logfmt_labels(text: str, wanted: Sequence[tuple[str, str]]) -> dict[str, str] | str:
-    found: dict[str, str] = {}
-    for name, value in _LOGFMT.findall(text):
-        if len(found) >= MOST_EXTRACTED:
-            break
-        if value.startswith('"'):
-            try:
-                value = str(json.loads(value))
-            except ValueError:
-                return "LogfmtParserErr"
-        if value:
-            found[label_name(name)] = value
-    if wanted:
-        return {label: found.get(label_name(place), "") for label, place in wanted}
-    return found
 
 
 def _forgetting(stage: Forget) -> Step:

@@ -31,6 +31,8 @@ def log_query(lines: Lines, time: TimeRange, limit: int) -> LogQuery:
         match stage:
             case LineFilter("|=", (only,)):
                 text = max(text, only, key=len)
+            case LineFilter("|>", (only,)):
+                text = max(text, *only.split("<_>"), key=len)
             case LabelFilter("trace_id", "=" | "==", str(value)) if _is_trace_id(value):
                 trace_ids = (int(value, 16),)
             case LineFilter():

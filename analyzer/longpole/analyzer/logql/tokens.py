@@ -23,7 +23,7 @@ _DURATION = re.compile(rf"(?:{_PIECE})+(?![\w.])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT]?i?[bB])(?![\w.])")
 _NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])")
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_OPERATOR = re.compile(r"\|=|\|~|!=|!~|=~|==|>=|<=|[|={}()\[\],<>+\-*/%^]")
+_OPERATOR = re.compile(r"\|=|\|~|\|>|!=|!~|!>|=~|==|>=|<=|[|={}()\[\],<>+\-*/%^]")
 _ONE = re.compile(r"(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h|d|w|y)")
 
 
@@ -89,6 +89,25 @@ def number_of(text: str) -> float | None:
         return nanoseconds(text) / 1e9
     size = _SIZE.fullmatch(text)
     return float(size.group(1)) * _BYTES[size.group(2).lower()] if size else None
+
+
+def plain_number(text: str) -> float | None:
+    """A number without a unit."""
+    return float(text) if _NUMBER.fullmatch(text[1:] if text[:1] in "+-" else text) else None
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of a duration, which may be below 0."""
+    sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text)
+    if rest == "0":
+        return 0.0
+    return sign * nanoseconds(rest) / 1e9 if _DURATION.fullmatch(rest) else None
+
+
+def bytes_of(text: str) -> float | None:
+    """The bytes of a size; a number alone is bytes."""
+    found = number_of(text.replace(" ", ""))
+    return None if found is None or _DURATION.fullmatch(text) else found
 
 
 def _unquoted(quoted: str, text: str, at: int) -> str:

@@ -44,7 +44,7 @@ def matrix_answer(table: Table, steps: Steps) -> dict[str, Any]:
                 if not math.isnan(value)
             ],
         }
-        for labels, row in sorted(table.items())
+        for labels, row in table.items()
     ]
     kept = [one for one in result if one["values"]]
     return success({"resultType": "matrix", "result": kept, "stats": {}})
@@ -55,7 +55,7 @@ def vector_answer(table: Table, steps: Steps) -> dict[str, Any]:
     time = steps.start_ns / 1e9
     result = [
         {"metric": dict(labels), "value": [time, number_text(float(row[0]))]}
-        for labels, row in sorted(table.items())
+        for labels, row in table.items()
         if not math.isnan(row[0])
     ]
     return success({"resultType": "vector", "result": result, "stats": {}})

@@ -6,9 +6,10 @@ that of the prefix.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ from longpole.analyzer.logql.parsing import parse
 from longpole.analyzer.logql.pipeline import Line
 from longpole.analyzer.logql.reading import all_lines, newest_lines
 from longpole.analyzer.logql.refusals import LogQLError, TooMuch
-from longpole.grafana.loki import answers
+from longpole.grafana.loki import answers, drilldown
 from longpole.grafana.loki.fields import detected_fields, field_values
 from longpole.grafana.loki.parameters import BadParameter, duration_ns, unix_nano, whole_number
 from longpole.grafana.presence import Stopwatch, stopwatch
@@ -37,6 +38,7 @@ from longpole.storage import ports
 
 _HOUR_NS = 3_600 * 10**9
 MOST_LINES = 5_000
+MOST_VOLUMES = 5_000
 # How many of the newest lines tell which labels and values there are.
 _SAMPLE = 10_000
 _FLAGS = "x-loki-response-encoding-flags"
@@ -57,6 +59,9 @@ def create_loki_app(
         "series": dialect.series,
         "index/stats": dialect.index_stats,
         "index/volume": dialect.index_volume,
+        "index/volume_range": dialect.index_volume_range,
+        "patterns": dialect.patterns,
+        "drilldown-limits": dialect.drilldown_limits,
         "detected_fields": dialect.detected_fields,
         "detected_field/{name}/values": dialect.field_values,
         "detected_labels": dialect.detected_labels,
@@ -146,23 +151,52 @@ class _Loki:
         return {"streams": len(streams), "chunks": len(streams), "entries": entries, "bytes": size}
 
     def index_volume(self, request: Request) -> Any:
+        sizes, window = self._volumes(request, 0)
+        at = window.end_unix_nano / 1e9
+        result = [
+            {"metric": dict(labels), "value": [at, str(counts.total())]}
+            for labels, counts in sizes.items()
+        ]
+        return answers.success({"resultType": "vector", "result": result})
+
+    def index_volume_range(self, request: Request) -> Any:
+        asked = request.query_params
+        window = self._window(asked)
+        length = window.end_unix_nano - window.start_unix_nano
+        step = duration_ns(asked, "step") or max(10**9, length // 250)
+        range_steps(window.start_unix_nano, window.end_unix_nano, step)
+        sizes, _ = self._volumes(request, step)
+        result = drilldown.volume_series(sizes, step)
+        return answers.success({"resultType": "matrix", "result": result})
+
+    def _volumes(
+        self, request: Request, step_ns: int
+    ) -> tuple[dict[drilldown.Labels, Counter[int]], TimeRange]:
         asked = request.query_params
         query = parse(asked.get("query", "") or "{}")
         lines = query if isinstance(query, Lines) else Lines(())
         window = self._window(asked)
         wanted = [name for name in asked.get("targetLabels", "").split(",") if name]
         wanted = wanted or [matcher.name for matcher in lines.matchers] or ["service_name"]
-        sizes: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
-        for line in all_lines(self.store, lines, window, self.started()):
-            labels = tuple((name, line.labels[name]) for name in wanted if name in line.labels)
-            sizes[labels] += len(line.record.line.encode())
-        ranked = sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))
-        at = window.end_unix_nano / 1e9
-        result = [
-            {"metric": dict(labels), "value": [at, str(size)]}
-            for labels, size in ranked[: whole_number(asked, "limit", 100, 5_000)]
-        ]
-        return answers.success({"resultType": "vector", "result": result})
+        by_label = asked.get("aggregateBy", "series") == "labels"
+        found = all_lines(self.store, lines, window, self.started())
+        sizes = drilldown.volumes(found, wanted, by_label=by_label, step_ns=step_ns)
+        limit = whole_number(asked, "limit", 100, MOST_VOLUMES)
+        return dict(islice(sizes.items(), limit)), window
+
+    def patterns(self, request: Request) -> Any:
+        asked = request.query_params
+        window = self._window(asked, 3 * _HOUR_NS)
+        query = parse(asked.get("query", ""), needs_matcher=True)
+        lines = query if isinstance(query, Lines) else Lines(())
+        length = window.end_unix_nano - window.start_unix_nano
+        step = duration_ns(asked, "step") or max(10 * 10**9, length // 250)
+        most = drilldown.MOST_PATTERN_LINES
+        found = newest_lines(self.store, lines, window, most, self.started())
+        return answers.success(drilldown.patterns(found, step))
+
+    def drilldown_limits(self, request: Request) -> Any:
+        return drilldown.limits(self.version, MOST_LINES, MOST_VOLUMES)
 
     def detected_fields(self, request: Request) -> Any:
         asked = request.query_params
@@ -204,13 +238,13 @@ class _Loki:
         lines = query if isinstance(query, Lines) else Lines(())
         return newest_lines(self.store, lines, self._window(asked), _SAMPLE, self.started())
 
-    def _window(self, asked: Mapping[str, str]) -> TimeRange:
-        """From `start` up to `end`; the last hour unless told otherwise."""
+    def _window(self, asked: Mapping[str, str], length_ns: int = _HOUR_NS) -> TimeRange:
+        """From `start` up to `end`; the last hour (or `length_ns`) unless told otherwise."""
         end = unix_nano(asked, "end")
         end = self.clock.now_unix_nano() if end is None else end
         start = unix_nano(asked, "start")
         if start is None:
-            start = end - (duration_ns(asked, "since") or _HOUR_NS)
+            start = end - (duration_ns(asked, "since") or length_ns)
         if start > end:
             raise BadParameter("the end time must not be before the start time")
         return TimeRange(start, end)

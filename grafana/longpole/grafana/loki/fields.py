@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from longpole.analyzer.logql.labels import label_name, text_of
+from longpole.analyzer.logql.extraction import json_labels, logfmt_labels
 from longpole.analyzer.logql.pipeline import Line
 from longpole.analyzer.logql.tokens import number_of
 
@@ -18,20 +17,21 @@ _INTEGER = re.compile(r"-?\d{1,19}")
 def detected_fields(lines: Iterable[Line], limit: int) -> list[dict[str, Any]]:
     """Every field that lines carry beside their stream, the ones with most values first."""
     values: dict[str, set[str]] = defaultdict(set)
-    parsed: set[str] = set()
+    parsers: dict[str, set[str]] = defaultdict(set)
     for line in lines:
         for name, value in line.record.metadata.items():
             values[name].add(value)
-        for name, value in json_fields(line.text).items():
+        parser, found = parsed_fields(line)
+        for name, value in found.items():
             values[name].add(value)
-            parsed.add(name)
+            parsers[name].add(parser)
     ranked = sorted(values.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return [
         {
             "label": name,
             "type": _type(texts),
             "cardinality": len(texts),
-            "parsers": ["json"] if name in parsed else None,
+            "parsers": sorted(parsers[name]) if name in parsers else None,
         }
         for name, texts in ranked[:limit]
     ]
@@ -42,27 +42,20 @@ def field_values(lines: Iterable[Line], name: str, limit: int) -> list[str]:
     found = {
         value
         for line in lines
-        for value in (line.labels.get(name), json_fields(line.text).get(name))
+        for value in (line.labels.get(name), parsed_fields(line)[1].get(name))
         if value
     }
     return sorted(found)[:limit]
 
 
-def json_fields(text: str) -> dict[str, str]:
-    """The plain members of a line that is a JSON object."""
-    if not text.startswith("{"):
-        return {}
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {
-        label_name(key): text_of(value)
-        for key, value in document.items()
-        if not isinstance(value, dict | list) and value is not None
-    }
+def parsed_fields(line: Line) -> tuple[str, Mapping[str, str]]:
+    """Which parser a line is for, and the fields that it finds; none when it is plain text."""
+    text = line.text
+    if text.startswith("{"):
+        members = json_labels(text, ())
+        return "json", members if isinstance(members, dict) else {}
+    words = logfmt_labels(text, ()) if "=" in text else {}
+    return "logfmt", words if isinstance(words, dict) else {}
 
 
 def _type(texts: set[str]) -> str:
