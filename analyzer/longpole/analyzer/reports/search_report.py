@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -76,7 +76,6 @@ def search_report(
     - `facets`, `causes`, `scatter`: see the modules of these names in `analyzer.search`.
     """
     sample = found_sample(reader, search)
-    newest = _newest(reader, search, sample)
     count = sample.traces.num_rows
     document: dict[str, Any] = {
         "query": format_query(search.query),
@@ -91,9 +90,12 @@ def search_report(
     }
     # What takes longest besides the sample needs nothing of each other.
     with ThreadPoolExecutor(1) as aside:
-        facets = aside.submit(facets_of, reader, newest) if Part.FACETS in parts else None
+        newest = aside.submit(_newest, reader, search, sample)
+        facets = None
+        if Part.FACETS in parts:
+            facets = aside.submit(lambda: facets_of(reader, newest.result()))
         if Part.LIST in parts:
-            document["traces"] = _rows(reader, search, sample, newest, thresholds)
+            document["traces"] = _rows(reader, search, sample, newest.result, thresholds)
             document["removals"] = [] if count or search.cause else removals(reader, search.query)
         causes = causes_of(sample) if Part.CAUSES in parts else []
         if facets is not None:
@@ -106,7 +108,11 @@ def search_report(
 
 
 def _rows(
-    reader: TraceReader, search: Search, sample: Sample, newest: Sample, thresholds: Thresholds
+    reader: TraceReader,
+    search: Search,
+    sample: Sample,
+    newest: Callable[[], Sample],
+    thresholds: Thresholds,
 ) -> list[dict[str, Any]]:
     first = (search.page - 1) * search.per_page
     stored = sample.traces.slice(first, search.per_page).to_pylist()
@@ -140,13 +146,15 @@ def _newest(reader: TraceReader, search: Search, sample: Sample) -> Sample:
     return found_sample(reader, replace(search, order=TraceOrder.NEWEST))
 
 
-def _typical(reader: TraceReader, search: Search, newest: Sample) -> Mapping[Root, int]:
+def _typical(
+    reader: TraceReader, search: Search, newest: Callable[[], Sample]
+) -> Mapping[Root, int]:
     """Of the newest traces of the same time, whatever the conditions: what was searched for is
     slow or failed, and would make a bad measure of itself."""
     query = search.query
-    if query.conditions or search.cause:
-        newest = sample_of(reader, replace(query, conditions=()))
-    return typical_durations(newest.traces)
+    has_conditions = bool(query.conditions or search.cause)
+    found = sample_of(reader, replace(query, conditions=())) if has_conditions else newest()
+    return typical_durations(found.traces)
 
 
 def path_segment(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _CHOSEN = "longpole_chosen"
-# What orders traces and tells them apart.
-_NARROW = ("trace_hi", "trace_lo", *ORDER_COLUMNS.values())
 # So often a list is made of the newest parts alone, before all are read.
 _MOST_TRIES = 2
 _FEW = 20_000
@@ -71,15 +69,15 @@ def search(
     if not query.span_conditions:
         rows = first(limit + 1, unsettled)
     else:
-        narrow = unsettled.select([*_NARROW, "is_settled"])
-        begun = first(most + 1, narrow, names=_NARROW)
+        # Whole rows at once: another look for those that match costs more than their width.
+        begun = first(most + 1, unsettled)
         is_all = begun.num_rows <= most
         matching = _matching(connection, snapshot, query, begun.slice(0, most))
-        if not is_all and matching.num_rows < enough:
+        if not is_all and matching.size < enough:
             rows = _first_of_all(connection, snapshot, query, order, roots, limit, unsettled)
         else:
             looked_at = None if is_all else most
-            rows = _whole(connection, snapshot, order, matching.slice(0, limit + 1), unsettled)
+            rows = begun.take(pa.array(matching[: limit + 1]))
     found = rows.slice(0, limit)
     return SearchedTraces(found, found.num_rows < rows.num_rows, looked_at, notices)
 
@@ -128,7 +126,7 @@ def _first_of_all(
         if rest_before is not None and tried == _MOST_TRIES:
             continue
         connection.register(_CHOSEN, ids)
-        kept = _among(connection, unsettled)
+        kept = unsettled.take(pa.array(_among(connection, unsettled)))
         rows = _first(
             connection,
             snapshot,
@@ -156,45 +154,25 @@ def _first(
     count: int,
     unsettled: pa.Table,
     among: str = "",
-    names: Sequence[str] = (),
     *,
     is_few: bool = False,
 ) -> pa.Table:
     """The first traces of an order, those of `unsettled` with them; of settled ones only those
-    whose ids are in the relation `among`, when one is named, and only the columns `names`, when
-    some are. Where there are few, all their rows are read at once, without a look at what orders
-    them."""
+    whose ids are in the relation `among`, when one is named. Where there are few, all their rows
+    are read at once, without a look at what orders them."""
     parameters: list[object] = []
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
     if not is_few:
         least = _least_key(connection, parts, order, where, parameters, count, among)
         if least is None:
-            return _in_order(unsettled, order).slice(0, count)
+            return _in_order(unsettled, order, count)
         (key, start), column = least, ORDER_COLUMNS[order]
         if order is TraceOrder.NEWEST:
             parts = [part for part in parts if part.newest_unix_nano >= start]
         where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
-    settled = _settled(connection, parts, where, parameters, among, names)
-    return _in_order(pa.concat_tables([settled, unsettled]), order).slice(0, count)
-
-
-def _whole(
-    connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    order: TraceOrder,
-    chosen: pa.Table,
-    unsettled: pa.Table,
-) -> pa.Table:
-    """The whole rows of the traces in `chosen`."""
-    if not chosen.num_rows:
-        return FOUND_TRACES.empty_table()
-    connection.register(_CHOSEN, chosen.select(IDS.names))
-    starts = pc.min_max(chosen.column("start_unix_nano"))
-    roots = TimeRange(starts["min"].as_py(), starts["max"].as_py() + 1)
-    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
-    settled = _settled(connection, parts, _visible(snapshot, roots), [], _CHOSEN)
-    return _in_order(pa.concat_tables([settled, _among(connection, unsettled)]), order)
+    settled = _settled(connection, parts, where, parameters, among)
+    return _in_order(pa.concat_tables([settled, unsettled]), order, count)
 
 
 def _visible(snapshot: Snapshot, roots: TimeRange) -> str:
@@ -217,33 +195,30 @@ def _settled(
     where: str,
     parameters: list[object],
     among: str,
-    names: Sequence[str] = (),
 ) -> pa.Table:
-    """Rows of `traces` in those parts, in no order, in the columns of `FoundTraces` or `names`."""
+    """Rows of `traces` in those parts, in no order, in the columns of `FoundTraces`."""
     if not parts:
-        return FOUND_TRACES.empty_table().select([*(names or columns.TRACES.names), "is_settled"])
+        return FOUND_TRACES.empty_table()
     # By name, since old files lack the youngest columns.
-    selects = [
-        f"SELECT {', '.join(names) or '*'} FROM {part.plain('traces')} s WHERE {where}"
-        for part in parts
-    ]
+    selects = [f"SELECT * FROM {part.plain('traces')} s WHERE {where}" for part in parts]
     union = " UNION ALL BY NAME ".join(selects)
     sql = f"SELECT * FROM ({union}) s {among_ids(among)}"
     rows = arrow(connection, sql, parameters * len(parts))
-    for field in columns.TRACES if not names else ():
+    for field in columns.TRACES:
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
-    fields = [FOUND_TRACES.field(name) for name in names or columns.TRACES.names]
+    fields = [FOUND_TRACES.field(name) for name in columns.TRACES.names]
     rows = rows.select([field.name for field in fields]).cast(pa.schema(fields))
     is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
     return rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
 
 
-def _in_order(rows: pa.Table, order: TraceOrder) -> pa.Table:
+def _in_order(rows: pa.Table, order: TraceOrder, count: int) -> pa.Table:
+    """The first `count` rows of that order."""
     column = ORDER_COLUMNS[order]
     by = [] if column == "start_unix_nano" else [(column, "descending")]
     by += [("start_unix_nano", "descending"), ("trace_hi", "ascending"), ("trace_lo", "ascending")]
-    return rows.sort_by(by)
+    return rows.take(pc.sort_indices(rows, sort_keys=by).slice(0, count))
 
 
 def _may_begin_in(part: Part, roots: TimeRange) -> bool:
@@ -266,27 +241,43 @@ def _least_key(
     """As `_least`, of the rows of those parts that are `where` and `among`.
 
     In order of time the parts are read one by one, newest first, until none of what is left can
-    come among the first: the page that is asked for most then reads one part of many.
+    come among the first: the page that is asked for most then reads one part of many. In another
+    order the biggest part says from which key on rows of the others are worth a look.
     """
+    column = ORDER_COLUMNS[order]
     ids = "trace_hi, trace_lo, " if among else ""
-    selects = [
-        f"SELECT {ids}{ORDER_COLUMNS[order]} AS k, start_unix_nano AS t"
-        f" FROM {part.plain('traces')} s WHERE {where}"
-        for part in parts
-    ]
-    if order is not TraceOrder.NEWEST:
-        selects = [" UNION ALL ".join(selects)] if selects else []
     keys, starts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for place, sql in enumerate(selects):
-        if order is TraceOrder.NEWEST:
-            before = parts[place].newest_unix_nano
-            if sum(int((begun > before).sum()) for begun in starts) >= count:
-                break
-        bound = parameters if order is TraceOrder.NEWEST else parameters * len(parts)
-        rows = arrow(connection, f"SELECT k, t FROM ({sql}) s {among_ids(among)}", bound)
+
+    def read(some: Sequence[Part], condition: str) -> None:
+        sql = " UNION ALL ".join(
+            f"SELECT {ids}{column} AS k, start_unix_nano AS t"
+            f" FROM {part.plain('traces')} s WHERE {condition}"
+            for part in some
+        )
+        sql = f"SELECT k, t FROM ({sql}) s {among_ids(among)}"
+        rows = arrow(connection, sql, parameters * len(some))
         keys.append(rows.column("k").to_numpy())
         starts.append(rows.column("t").to_numpy())
+
+    if order is TraceOrder.NEWEST:
+        for part in parts:
+            before = part.newest_unix_nano
+            if sum(int((begun > before).sum()) for begun in starts) >= count:
+                break
+            read([part], where)
+    elif parts:
+        biggest = max(parts, key=_size)
+        read([biggest], where)
+        if others := [part for part in parts if part is not biggest]:
+            is_full = keys[-1].size >= count
+            least = _least(keys[-1], starts[-1], count) if is_full else None
+            read(others, f"{where} AND {column} >= {least[0]}" if least else where)
     return _least(np.concatenate(keys), np.concatenate(starts), count)
+
+
+def _size(part: Part) -> int:
+    """How big a part is next to others; the hot tables come last."""
+    return 0 if part.segment is None else part.segment.byte_count
 
 
 def _least(
@@ -307,10 +298,10 @@ def _least(
 
 def _matching(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery, begun: pa.Table
-) -> pa.Table:
-    """Those of which a span meets the span conditions, in the same order."""
+) -> npt.NDArray[np.int64]:
+    """The places of those of which a span meets the span conditions, growing."""
     if not begun.num_rows:
-        return begun
+        return np.empty(0, np.int64)
     connection.register(WANTED, begun.select(IDS.names))
     first = max(pc.min(begun.column("start_unix_nano")).as_py(), _SLACK) - CLOCK_SLACK_NS
     begin = min(max(query.time.start_unix_nano, first), query.time.end_unix_nano)
@@ -323,18 +314,19 @@ def _matching(
         if overlaps(part, narrowed)
     ]
     if not selects:
-        return begun.slice(0, 0)
+        return np.empty(0, np.int64)
     union = " UNION ALL ".join(selects)
     sql = f"SELECT DISTINCT trace_hi, trace_lo FROM ({union}) s {among_ids(WANTED)}"
     connection.register(_CHOSEN, arrow(connection, sql, parameters))
     return _among(connection, begun)
 
 
-def _among(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
-    """The rows whose ids are in `_CHOSEN`, in the same order."""
+def _among(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> npt.NDArray[np.int64]:
+    """The places of the rows whose ids are in `_CHOSEN`, growing."""
     if not rows.num_rows:
-        return rows
+        return np.empty(0, np.int64)
     places = pa.array(np.arange(rows.num_rows))
     connection.register(WANTED, rows.select(IDS.names).append_column("n", places))
-    sql = f"SELECT n FROM {WANTED} SEMI JOIN {_CHOSEN} USING (trace_hi, trace_lo) ORDER BY n"
-    return rows.take(arrow(connection, sql).column("n"))
+    sql = f"SELECT n FROM {WANTED} SEMI JOIN {_CHOSEN} USING (trace_hi, trace_lo)"
+    found: npt.NDArray[np.int64] = np.sort(arrow(connection, sql).column("n").to_numpy())
+    return found
