@@ -1,8 +1,9 @@
 """Static files at addresses that change with the content, so that a browser keeps them for a year.
 
 `/static/<build>/css/frame.css`: the build is a hash over all files, in a directory of its own, so
-that relative imports between our scripts stay valid. What is served is a fixed table made at the
-start; nothing of a request ever becomes a path on disk.
+that relative imports between our scripts stay valid. A page loads one file of styles and one of
+scripts, which are put together here from the single ones (`page_files`). What is served is a fixed
+table made at the start; nothing of a request ever becomes a path on disk.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+
+from longpole.dashboards.page_files import bundles
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -57,11 +60,15 @@ def assets() -> Assets:
     root = Path(__file__).parent / "static"
     digest = hashlib.sha256()
     files: dict[str, Asset] = {}
-    for path in sorted(p for p in root.rglob("*") if p.suffix in _TYPES):
-        name, content = path.relative_to(root).as_posix(), path.read_bytes()
+    single = {
+        path.relative_to(root).as_posix(): path.read_text()
+        for path in sorted(p for p in root.rglob("*") if p.suffix in _TYPES)
+    }
+    for name, text in {**single, **bundles(single)}.items():
+        content = text.encode()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
         packed = gzip.compress(content, mtime=0) if len(content) > _WORTH_PACKING_BYTES else None
-        files[name] = Asset(content, packed, _TYPES[path.suffix])
+        files[name] = Asset(content, packed, _TYPES[Path(name).suffix])
     return Assets(digest.hexdigest()[:12], files)
 
 
@@ -70,7 +77,7 @@ def assets_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/static/{build}/{path:path}")
-    def static(build: str, path: str, request: Request) -> Response:
+    async def static(build: str, path: str, request: Request) -> Response:
         held = assets()
         asset = held.files.get(path)
         if asset is None:

@@ -26,6 +26,7 @@ from longpole.dashboards.assets import assets
 from longpole.dashboards.inert_text import NAMELESS, inert
 from longpole.dashboards.log_histogram import fixed_words
 from longpole.dashboards.mended_address import mended_address
+from longpole.dashboards.page_files import script_path, style_path
 from longpole.dashboards.pages.navigation import PLACES
 from longpole.dashboards.run_words import slower_words
 from longpole.dashboards.service_colours import colour_class
@@ -166,5 +167,9 @@ _templates.filters.update(
     plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,
 )  # fmt: skip
 _templates.globals.update(
-    plural=figures.plural, asset=lambda path: assets().address(path), places=PLACES
+    plural=figures.plural,
+    asset=lambda path: assets().address(path),
+    page_style=lambda name: assets().address(style_path(name)),
+    page_script=lambda name: assets().address(script_path(name)),
+    places=PLACES,
 )

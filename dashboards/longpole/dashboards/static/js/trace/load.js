@@ -1,5 +1,5 @@
 // @ts-check
-// From the address of the columns to the model: one request, decoded in a worker.
+// From the address of the columns to the model: one request, decoded in a worker if that is much work.
 
 import { ColumnsError, decode } from "./columns.js";
 import { derive } from "./derive.js";
@@ -7,14 +7,19 @@ import { TraceModel } from "./model.js";
 
 /** @typedef {{columns: import("./columns.js").Columns, derived: import("./derive.js").Derived, times?: Record<string, number>}} Decoded */
 
+/** Up to here decoding takes less time than a worker needs to start. */
+const MOST_DECODED_HERE = 5000;
+
 /**
- * @param {string} address @returns {Promise<TraceModel>}
+ * @param {string} address the page has asked for it in its head already, so that this must be the same request
+ * @param {number} spans how many to expect
+ * @returns {Promise<TraceModel>}
  * @throws {ColumnsError} with a sentence for the reader
  */
-export async function load(address) {
-  const worker = startWorker();
+export async function load(address, spans) {
+  const worker = spans > MOST_DECODED_HERE ? startWorker() : null;
   performance.mark("lp:fetch");
-  const response = await fetch(address, { headers: { accept: "application/vnd.longpole.trace-columns" } });
+  const response = await fetch(address);
   if (!response.ok) throw new ColumnsError(`the server answered ${response.status}`);
   const buffer = await response.arrayBuffer();
   performance.mark("lp:fetched");

@@ -21,7 +21,7 @@ Object.defineProperty(window, "__lp_perf", { get: times, configurable: true });
 if (host?.dataset.columns) {
   performance.mark("lp:script");
   try {
-    const model = await load(host.dataset.columns);
+    const model = await load(host.dataset.columns, Number(host.dataset.spans));
     startViewer(host, model);
     for (const twin of document.querySelectorAll("[data-without-script]")) /** @type {HTMLElement} */ (twin).hidden = true;
     performance.mark("lp:started");
