@@ -11,12 +11,12 @@ from typing import Protocol
 import httpx
 
 from longpole.cli.exit_codes import NoAnswer
+from longpole.cli.partial_success import partial_success
 from longpole.cli.request_pieces import Piece
 from longpole.cli.settings import Settings
 from longpole.formats import otlp
 from longpole.model.clock import Clock, SystemClock
 from longpole.model.secret import Secret
-from longpole.model.signals import Signal
 from longpole.storage.ports import Intake, StorageError
 
 MOST_ATTEMPTS = 20
@@ -112,29 +112,9 @@ class OtlpServer:
     def _fate(self, piece: Piece, response: httpx.Response) -> Fate:
         if response.status_code != 200:
             return Fate(rejected=piece.records, reason=f"refused with {response.status_code}")
-        rejected, message = _partial_success(piece.signal, response.content)
+        rejected, message = partial_success(piece.signal, response.content)
         # OTLP accepts a repeat with the same answer as something new.
         return Fate(piece.records - rejected, None, rejected, reason=message)
-
-
-def _partial_success(signal: Signal, body: bytes) -> tuple[int, str]:
-    """How many records the answer says were rejected, and why."""
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-        ExportMetricsServiceResponse,
-    )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-        ExportTraceServiceResponse,
-    )
-
-    if signal is Signal.TRACES:
-        spans = ExportTraceServiceResponse.FromString(body).partial_success
-        return spans.rejected_spans, spans.error_message
-    if signal is Signal.LOGS:
-        logs = ExportLogsServiceResponse.FromString(body).partial_success
-        return logs.rejected_log_records, logs.error_message
-    points = ExportMetricsServiceResponse.FromString(body).partial_success
-    return points.rejected_data_points, points.error_message
 
 
 class DataDirectory:

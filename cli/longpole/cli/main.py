@@ -34,6 +34,7 @@ COMMANDS = {
     "sql": ("sql", "read-only SQL over spans, logs, metrics and derived rows"),
     "import": ("import_", "bring in OTLP, Jaeger or Zipkin files"),
     "export": ("export", "write telemetry out again"),
+    "loadgen": ("loadgen", "send made telemetry at a rate, to this or any OTLP endpoint"),
     "status": ("status", "what is kept and how it is doing"),
 }
 

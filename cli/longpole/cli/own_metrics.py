@@ -15,8 +15,10 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from longpole.analyzer.columnar.readiness import CORE
 from longpole.analyzer.red.span_counters import SpanCounters
 from longpole.cli.span_counter_metrics import SpanCounterMetrics
+from longpole.formats.compiled.readiness import DECODING
 from longpole.storage.ports import StoreStatus
 
 
@@ -45,6 +47,10 @@ def _expired(status: StoreStatus, unit: str) -> dict[str, float]:
         for name, number in status.losses.items()
         if name.startswith(_EXPIRED) and name.endswith(unit)
     }
+
+
+def _compiled() -> dict[str, float]:
+    return {"decoding": float(DECODING.is_ready), "analysis": float(CORE.is_ready)}
 
 
 STORE_METRICS = (
@@ -82,6 +88,8 @@ STORE_METRICS = (
     StoreMetric("longpole_storage_expired_bytes_total", "counter", "bytes", "bytes of files that "
                 "retention dropped, by reason: age, size, free_disk",
                 lambda s: _expired(s, "_bytes"), "reason"),
+    StoreMetric("longpole_compiled_code_ready", "gauge", "", "1 once requests (decoding) and "
+                "traces (analysis) are worked on by compiled code", lambda _: _compiled(), "task"),
 )  # fmt: skip
 
 

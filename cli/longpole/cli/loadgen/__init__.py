@@ -1,0 +1,1 @@
+"""Makes telemetry at a rate, sends it over OTLP, and checks what became of it."""
