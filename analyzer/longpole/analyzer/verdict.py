@@ -2,8 +2,11 @@
 
 A finding of level warning or above is the answer, and its entry holds the path time that it
 explains. All other time belongs to causes, most time first, so that a verdict never counts a
-nanosecond twice. Without such a finding, and without an error at the root or on the path, there is
-nothing unusual, as far as one trace can tell.
+nanosecond twice. One cause may come before the findings: the own time of an operation that keeps
+half of the trace, where all that would be named before it is a circle of calls around it.
+
+Without such a finding, and without an error at the root or on the path, there is nothing unusual,
+as far as one trace can tell.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from longpole.analyzer.advice import Analysed, Confidence, Words, words_of
 from longpole.analyzer.causes import Cause, CauseKind, leading_causes
 from longpole.analyzer.claims import claims_of
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.leads import certainty_of, leads
+from longpole.analyzer.own_time import OWN_KINDS, SHAPES, is_most
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.wording import counted, first_sentence, named, quoted, share_text
 from longpole.model.finding import Finding, FindingSeverity
@@ -63,37 +68,62 @@ def verdict_of(
     spans, tree, segments = e.spans, e.tree, e.segments
     total = segments.ends[-1] - segments.starts[0] if segments else 0
     has_gaps = tree.is_headless or tree.orphans > 0
-    chosen = leads(findings, total)[:MOST_FINDINGS]
-    claims = claims_of(spans, tree, e.path, chosen)
-    claimed, causes = leading_causes(
-        spans, tree, e.windows, e.path, segments, max(0, most - len(chosen)), claims
-    )
-    entries = [
+    leading = leads(findings, total)[:MOST_FINDINGS]
+    chosen, claimed, causes, has_keeper = _shared_out(e, leading, total, most)
+    found = [
         _of_finding(spans, finding, held, total, has_gaps)
-        for finding, held in zip(chosen[:most], claimed, strict=False)
+        for finding, held in zip(chosen, claimed, strict=True)
     ]
-    trace = Analysed(spans, tree, e.windows)
+    others: list[VerdictEntry] = []
     for cause in causes:
-        share = cause.critical_ns / total
-        if entries and share < SMALLEST_SHARE:
+        if (found or others) and cause.critical_ns / total < SMALLEST_SHARE:
             break
-        words = _with_gaps(cause, words_of(trace, cause), has_gaps)
-        words = _with_errors(spans, cause, words)
-        entries.append(
-            VerdictEntry(
-                service=cause.service,
-                operation=cause.operation,
-                critical_ns=cause.critical_ns,
-                share=round(share, 6),
-                reason=words.reason,
-                advice=words.advice,
-                confidence=words.confidence,
-                span_ids=_held(spans, cause),
-                summary=words.summary,
-                cause=cause.kind,
-            )
+        others.append(_of_cause(e, cause, total, has_gaps))
+    first = int(has_keeper)
+    return (*others[:first], *found, *others[first:])[:most]
+
+
+def _shared_out(
+    e: Explanation, chosen: Sequence[Finding], total: int, most: int
+) -> tuple[Sequence[Finding], list[Cause], list[Cause], bool]:
+    """The findings in their order, the time that each holds, the causes of all other time, and
+    whether the first of these comes before the findings."""
+    spans, tree = e.spans, e.tree
+    claims = claims_of(spans, tree, e.path, chosen)
+    limit = max(0, most - len(chosen))
+    shapes = len(list(takewhile(lambda finding: finding.detector in SHAPES, chosen)))
+    if shapes:
+        # What happens inside of a circle is not its doing.
+        round_it = [claim._replace(spans=frozenset()) for claim in claims[:shapes]]
+        freed = (*claims[shapes:], *round_it)
+        held, causes = leading_causes(
+            spans, tree, e.windows, e.path, e.segments, max(1, limit), freed
         )
-    return tuple(entries)
+        inside = frozenset[int]().union(*(claim.spans for claim in claims[:shapes]))
+        is_cause = (
+            bool(causes) and causes[0].kind in OWN_KINDS and is_most(causes[0], inside, total)
+        )
+        if is_cause or any(is_most(one, inside, total) for one in held):
+            return (*chosen[shapes:], *chosen[:shapes]), held, causes, is_cause
+    held, causes = leading_causes(spans, tree, e.windows, e.path, e.segments, limit, claims)
+    return chosen, held, causes, False
+
+
+def _of_cause(e: Explanation, cause: Cause, total: int, has_gaps: bool) -> VerdictEntry:
+    words = _with_gaps(cause, words_of(Analysed(e.spans, e.tree, e.windows), cause), has_gaps)
+    words = _with_errors(e.spans, cause, words)
+    return VerdictEntry(
+        service=cause.service,
+        operation=cause.operation,
+        critical_ns=cause.critical_ns,
+        share=round(cause.critical_ns / total, 6),
+        reason=words.reason,
+        advice=words.advice,
+        confidence=words.confidence,
+        span_ids=_held(e.spans, cause),
+        summary=words.summary,
+        cause=cause.kind,
+    )
 
 
 def _of_finding(
@@ -150,6 +180,11 @@ def failure_of(explanation: Explanation) -> Failure:
     return Failure.PATH if is_on_path else Failure.NONE
 
 
+# Stands for a detector in the line of a verdict that an operation's own time leads, with a finding
+# below it.
+OWN_TIME = "own time"
+
+
 def is_unusual(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NONE) -> bool:
     """Whether a detector said so, or the trace failed."""
     return failure is not Failure.NONE or any(entry.detector is not None for entry in verdict)
@@ -161,11 +196,13 @@ def verdict_line(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NON
         return ""
     top = verdict[0]
     place = f"{named(top.service)} › {named(top.operation)}"
-    if top.detector is None:
+    is_beside_finding = any(entry.detector is not None for entry in verdict)
+    if not is_beside_finding:
         begin = BEGINNINGS[failure]
         return f"{begin}; {share_text(top.share)} in {place} ({top.summary})"
     share = f" {share_text(top.share)}" if top.critical_ns else ""
-    return f"{place}{share}: {top.detector}: {top.summary} {first_sentence(top.advice)}"
+    summary = top.summary if top.detector else f"{top.summary}."
+    return f"{place}{share}: {top.detector or OWN_TIME}: {summary} {first_sentence(top.advice)}"
 
 
 _MISSING = " Spans are missing from this trace, so it may look worse than it is."

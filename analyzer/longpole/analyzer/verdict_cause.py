@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 
 from longpole.analyzer.findings.catalogue import DETECTORS
-from longpole.analyzer.verdict import BEGINNINGS, Failure
+from longpole.analyzer.verdict import BEGINNINGS, OWN_TIME, Failure
 
 _PERCENT = r"(?:<?\d+(?:\.\d+)? ?%)"
-_NAMES = "|".join(sorted((re.escape(one.identifier) for one in DETECTORS), key=len, reverse=True))
+_IDENTIFIERS = sorted((one.identifier for one in DETECTORS), key=len, reverse=True)
+_NAMES = "|".join(map(re.escape, (*_IDENTIFIERS, OWN_TIME)))
 _FOUND = re.compile(
     rf"(?P<place>.*? › .*?)(?: {_PERCENT})?: (?P<detector>{_NAMES}): (?P<words>.*)", re.DOTALL
 )
@@ -27,8 +28,9 @@ _UNKNOWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class VerdictCause:
-    """`place` is service and operation; `detector` is empty where no finding leads, `failure`
-    says how the trace failed then. Traces of one `key` have one cause."""
+    """`place` is service and operation; `detector` is empty where no finding leads, and `OWN_TIME`
+    where own time leads that has a finding beside it; `failure` says how the trace failed then.
+    Traces of one `key` have one cause."""
 
     place: str
     detector: str
