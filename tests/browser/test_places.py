@@ -176,3 +176,13 @@ def test_the_status_page_renews_itself_until_it_is_paused(open_page: Open) -> No
     button.click()
 
     expect(page.get_by_role("button", name="Refresh")).to_be_visible()
+
+
+def test_a_comparison_draws_what_got_slower(open_page: Open) -> None:
+    page = open_page(f"/compare?a={told('n-plus-one').hex}&b=typical")
+
+    widths = page.locator(".delta .more").evaluate_all(
+        "(bars) => bars.map((bar) => bar.getBoundingClientRect().width)"
+    )
+
+    assert max(widths) > 20  # pixels; a style of the menu once hid them all
