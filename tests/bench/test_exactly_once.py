@@ -20,7 +20,7 @@ def stored(folder: Path, plan: Plan, numbers: list[int]) -> None:
     clock = ManualClock()
     store = DuckDBStore.open(StoreSettings(data_dir=folder), clock)
     store.load()
-    batches = Batches(plan, 0)
+    batches = Batches(plan, 0, 14)
     for moment, number in enumerate(numbers):
         # A second later, so that what is sent twice is no repeat of the same bytes.
         body = batches.request(number, 1_790_000_000_000_000_000 + (moment << 24))

@@ -46,11 +46,11 @@ class _Prepared:
 class Batches:
     """Makes requests. Numbers of requests are the caller's; one number is used once a run."""
 
-    def __init__(self, plan: Plan, worker: int) -> None:
+    def __init__(self, plan: Plan, worker: int, template_records: int = _TEMPLATE_RECORDS) -> None:
         """Encodes the templates, which takes some tenths of a second."""
         self._plan = plan
         self._random = np.random.default_rng((plan.seed, worker))
-        count = max(2, min(_MOST_TEMPLATES, _TEMPLATE_RECORDS // plan.batch))
+        count = max(2, min(_MOST_TEMPLATES, template_records // plan.batch))
         self._prepared = [
             _prepared(plan, plan.seed * 1000 + worker * 100 + one) for one in range(count)
         ]
