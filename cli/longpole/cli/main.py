@@ -36,6 +36,7 @@ COMMANDS = {
     "export": ("export", "write telemetry out again"),
     "loadgen": ("loadgen", "send made telemetry at a rate, to this or any OTLP endpoint"),
     "status": ("status", "what is kept and how it is doing"),
+    "doctor": ("doctor", "check every stored byte; with --repair, keep all that can be read"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -23,11 +23,20 @@ def client_options(command: F) -> F:
     return _add(command, ("client", "both"))
 
 
+def directory_options(command: F) -> F:
+    """`--data-dir` and what working in one takes: `--memory-limit`, `--config`."""
+    return _with(command, [table.BY_NAME["data_dir"], table.BY_NAME["memory_limit"]])
+
+
 def _add(command: F, groups: tuple[str, ...]) -> F:
+    return _with(command, [s for s in table.SETTINGS if s.of in groups])
+
+
+def _with(command: F, settings: Sequence[table.Setting]) -> F:
     # No defaults here: `settings.resolve` has to see which flags were given.
     config = click.option("--config", metavar="PATH", help="TOML file with settings")
     result = config(command)
-    for setting in reversed([s for s in table.SETTINGS if s.of in groups]):
+    for setting in reversed(settings):
         kind: dict[str, Any] = (
             {"is_flag": True} if setting.parse is truth else {"metavar": setting.metavar}
         )

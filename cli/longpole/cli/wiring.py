@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from longpole.cli.settings import Settings
 from longpole.model.clock import Clock
+from longpole.model.problem import Problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -58,6 +59,18 @@ def open_read_only(settings: Settings, clock: Clock) -> DuckDBStore:
     from longpole.storage.duckdb.store import DuckDBStore
 
     return DuckDBStore.open_read_only(store_settings(settings), clock)
+
+
+def repair_store(settings: Settings, clock: Clock) -> tuple[Problem, ...]:
+    """Own the data directory for a moment and repair all that is damaged; what was found.
+    Raises `DataDirLocked` when a server has it."""
+    store = open_store(settings, clock, {})
+    try:
+        store.load()
+        store.repair()
+        return store.status().problems
+    finally:
+        store.close()
 
 
 def series_in(settings: Settings, store: TraceReader, clock: Clock) -> SeriesCatalog:

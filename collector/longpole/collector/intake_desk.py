@@ -26,7 +26,7 @@ from longpole.formats.request_weight import RequestTooHeavy
 from longpole.model.clock import Clock
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
-from longpole.storage.ports import Intake, Overloaded, Receipt, StorageUnavailable
+from longpole.storage.ports import DiskFull, Intake, Overloaded, Receipt, StorageUnavailable
 
 _T = TypeVar("_T")
 # Bodies that are being decompressed or decoded at one moment. Decoding needs several times
@@ -215,9 +215,9 @@ class IntakeDesk:
             raise Refused(refusals.OVERLOADED, str(error), error.retry_after_seconds) from None
         except StorageUnavailable as error:
             self._tell_refusal(str(error))
-            raise Refused(
-                refusals.STORAGE_UNAVAILABLE, str(error), error.retry_after_seconds
-            ) from None
+            is_full = isinstance(error, DiskFull)
+            refusal = refusals.DISK_FULL if is_full else refusals.STORAGE_UNAVAILABLE
+            raise Refused(refusal, str(error), error.retry_after_seconds) from None
 
     def _tell_refusal(self, reason: str) -> None:
         """Log that storage refuses, but not once for each request: a full disk lasts."""

@@ -76,6 +76,14 @@ STORAGE_UNAVAILABLE = Refusal(
     True,
     False,
 )
+DISK_FULL = Refusal(
+    "disk_full",
+    "the disk of the server is full, nothing of this request was kept, send it again shortly",
+    503,
+    _C.UNAVAILABLE,
+    True,
+    False,
+)
 DRAINING = Refusal(
     "draining", "the server is shutting down, send again shortly", 503, _C.UNAVAILABLE, True
 )
@@ -99,7 +107,7 @@ REFUSALS: Mapping[str, Refusal] = {
     for row in (
         MALFORMED, NO_MESSAGE, BAD_COMPRESSION, UNAUTHENTICATED, UNKNOWN_PATH, WRONG_METHOD,
         TOO_LARGE, UNSUPPORTED_TYPE, UNSUPPORTED_COMPRESSION, BUSY, OVERLOADED, STORAGE_UNAVAILABLE,
-        DRAINING, SLOW_BODY, RESPONSE_TOO_LARGE, INTERNAL,
+        DISK_FULL, DRAINING, SLOW_BODY, RESPONSE_TOO_LARGE, INTERNAL,
     )
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from longpole.storage.path_answers import PATH_GROUP_COLUMNS as PATH_GROUP_COLUM
 from longpole.storage.path_answers import Coverage as Coverage
 from longpole.storage.path_answers import PathTimes as PathTimes
 from longpole.storage.path_answers import PathTotals as PathTotals
+from longpole.storage.receipt import DiskFull as DiskFull
 from longpole.storage.receipt import Overloaded as Overloaded
 from longpole.storage.receipt import Receipt as Receipt
 from longpole.storage.receipt import StorageError as StorageError

@@ -33,6 +33,11 @@ class StorageUnavailable(StorageError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class DiskFull(StorageUnavailable):
+    """The reserve of free disk space is reached, or the disk itself is full. It passes by itself
+    when space comes back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Proof that a request is durable. `is_repeat`: an equal one already was."""

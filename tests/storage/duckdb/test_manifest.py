@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,29 @@ def test_what_is_no_manifest_is_damaged(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ManifestDamaged):
         Manifest.open(path)
+
+
+def test_a_changed_value_is_noticed_though_the_structure_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    manifest = Manifest.open(path)
+    manifest.commit(ManifestChange(sealed_through=7, counts={"lost_damaged_spans": 3}))
+    manifest.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE meta SET value = 6 WHERE key = 'sealed_through'")
+    with pytest.raises(ManifestDamaged, match="the table meta is not what was written"):
+        Manifest.open(path)
+
+
+def test_a_manifest_from_before_there_were_digests_is_opened_and_gets_them(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    manifest = Manifest.open(path)
+    manifest.commit(ManifestChange(sealed_through=7))
+    manifest.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DROP TABLE digests")
+        other.execute("DROP TABLE reopened")
+    assert (read := Manifest.open(path, read_only=True)).sealed_through == 7
+    read.close()
+    Manifest.open(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        assert len(other.execute("SELECT * FROM digests").fetchall()) == 6

@@ -33,7 +33,9 @@ class Chores:
         seal: Callable[[], int],
         compactor: Compactor,
         retention: Retention,
+        repair_after: Callable[[BaseException], bool],
     ) -> None:
+        """`repair_after` repairs the damaged file that a chore failed for, if one did."""
         self.lock = threading.RLock()
         self.failures: Counter[str] = Counter()
         self._settings = settings
@@ -43,6 +45,7 @@ class Chores:
         self._seal = seal
         self._compactor = compactor
         self._retention = retention
+        self._repair_after = repair_after
         self._streak: Counter[str] = Counter()
         self._not_before: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
@@ -107,6 +110,8 @@ class Chores:
         try:
             action()
         except Exception as error:
+            if self._repair_after(error):
+                return  # the next tick tries again
             self.failures[chore] += 1
             self._streak[chore] += 1
             self._last_error[chore] = str(error).splitlines()[0] if str(error) else repr(error)

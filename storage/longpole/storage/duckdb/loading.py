@@ -11,9 +11,12 @@ from longpole.formats import otlp
 from longpole.model.problem import Problem, Severity
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
+from longpole.storage.duckdb.damage import is_damage
 from longpole.storage.duckdb.leases import LeaseBook
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
-from longpole.storage.duckdb.recovery import Findings, attach_segments
+from longpole.storage.duckdb.read.asking_again import Answer
+from longpole.storage.duckdb.recovery import LOST_SEGMENT_ROWS, Findings, attach_segments
+from longpole.storage.duckdb.repair import without_derived_rows
 from longpole.storage.duckdb.settings import StoreSettings
 from longpole.storage.duckdb.settlement import unexplained_rows
 from longpole.storage.duckdb.state import EngineState
@@ -48,25 +51,25 @@ class Loading:
         self._findings = findings
         self._is_closing = is_closing
         self._lock = threading.Lock()
+        self._journal_problems: tuple[Problem, ...] = ()
 
     def load(
         self,
         journal: Journal,
         chores: AbstractContextManager[Any],
         seal: Callable[[], object],
+        answer: Answer,
     ) -> None:
-        """See `DuckDBStore.load`."""
+        """See `DuckDBStore.load`. `answer` asks a question of the segments again after it had
+        to repair one."""
         with self._lock:
             if self._state.is_replayed or self._is_closing():
                 return
             lost = self._attach()
-            self._note_losses(())
+            self.note_losses()
             if lost:
-                # A revision that went with its file must not hide the next one.
-                forgotten = unneeded(self._state.superseded_now(), self._leases, ())
-                self._manifest.commit(ManifestChange(removed=lost, unsuperseded=forgotten))
-                self._state.swap((), (), forgotten)
-            self._queue_unexplained()
+                answer(lambda: self._give_up(lost))
+            answer(self._queue_unexplained)
             frames = journal.frames(self._manifest.sealed_through, journal.opened_through)
             for _ in self._replay(frames):
                 if self._is_closing():
@@ -76,14 +79,19 @@ class Loading:
                     with chores:
                         seal()
             self._state.finish_replay()
-            self._note_losses(journal.problems())
+            self._journal_problems = journal.problems()
+            self.note_losses()
 
     def read_once(self) -> bool:
         """Load without changing anything; False when a server moved files meanwhile."""
         before = self._manifest.sealed_through, self._manifest.segments()
         with self._lock:
             lost = self._attach(quarantine=False)
-            self._queue_unexplained()
+            try:
+                self._queue_unexplained()
+            except Exception as error:
+                if not is_damage(error):  # the question that meets it will say so
+                    raise
             frames = read_frames(self._directory.journal, before[0])
             try:
                 for _ in self._replay(frames):
@@ -93,7 +101,7 @@ class Loading:
             self._findings.problems.extend(frames.problems)
             self._findings.journal_losses = dict(frames.losses)
             self._state.finish_replay()
-            self._note_losses(())
+            self.note_losses()
         return not lost and before == (self._manifest.sealed_through, self._manifest.segments())
 
     def wait(self) -> None:
@@ -101,11 +109,11 @@ class Loading:
         with self._lock:
             return
 
-    def _note_losses(self, further: Iterable[Problem]) -> None:
+    def note_losses(self) -> None:
         """Answers say what they cannot contain."""
         losses = [
             problem.message
-            for problem in (*self._findings.problems, *further)
+            for problem in (*self._findings.problems, *self._journal_problems)
             if problem.severity is Severity.LOSS
         ]
         if len(losses) > _LOSSES_IN_ANSWERS:
@@ -124,6 +132,25 @@ class Loading:
         )
         self._state.swap(segments, ())
         return lost
+
+    def _give_up(self, lost: tuple[int, ...]) -> None:
+        """Take the files that cannot be attached out of the manifest, and count them there."""
+        # A revision that went with its file must not hide the next one.
+        forgotten = unneeded(self._state.superseded_now(), self._leases, ())
+        reopened: dict[int, tuple[int, int]] = {}
+        if any(e.kind == "derived" and e.segment_id in lost for e in self._manifest.segments()):
+            with self._leases.lease() as lease:
+                reopened = without_derived_rows(lease.snapshot.segments, lease.cursor())
+        self._manifest.commit(
+            ManifestChange(
+                removed=lost,
+                unsuperseded=forgotten,
+                reopened=reopened,
+                counts={LOST_SEGMENT_ROWS: self._findings.lost_rows},
+            )
+        )
+        self._findings.lost_rows = 0  # the manifest counts them from now on
+        self._state.swap((), (), forgotten)
 
     def _queue_unexplained(self) -> None:
         with self._leases.lease() as lease:

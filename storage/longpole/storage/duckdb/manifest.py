@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from longpole.storage.duckdb.manifest_digest import has_digests, write_digests, wrong_table
 from longpole.storage.ports import StorageError
 
 SCHEMA_VERSION = 1
@@ -88,6 +89,18 @@ class ManifestChange:
     attribute_keys: Mapping[tuple[str, str], str] = field(default_factory=dict)
     services: Iterable[ServiceEntry] = ()
 
+    def tables(self) -> list[str]:
+        """The tables with digests that this touches."""
+        touched = {
+            "meta": True,
+            "segments": self.added or self.removed,
+            "superseded": self.superseded or self.unsuperseded,
+            "reopened": self.reopened or self.explained,
+            "attribute_keys": self.attribute_keys,
+            "services": self.services,
+        }
+        return [name for name, is_touched in touched.items() if is_touched]
+
 
 class Manifest:
     """An open manifest; any thread may use it."""
@@ -105,7 +118,10 @@ class Manifest:
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check found damage")
             row = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
-        except sqlite3.Error as error:
+            wrong = wrong_table(connection) if row == (SCHEMA_VERSION,) else None
+            if wrong is not None:
+                raise sqlite3.DatabaseError(f"the table {wrong} is not what was written")
+        except (sqlite3.Error, UnicodeError, ValueError) as error:
             if connection is not None:
                 connection.close()
             raise ManifestDamaged(f"the manifest {path.name} cannot be read: {error}") from error
@@ -177,6 +193,7 @@ class Manifest:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._apply(change)
+                write_digests(self._db, change.tables())
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
@@ -319,11 +336,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if not is_new:
         # Of another version nothing is touched; ours may lack a table that came later.
         version = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name='reopened'").fetchone()
-        if version != (SCHEMA_VERSION,) or known:
+        if version != (SCHEMA_VERSION,) or has_digests(connection):
             return
     stamp = f"INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION});" if is_new else ""
-    connection.executescript(f"BEGIN; {_SCHEMA.read_text()} {stamp} COMMIT;")
+    connection.executescript(f"BEGIN; {_SCHEMA.read_text()} {stamp}")
+    write_digests(connection)
+    connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -46,3 +46,9 @@ CREATE TABLE IF NOT EXISTS services (
   first_seen_unix_nano INTEGER NOT NULL,
   last_seen_unix_nano  INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- See manifest_digest.py.
+CREATE TABLE IF NOT EXISTS digests (
+  name TEXT PRIMARY KEY,
+  crc  INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -14,11 +14,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from longpole.model.problem import Problem, Severity
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.catalog import Catalog
+from longpole.storage.duckdb.damage import is_damage
 from longpole.storage.duckdb.manifest import (
     Manifest,
     ManifestChange,
@@ -26,13 +28,18 @@ from longpole.storage.duckdb.manifest import (
     SegmentEntry,
     segment_file_name,
 )
+from longpole.storage.duckdb.manifest_digest import kept_counts
 from longpole.storage.duckdb.segment_info import SegmentInfo, read_info, read_segment
 from longpole.storage.duckdb.snapshot import Segment
 from longpole.storage.duckdb.unnamed import reasons_to_set_aside
 from longpole.storage.journal import JournalFrames, journal_frames
 
+if TYPE_CHECKING:
+    import duckdb
+
 _SEGMENT_FILE = re.compile(r"(spans|logs|metrics|derived)-(\d+)\.duckdb")
 _HEADER_BYTES = 512
+LOST_SEGMENT_ROWS = "lost_segment_rows"
 
 
 @dataclass(slots=True)
@@ -47,7 +54,7 @@ class Findings:
     def losses(self) -> dict[str, int]:
         """Counts by reason, only those that happened."""
         counts = {
-            "lost_segment_rows": self.lost_rows,
+            LOST_SEGMENT_ROWS: self.lost_rows,
             "undecodable_frames": self.undecodable_frames,
         }
         found = {reason: number for reason, number in counts.items() if number}
@@ -69,7 +76,7 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
                 "manifest_lost",
                 "The manifest is missing; it was rebuilt from the segments.",
             )
-            _rebuild(paths, findings)
+            _rebuild(paths, findings, {})
         return Manifest.open(paths.manifest_path)
     try:
         # SQLite would take a file without a header for a new, empty database.
@@ -88,7 +95,7 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
             "manifest_damaged",
             f"{error}. It was moved to quarantine/{kept.name} and rebuilt from the segments.",
         )
-    _rebuild(paths, findings)
+    _rebuild(paths, findings, kept_counts(kept))
     return Manifest.open(paths.manifest_path)
 
 
@@ -183,15 +190,17 @@ def attach_segments(
         except Exception as error:
             attachments.detach(alias)
             lost.append(entry.segment_id)
-            findings.lost_rows += entry.row_count
+            is_derived = entry.kind == "derived"
+            findings.lost_rows += 0 if is_derived else entry.row_count
             kept = ""
             if quarantine and path.exists():
                 kept = f" It was moved to quarantine/{set_aside(path, paths.quarantine).name}."
             findings.report(
                 "segment_lost",
                 f"{entry.file_name} with {entry.row_count} records cannot be read "
-                f"({str(error).splitlines()[0]}).{kept}",
-                Severity.LOSS,
+                f"({str(error).splitlines()[0]}).{kept}"
+                + (" They are derived again from the spans." if is_derived else ""),
+                Severity.WARNING if is_derived else Severity.LOSS,
             )
     cursor.close()
     return tuple(segments), tuple(lost)
@@ -221,7 +230,7 @@ def _set_aside_manifest(paths: DataDir) -> Path:
     return kept
 
 
-def _rebuild(paths: DataDir, findings: Findings) -> None:
+def _rebuild(paths: DataDir, findings: Findings, counts: Mapping[str, int]) -> None:
     """Write a new manifest from the files, under another name until it is complete."""
     attachments = Attachments(paths.tmp, 1 << 30, 2)
     cursor = attachments.cursor()
@@ -250,11 +259,11 @@ def _rebuild(paths: DataDir, findings: Findings) -> None:
         for (scope, key), sql_type in info.attribute_types.items():
             catalog.note_keys(scope, sql_type, [key])
         if info.kind == "spans":
-            rows = cursor.execute(
+            for name, first, last in _rows_of(
+                cursor,
                 "SELECT service_name, min(start_unix_nano), max(start_unix_nano) "
-                f"FROM seg_{info.segment_id}.spans GROUP BY 1 ORDER BY 2, 1"
-            )
-            for name, first, last in rows.fetchall():
+                f"FROM seg_{info.segment_id}.spans GROUP BY 1 ORDER BY 2, 1",
+            ):
                 catalog.note_service(name, first, last)
     keys, services = catalog.changes()
     change = ManifestChange(
@@ -270,6 +279,7 @@ def _rebuild(paths: DataDir, findings: Findings) -> None:
         superseded=_superseded([i for i in current if i.kind == "derived"], attachments),
         attribute_keys=keys,
         services=services,
+        counts=counts,
     )
     attachments.close()
     draft = paths.manifest_path.with_name("manifest.rebuilt")
@@ -330,16 +340,25 @@ def unexplained_holes(infos: Iterable[SegmentInfo], current: Iterable[SegmentInf
 
 def _superseded(derived: list[SegmentInfo], attachments: Attachments) -> dict[int, int]:
     """Every revision below the latest of its trace is hidden."""
-    if not derived:
-        return {}
-    union = " UNION ALL ".join(
-        f"SELECT trace_hi, trace_lo, revision FROM seg_{info.segment_id}.settlements"
-        for info in derived
-    )
     cursor = attachments.cursor()
-    rows = cursor.execute(
-        f"SELECT trace_hi, trace_lo, max(revision) FROM ({union}) GROUP BY ALL "
-        "HAVING max(revision) > 1"
-    ).fetchall()
+    latest: dict[int, int] = {}
+    for info in derived:
+        for hi, lo, revision in _rows_of(
+            cursor,
+            "SELECT trace_hi, trace_lo, max(revision) FROM "
+            f"seg_{info.segment_id}.settlements WHERE revision > 1 GROUP BY ALL",
+        ):
+            trace_id = (hi << 64) | lo
+            latest[trace_id] = max(latest.get(trace_id, 0), revision)
     cursor.close()
-    return {(hi << 64) | lo: revision - 1 for hi, lo, revision in rows}
+    return {trace_id: revision - 1 for trace_id, revision in latest.items()}
+
+
+def _rows_of(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """The rows, or none when the file is damaged there: whoever reads it next repairs it."""
+    try:
+        return cursor.execute(sql).fetchall()
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        return []

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE, SQL_TYPE, widest
-from longpole.storage.duckdb.connection import open_instance
+from longpole.storage.duckdb.connection import arrow_table, open_instance
 from longpole.storage.duckdb.hot import SCHEMAS
 from longpole.storage.duckdb.manifest import segment_file_name
 from longpole.storage.duckdb.segment_info import (
@@ -137,6 +137,20 @@ class SegmentFile:
             self._cursor.execute(f"CREATE TABLE {target} AS SELECT * FROM incoming")
             self._tables.add(table_name)
         self._cursor.unregister("incoming")
+
+    def ask(self, sql: str) -> pa.Table:
+        """The answer of a query over what was appended so far; `{file}` stands for this file."""
+        return arrow_table(self._cursor, sql.format(file=self._alias))
+
+    def change(self, sql: str) -> None:
+        """Run a statement that changes what was appended; `{file}` stands for this file."""
+        self._cursor.execute(sql.format(file=self._alias))
+
+    def row_count(self, table_name: str) -> int:
+        """How many rows a table has by now."""
+        if table_name not in self._tables:
+            return 0
+        return int(self.ask(f"SELECT count(*) FROM {{file}}.{table_name}").column(0)[0].as_py())
 
     def finish(self, info: SegmentInfo) -> None:
         """Complete the temporary file and put it on disk."""

@@ -31,6 +31,7 @@ from longpole.storage.duckdb.recovery import (
     next_segment_id,
     open_manifest,
 )
+from longpole.storage.duckdb.repair import Repair
 from longpole.storage.duckdb.retention import Retention
 from longpole.storage.duckdb.sealer import Sealer
 from longpole.storage.duckdb.segment_writer import SegmentWriter
@@ -88,6 +89,7 @@ class DuckDBStore(Reading):
         self._is_closed = False
         self._duplicate_spans = 0
         self._expired: Mapping[str, int] = {}
+        self._lost: Mapping[str, int] = {}
         self._state = EngineState(
             clock,
             SettleQueue(
@@ -125,11 +127,17 @@ class DuckDBStore(Reading):
             settings, self._state, manifest, self._leases, clock, compactor.rewrite
         )
         self._chores = Chores(
-            settings, self._state, clock, self._leases, self._seal_hot, compactor, retention
-        )
+            settings, self._state, clock, self._leases, self._seal_hot, compactor, retention,
+            lambda error: self._repair.after(error),
+        )  # fmt: skip
         self._loading = Loading(
             settings, directory, manifest, self._state, self._attachments, self._leases, decoder,
             findings, self._is_closing.is_set,
+        )  # fmt: skip
+        self._repair = Repair(
+            self._state, manifest, self._writer, self._attachments, self._leases, findings,
+            directory, self._chores.lock, new_segment_id, self._loading.note_losses,
+            is_allowed=journal is not None,
         )  # fmt: skip
 
     @classmethod
@@ -198,7 +206,9 @@ class DuckDBStore(Reading):
         """Attach the segments and replay the journal; returns when everything is visible, or
         early when the store is closed meanwhile. A second call has no effect."""
         if self._journal is not None:
-            self._loading.load(self._journal, self._chores.lock, self._seal_hot)
+            self._loading.load(
+                self._journal, self._chores.lock, self._seal_hot, self._repair.answer
+            )
 
     def publish(self, addresses: Mapping[str, str]) -> None:
         """Tell other processes, through the lock file, where the server listens."""
@@ -248,11 +258,11 @@ class DuckDBStore(Reading):
 
     def quiet_traces(self, limit: int, attributes: Sequence[str]) -> WholeTraces:
         """See `ports.SettleFeed`."""
-        return self._settlement.quiet_traces(limit, attributes)
+        return self._repair.answer(lambda: self._settlement.quiet_traces(limit, attributes))
 
     def put_derived(self, rows: DerivedRows) -> None:
         """See `ports.SettleFeed`."""
-        self._settlement.put_derived(rows)
+        self._repair.answer(lambda: self._settlement.put_derived(rows))
 
     def pending_traces(self) -> int:
         """See `ports.SettleFeed`."""
@@ -279,7 +289,8 @@ class DuckDBStore(Reading):
     def _reader(self) -> Reader:
         from longpole.storage.duckdb.read.reader import Reader
 
-        return Reader(self, self._settings.memory_limit_bytes // 2, self._settings.threads)
+        limit, threads = self._settings.memory_limit_bytes // 2, self._settings.threads
+        return Reader(self, limit, threads, self._repair.answer)
 
     # Upkeep
 
@@ -297,14 +308,23 @@ class DuckDBStore(Reading):
             while self._seal_hot():
                 pass  # a seal that failed before comes first, then the rest
 
+    def repair(self) -> None:
+        """Read every sealed value and repair what is damaged; `status` says what was lost.
+        Raises what stands in the way; then that file stays as it was."""
+        if self._journal is not None:
+            self._repair.everything()
+
     def status(self) -> StoreStatus:
         """See `ports.Upkeep`."""
         journal = self._journal
         if not self._is_closed:  # a page may still ask while the store goes down
             self._duplicate_spans = self._manifest.number("duplicate_spans")
             self._expired = self._manifest.counts("expired_by_")
+            self._lost = self._manifest.counts("lost_")
         losses = {} if journal is None else dict(journal.losses())
         for reason, number in self._findings.losses().items():
+            losses[reason] = losses.get(reason, 0) + number
+        for reason, number in self._lost.items():
             losses[reason] = losses.get(reason, 0) + number
         losses.update(self._expired)
         return store_status(

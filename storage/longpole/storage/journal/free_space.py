@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from longpole.model.clock import Clock
-from longpole.storage.receipt import StorageUnavailable
+from longpole.storage.receipt import DiskFull
 
 _CHECK_EVERY_NS = 100_000_000
 
@@ -32,7 +32,7 @@ class FreeSpaceGuard:
         self._free_bytes = 0
 
     def spend(self, byte_count: int) -> None:
-        """About to write that much. Raises `StorageUnavailable` if too little would be left
+        """About to write that much. Raises `DiskFull` if too little would be left
         over, OSError if the file system cannot be asked."""
         now = self._clock.monotonic_ns()
         if self._checked_ns is None or now - self._checked_ns >= _CHECK_EVERY_NS:
@@ -40,7 +40,7 @@ class FreeSpaceGuard:
             self._free_bytes = room.f_bavail * room.f_frsize
             self._checked_ns = now
         if self._free_bytes - byte_count < self._min_free_bytes:
-            raise StorageUnavailable(
+            raise DiskFull(
                 disk_full(self._directory, self._free_bytes, self._min_free_bytes)
                 + " Nothing of the request was kept."
             )

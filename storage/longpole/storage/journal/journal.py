@@ -7,6 +7,7 @@ append ─▶ repeat? ─▶ queue ─▶ one writer thread: everything waiting 
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,9 +30,10 @@ from longpole.storage.journal.repeats import RepeatWindow
 from longpole.storage.journal.replay import Replay
 from longpole.storage.journal.settings import JournalSettings
 from longpole.storage.journal.shelf import Shelf
-from longpole.storage.receipt import Overloaded, Receipt, StorageUnavailable
+from longpole.storage.receipt import DiskFull, Overloaded, Receipt, StorageUnavailable
 
 _NS = 1_000_000_000
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(slots=True)
@@ -265,12 +267,10 @@ class Journal:
                 self._fail(group, refusal)
             except Exception as error:
                 self._note_one("journal_write_failed", f"The journal cannot be written: {error}")
-                self._fail(
-                    group,
-                    StorageUnavailable(
-                        f"The journal cannot be written ({error}); nothing of the request was kept."
-                    ),
-                )
+                is_full = isinstance(error, OSError) and error.errno in _NO_SPACE
+                refusal_of = DiskFull if is_full else StorageUnavailable
+                message = f"The journal cannot be written ({error})"
+                self._fail(group, refusal_of(f"{message}; nothing of the request was kept."))
             else:
                 for number, entry in enumerate(group, sequence_number):
                     self._acknowledge(entry, number)

@@ -15,6 +15,7 @@ from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
+from longpole.storage.duckdb.read.asking_again import Answer, answer_once, asking_again
 from longpole.storage.duckdb.read.attributes import literal_attribute
 from longpole.storage.duckdb.read.call_series import CallCubes, read_call_series
 from longpole.storage.duckdb.read.export import export_chunks
@@ -76,17 +77,23 @@ if TYPE_CHECKING:
     import duckdb
 
 
+@asking_again
 class Reader:
     """`TraceReader`, `Exporter` and `SqlReader` over whatever hands out leases.
 
     `sql_memory_bytes` and `sql_threads` bound one query of `sql`, which runs in an instance
-    of its own.
+    of its own. `answer` asks a question, again if something had to be repaired for it.
     """
 
     def __init__(
-        self, source: SnapshotSource, sql_memory_bytes: int = 1 << 30, sql_threads: int = 2
+        self,
+        source: SnapshotSource,
+        sql_memory_bytes: int = 1 << 30,
+        sql_threads: int = 2,
+        answer: Answer = answer_once,
     ) -> None:
         self._source = source
+        self.answer = answer
         self._sql_memory_bytes = sql_memory_bytes
         self._sql_threads = sql_threads
         self._red_cubes = RedCubes()
