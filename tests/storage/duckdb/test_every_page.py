@@ -98,10 +98,10 @@ def check_what_is_left(store: DuckDBStore, killed: Store, name: str) -> None:
         assert ("journal_damaged_bytes" in losses) == (gone["traces"] + gone["logs"] > 0)
     else:
         assert all(trace in left for trace in WAITING)
-        signal = "logs" if name == "logs" else "traces"
+        hit = "logs" if name == "logs" else "traces"
         counted = losses.get("lost_segment_rows", 0)
         counted += losses.get("lost_damaged_spans", 0) + losses.get("lost_damaged_logs", 0)
-        assert gone.pop(signal) == counted
+        assert gone.pop(hit) == counted
         assert not any(gone.values())
 
 
