@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longpole.model.problem import Problem
-from longpole.storage.duckdb.checkup import Checkup
+from longpole.storage.checkup import Checkup
 
 
 def checkup_document(

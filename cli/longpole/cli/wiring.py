@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from longpole.cli.settings import Settings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from longpole.analyzer.alerting.board import RuleBoard
     from longpole.analyzer.promql.catalog import SeriesCatalog
     from longpole.formats.otlp import Decoder
+    from longpole.storage.checkup import Checkup
     from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
     from longpole.storage.ports import Store, TraceReader
 
@@ -71,6 +72,14 @@ def repair_store(settings: Settings, clock: Clock) -> tuple[Problem, ...]:
         return store.status().problems
     finally:
         store.close()
+
+
+def check_data(settings: Settings, done: Callable[[str], None]) -> Checkup:
+    """Read everything in the data directory and change nothing; `done` is told each part."""
+    from longpole.storage.data_dir import DataDir
+    from longpole.storage.duckdb.checkup import check_directory
+
+    return check_directory(DataDir(settings.data_dir), settings.memory_limit, done)
 
 
 def series_in(settings: Settings, store: TraceReader, clock: Clock) -> SeriesCatalog:

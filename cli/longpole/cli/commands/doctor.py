@@ -43,21 +43,17 @@ def command(is_repair: bool, as_json: bool, **given: Any) -> None:
         raise NotFound(f"there is no data in {settings.data_dir}: name another one with --data-dir")
     from longpole.cli.checkup_document import checkup_document
     from longpole.cli.output import print_document, print_text
-    from longpole.cli.wiring import store_settings
-    from longpole.storage.duckdb.checkup import check_directory
+    from longpole.cli.wiring import check_data
 
-    paths = DataDir(settings.data_dir)
     repairs: tuple[Problem, ...] = ()
     if is_repair:
         from longpole.cli.wiring import repair_store
         from longpole.model.clock import SystemClock
 
         repairs = repair_store(settings, SystemClock())
-    held = paths.read_lock()
+    held = DataDir(settings.data_dir).read_lock()
     with progress("reading everything", None) as step:
-        checkup = check_directory(
-            paths, store_settings(settings).memory_limit_bytes, lambda name: step(1)
-        )
+        checkup = check_data(settings, lambda name: step(1))
     document = checkup_document(checkup, settings.data_dir, held.pid if held else None, repairs)
     if as_json:
         print_document(document)

@@ -5,11 +5,11 @@ It may run beside a server: segments are immutable, and the journal is read as f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from longpole.model.problem import Problem, Severity
+from longpole.storage.checkup import DAMAGED, LOST, UNNAMED, WHOLE, CheckedPart, Checkup
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.damage import damage_of, is_damage
@@ -18,39 +18,6 @@ from longpole.storage.duckdb.recovery import manifest_to_read
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, read_segment
 from longpole.storage.duckdb.unnamed import reasons_to_set_aside
 from longpole.storage.journal import read_frames
-
-WHOLE, DAMAGED, LOST, UNNAMED = "whole", "damaged", "lost", "unnamed"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPart:
-    """One part of a data directory. `state`: `whole`, `damaged` (some of it cannot be read),
-    `lost` (none of it can), `unnamed` (a segment that the manifest does not know). `records` are
-    those it should hold (requests, for the journal); `message` says what is wrong."""
-
-    name: str
-    state: str
-    records: int
-    byte_count: int
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Checkup:
-    """What was found. `quarantine` maps the files that were set aside to their sizes; `losses`
-    are numbers of what was lost for good, by reason, up to now."""
-
-    parts: tuple[CheckedPart, ...]
-    problems: tuple[Problem, ...] = ()
-    quarantine: Mapping[str, int] = field(default_factory=dict)
-    losses: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def is_healthy(self) -> bool:
-        """Nothing is damaged now; what was lost before and is set aside does not count."""
-        return all(part.state in (WHOLE, UNNAMED) for part in self.parts) and not any(
-            problem.severity is Severity.LOSS for problem in self.problems
-        )
 
 
 def check_directory(
