@@ -19,7 +19,7 @@ def test_what_the_metrics_page_shows_becomes_series_over_time() -> None:
     clock = ManualClock()
     store = MemoryStore(clock, 0.0, 0.0)
     registry = CollectorRegistry()
-    page = metrics_text(registry, store, SpanCounters())
+    page = metrics_text(registry, store, SpanCounters(), clock)
     began = clock.now_unix_nano() // 10**6
     for _ in range(2):
         clock.advance(30)
@@ -42,7 +42,7 @@ def test_metrics_made_of_spans_are_left_out() -> None:
     clock = ManualClock()
     store = MemoryStore(clock, 0.0, 0.0)
     registry = CollectorRegistry()
-    metrics_text(registry, store, SpanCounters())
+    metrics_text(registry, store, SpanCounters(), clock)
     write_own_series(registry, store, clock, "a:1")
     now = clock.now_unix_nano() // 10**6
     made = [Matcher("__name__", MatchOp.REGEX, "traces_.*|longpole_critical_path_.*")]
@@ -52,7 +52,8 @@ def test_metrics_made_of_spans_are_left_out() -> None:
 def test_what_the_status_page_asks_for_leaves_out_metrics_made_of_spans() -> None:
     registry, counters = CollectorRegistry(), AskedNever()
     collector = CollectorMetrics(registry)
-    metrics_text(registry, MemoryStore(ManualClock(), 0.0, 0.0), counters)
+    clock = ManualClock()
+    metrics_text(registry, MemoryStore(clock, 0.0, 0.0), counters, clock)
     text = ingest_text(registry)
     collector.records.labels("traces", "accepted").inc(7)
     collector.refusals.labels("http", "too_large").inc()

@@ -41,7 +41,7 @@ def grafana() -> Iterator[Grafana]:
         board = RuleService(
             settings, store, clock, checked_rules(settings), f"http://{ADDRESS}", registry
         )
-        metrics_text(registry, store, SpanCounters())
+        metrics_text(registry, store, SpanCounters(), clock)
         spans = [span for story in SHOP for span in story.spans]
         for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs_of(SHOP))):
             store.submit(telemetry, NOW).result()

@@ -13,13 +13,16 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from longpole.analyzer.columnar.readiness import CORE
 from longpole.analyzer.red.span_counters import SpanCounters
+from longpole.cli.service_graph_metrics import ServiceGraphMetrics
 from longpole.cli.span_counter_metrics import SpanCounterMetrics
 from longpole.formats.compiled.readiness import DECODING
-from longpole.storage.ports import StoreStatus
+from longpole.model.clock import Clock
+from longpole.storage.ports import CallReader, StoreStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,23 @@ def ingest_text(registry: CollectorRegistry) -> Callable[[], bytes]:
     return lambda: bytes(generate_latest(shown))
 
 
+class Measured(HasStatus, CallReader, Protocol):
+    """A store that also tells of calls."""
+
+
 def metrics_text(
-    registry: CollectorRegistry, store: HasStatus, spans: SpanCounters
+    registry: CollectorRegistry, store: Measured, spans: SpanCounters, clock: Clock
 ) -> Callable[[], bytes]:
     """A function that renders everything in Prometheus's text format."""
     # One series of creation times for each counter would double the page.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry.register(StoreMetrics(store))
     registry.register(SpanCounterMetrics(spans))
+    registry.register(ServiceGraphMetrics(store, clock))
     ProcessCollector(namespace="", registry=registry)
     return lambda: bytes(generate_latest(registry))
+
+
+def open_metrics_text(registry: CollectorRegistry) -> Callable[[], bytes]:
+    """A function that renders what is registered as OpenMetrics, which has exemplars."""
+    return lambda: bytes(openmetrics.generate_latest(registry))  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from longpole.cli import threshold_settings
 from longpole.cli.findings_page import findings_page, threshold_text
 from longpole.cli.own_metrics import STORE_METRICS
 from longpole.cli.rule_metrics import RULE_METRICS
+from longpole.cli.service_graph_metrics import ROWS as GRAPH_ROWS
 from longpole.cli.settings import SETTINGS, Setting
 from longpole.cli.span_counter_metrics import ROWS as SPAN_ROWS
 from longpole.collector.metrics import METRICS
@@ -92,7 +93,8 @@ def metrics_page() -> str:
         for row in (*STORE_METRICS, *RULE_METRICS)
     ]
     rows += [
-        (name, kind, labels.replace("–", ""), words) for name, kind, labels, words in SPAN_ROWS
+        (name, kind, labels.replace("–", ""), words)
+        for name, kind, labels, words in (*SPAN_ROWS, *GRAPH_ROWS)
     ]
     lines = (
         f"| `{name}` | {kind} | {labels or '–'} | {words} |\n"

@@ -158,7 +158,7 @@ class Server:
     def _open_pages(self) -> None:
         try:
             from longpole.analyzer.alerting.board import FixedBoard
-            from longpole.cli.own_metrics import ingest_text, metrics_text
+            from longpole.cli.own_metrics import ingest_text, metrics_text, open_metrics_text
             from longpole.cli.wiring import mount_grafana
             from longpole.dashboards.app import WebSettings, create_app
             from longpole.dashboards.asked_store import Limit
@@ -170,8 +170,10 @@ class Server:
                 version(), self.addresses, self._settings.thresholds, limits,
                 lambda: self._is_draining, board, ingest_text(self._registry),
             )  # fmt: skip
-            metrics = metrics_text(self._registry, self._store, self._span_counters)
-            app = create_app(self._store, self._clock, web, metrics)
+            metrics = metrics_text(self._registry, self._store, self._span_counters, self._clock)
+            app = create_app(
+                self._store, self._clock, web, metrics, open_metrics_text(self._registry)
+            )
             mount_grafana(app, self._settings, self._store, self._clock, version(), board)
             self._front_door.open(app)
         except Exception:

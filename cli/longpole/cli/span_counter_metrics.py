@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Exemplar, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from longpole.analyzer.promql_sources.path_metrics import METRIC, path_labels
 from longpole.analyzer.promql_sources.span_metrics import CONNECTOR, OVERFLOW, TEMPO, Family
-from longpole.analyzer.red.span_counters import Key, SpanCounters, SpanCounts
+from longpole.analyzer.red.span_counters import ExemplarCall, Key, SpanCounters, SpanCounts
+from longpole.model.ids import trace_id_hex
 
 REVISED = "longpole_critical_path_revised_seconds_total"
 MERGED = "longpole_span_metrics_merged_spans_total"
@@ -19,6 +20,7 @@ MADE_OF_SPANS = (
     *(name.removesuffix("_total") for f in (TEMPO, CONNECTOR) for name in (f.calls, f.duration)),
     METRIC,
     REVISED,
+    "traces_service_graph_",
 )
 _NS = 1e9
 # Name, type, labels and meaning, for the page of metrics.
@@ -73,10 +75,25 @@ def _red(family: Family, counts: SpanCounts) -> Iterator[Metric]:
         told = family.labels((*map(str, key[:4]), *(("true",) if len(key) > 4 else ())))
         labels = [told.get(name, "") for name in names]
         calls.add_metric(labels, float(numbers[0]))
-        buckets = list(zip(family.bounds(), accumulate(numbers[2:].tolist()), strict=True))
+        known = counts.exemplars.get(key, {})
+        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = [
+            (bound, count)
+            if (call := known.get(place)) is None
+            else (bound, count, _exemplar(call, family.unit_ns))
+            for place, (bound, count) in enumerate(
+                zip(family.bounds(), accumulate(numbers[2:].tolist()), strict=True)
+            )
+        ]
         took.add_metric(labels, buckets, float(numbers[1]) / family.unit_ns)
     yield calls
     yield took
+
+
+def _exemplar(span: ExemplarCall, unit_ns: float) -> Exemplar:
+    """Under both names that dashboards know: OpenTelemetry's and Tempo's."""
+    trace_id = trace_id_hex(span.trace_id)
+    labels = {"trace_id": trace_id, "traceID": trace_id}
+    return Exemplar(labels, span.duration_ns / unit_ns, span.seen_unix_nano / _NS)
 
 
 def _seconds(name: str, words: str, times: Mapping[Key, float]) -> Metric:

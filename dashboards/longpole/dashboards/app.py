@@ -38,6 +38,9 @@ NOT_PAGES = (
     "/zipkin",
 )
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Has exemplars; whoever scrapes asks for it.
+OPEN_METRICS = "application/openmetrics-text"
+OPEN_METRICS_TYPE = f"{OPEN_METRICS}; version=1.0.0; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,10 @@ def create_app(
     clock: Clock,
     settings: WebSettings,
     metrics: Callable[[], bytes] = lambda: b"",
+    open_metrics: Callable[[], bytes] | None = None,
 ) -> FastAPI:
-    """The application for one store. `metrics` gives the text of `/metrics`.
+    """The application for one store. `metrics` gives the text of `/metrics`, `open_metrics` that
+    for whoever asks for OpenMetrics.
 
     It has no guard of its own: the wiring puts `security.WebGuard` around it.
     """
@@ -88,7 +93,10 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
 
     @app.get("/metrics", include_in_schema=False)
-    def own_metrics() -> Response:
+    def own_metrics(request: Request) -> Response:
+        accepted = request.headers.get("accept", "")
+        if open_metrics is not None and OPEN_METRICS in accepted:
+            return Response(open_metrics(), media_type=OPEN_METRICS_TYPE)
         return Response(metrics(), media_type=METRICS_TYPE)
 
     for kind in errors.ANSWERED:

@@ -60,17 +60,20 @@ class Prometheus:
 
 
 @contextmanager
-def running(program: Path, folder: Path) -> Iterator[Prometheus]:
+def running(
+    program: Path, folder: Path, configuration: str = "global: {scrape_interval: 1h}\n"
+) -> Iterator[Prometheus]:
     """A server with an empty database."""
     settings = folder / "prometheus.yml"
-    settings.write_text("global: {scrape_interval: 1h}\n")
+    settings.write_text(configuration)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program, f"--config.file={settings}", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"],
+             f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver",
+             "--enable-feature=exemplar-storage"],
             stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     server = Prometheus(f"http://127.0.0.1:{port}")

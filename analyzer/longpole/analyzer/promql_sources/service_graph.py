@@ -38,19 +38,19 @@ INFO = "traces_service_graph_connection_info"
 _NS = 1e9
 _PART = frozenset({NAME, "le"})
 _LABEL_NAMES = _PART | {*KEY, "otel_metric_overflow"}
-_BOUNDS = (*(written(ns / _NS) for ns in RED_BOUNDS_NS), "+Inf")
-# Name, bound, and the column of `_numbers` that holds it.
+BOUNDS = (*(written(ns / _NS) for ns in RED_BOUNDS_NS), "+Inf")
+# Name, bound, and the column of `graph_numbers` that holds it.
 _Place = tuple[str, str, int]
 
 
 def _places() -> Iterator[_Place]:
     yield TOTAL, "", 0
     yield FAILED, "", 1
-    width = len(_BOUNDS)
+    width = len(BOUNDS)
     for place, name in enumerate((CLIENT, SERVER)):
         yield f"{name}_sum", "", 2 + place
         yield f"{name}_count", "", 0
-        for bound, le in enumerate(_BOUNDS):
+        for bound, le in enumerate(BOUNDS):
             yield f"{name}_bucket", le, 4 + place * width + bound
     yield INFO, "", -1
 
@@ -139,7 +139,7 @@ class ServiceGraph:
         hours = read(CallSeriesQuery(grid.hours, HOUR_NS, by_step=False))
         rest = read(CallSeriesQuery(grid.rest, grid.step_ns, by_step=False))
         steps = read(CallSeriesQuery(grid.steps, grid.step_ns))
-        found = counted([hours, rest], steps, KEY, grid, _numbers)
+        found = counted([hours, rest], steps, KEY, grid, graph_numbers)
         if len(found.keys) <= self._most_keys:
             return found
         calls = found.base[:, 0].copy()
@@ -154,7 +154,7 @@ def _or_rest(key: Key, kept: set[Key]) -> Key:
     return key if key in kept else ("", "", key[2], "true")
 
 
-def _numbers(rows: pa.Table) -> Floats:
+def graph_numbers(rows: pa.Table) -> Floats:
     """Calls, failed ones, seconds of both sides, and calls of both sides up to each bound."""
     plain = [rows.column(name).to_numpy().astype(np.float64) for name in ("count", "failed")]
     plain += [rows.column(f"{side}_ns").to_numpy() / _NS for side in ("client", "server")]
@@ -162,7 +162,7 @@ def _numbers(rows: pa.Table) -> Floats:
     for side in ("client", "server"):
         lists = rows.column(f"{side}_buckets").combine_chunks()
         flat = lists.flatten().to_numpy().astype(np.float64)
-        blocks.append(np.cumsum(flat.reshape(rows.num_rows, len(_BOUNDS)), axis=1))
+        blocks.append(np.cumsum(flat.reshape(rows.num_rows, len(BOUNDS)), axis=1))
     return np.concatenate(blocks, axis=1)
 
 

@@ -8,7 +8,7 @@ revised time is exact. What was settled before a restart does not count again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -31,16 +31,31 @@ _BUCKETS = len(columns.RED_BOUNDS_NS) + 1
 _RED_NUMBERS = ("count", "ns", *(f"b{place}" for place in range(_BUCKETS)))
 
 
+# Rows of one batch that are looked at for exemplars, the last ones.
+_EXEMPLAR_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ExemplarCall:
+    """One call that a bucket counted, and when it ended, to ten seconds."""
+
+    trace_id: int
+    duration_ns: int
+    seen_unix_nano: int
+
+
 @dataclass(frozen=True, slots=True)
 class SpanCounts:
     """Everything counted so far. `red`: calls, nanoseconds and calls by bucket of each key;
     `path` and `revised`: nanoseconds. Keys that stand for the rest end in "rest"; what
-    they do not tell apart is empty. `merged_spans` are the calls in these."""
+    they do not tell apart is empty. `merged_spans` are the calls in these. `exemplars`: a late one
+    for each bucket of a key of `red`, where there is one."""
 
     red: Mapping[Key, Floats] = field(default_factory=dict)
     path: Mapping[Key, float] = field(default_factory=dict)
     revised: Mapping[Key, float] = field(default_factory=dict)
     merged_spans: float = 0.0
+    exemplars: Mapping[Key, Mapping[int, ExemplarCall]] = field(default_factory=dict)
 
 
 class SpanCounters:
@@ -54,6 +69,7 @@ class SpanCounters:
         self._path: dict[Key, Floats] = {}
         self._revised: dict[Key, Floats] = {}
         self._merged = 0.0
+        self._exemplars: dict[Key, dict[int, ExemplarCall]] = {}
 
     def add(self, rows: DerivedRows, earlier: Mapping[str, pa.Table]) -> None:
         """Count derived rows; `earlier` has the rows of `TABLES` that those of their traces
@@ -68,6 +84,9 @@ class SpanCounters:
             for key, numbers in red.items():
                 if self._put(self._red, key, numbers, 0) != key:
                     self._merged += float(numbers[0])
+            for key, bucket, call in _single_calls(rows.tables.get("red")):
+                if key in self._red:
+                    self._exemplars.setdefault(key, {})[bucket] = call
             for key, numbers in path.items():
                 self._put(self._path, key, numbers, 2)
             for key, numbers in shrunk.items():
@@ -81,6 +100,7 @@ class SpanCounters:
                 {key: float(numbers[0]) for key, numbers in self._path.items()},
                 {key: float(numbers[0]) for key, numbers in self._revised.items()},
                 self._merged,
+                {key: dict(calls) for key, calls in self._exemplars.items()},
             )
 
     def _put(self, kept: dict[Key, Floats], key: Key, numbers: Floats, service: int) -> Key:
@@ -115,6 +135,19 @@ def _red_numbers(rows: pa.Table | None) -> pa.Table:
         *(pa.array(np.ascontiguousarray(buckets[:, place])) for place in range(_BUCKETS)),
     ]  # fmt: skip
     return _table(rows, RED_KEY, numbers, _RED_NUMBERS)
+
+
+def _single_calls(rows: pa.Table | None) -> Iterator[tuple[Key, int, ExemplarCall]]:
+    """Of the last rows those that stand for one call, whose duration is then known, with their
+    key and bucket."""
+    if rows is None:
+        return
+    last = rows.slice(max(0, rows.num_rows - _EXEMPLAR_ROWS))
+    for row in last.filter(pc.equal(last.column("count"), 1)).to_pylist():
+        key = tuple(row[name] for name in RED_KEY)
+        trace_id = row["trace_hi"] << 64 | row["trace_lo"]
+        call = ExemplarCall(trace_id, row["duration_sum_ns"], row["step_unix_nano"])
+        yield key, row["bucket_counts"].index(1), call
 
 
 def _path_numbers(rows: pa.Table | None) -> pa.Table:

@@ -19,6 +19,7 @@ class Answer:
     data: Iterable[bytes]
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    media_type: str = "application/json"
 
     def pieces(self) -> Iterator[bytes]:
         """The whole document, in pieces of a useful size."""

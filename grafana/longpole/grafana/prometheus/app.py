@@ -19,6 +19,7 @@ from starlette.routing import Route
 from longpole.grafana.presence import Gone, while_present
 from longpole.grafana.prometheus import (
     catalog_questions,
+    federation,
     queries,
     refusals,
     rules_json,
@@ -72,6 +73,8 @@ def prometheus_app(asking: Asking) -> Starlette:
         for questions, methods in ((FORMS, ["GET", "POST"]), (GETS, ["GET"]))
         for path, question in questions.items()
     ]
+    federating = _endpoint(asking, "federate", federation.federate, rooms)
+    routes.append(Route("/federate", federating, methods=["GET"]))
     routes += [
         Route(f"/-/{path}", _said(f"Longpole is {path}.\n"), methods=["GET"])
         for path in ("healthy", "ready")
@@ -141,7 +144,8 @@ async def _body(request: Request) -> bytes:
 def _answered(asking: Asking, question: Question, request: Request, asked: Asked) -> Response:
     is_packed = "gzip" in request.headers.get("accept-encoding", "").lower()
     try:
-        return response(question(asking, asked).pieces(), is_packed)
+        found = question(asking, asked)
+        return response(found.pieces(), is_packed, found.media_type)
     except refusals.ANSWERED as error:
         return refusal(refusals.type_of(error), str(error))
     except Gone:

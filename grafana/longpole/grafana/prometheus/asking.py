@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.promql.catalog import SeriesCatalog
@@ -11,7 +12,6 @@ from longpole.analyzer.promql.evaluation import Limits, Settings
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.series import Series
 from longpole.grafana.presence import while_asked
-from longpole.grafana.prometheus.answer import Answer
 from longpole.grafana.prometheus.asked import EARLIEST_MS, Asked, in_bounds
 from longpole.model.clock import Clock
 
@@ -54,4 +54,17 @@ class Asking:
         return max(in_bounds(after_ms), least), max(in_bounds(through_ms), least)
 
 
-Question = Callable[[Asking, Asked], Answer]
+class Answered(Protocol):
+    """What a question is answered with."""
+
+    @property
+    def media_type(self) -> str:
+        """What the pieces together are."""
+        ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """The whole document, in pieces of a useful size."""
+        ...
+
+
+Question = Callable[[Asking, Asked], Answered]

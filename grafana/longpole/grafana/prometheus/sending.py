@@ -10,28 +10,29 @@ from starlette.responses import Response, StreamingResponse
 
 # Documents smaller than this are not worth packing.
 LEAST_PACKED = 1024
-_JSON = "application/json"
 # Answers are read once: a low level is a fifth of the work of the highest.
 _LEVEL = 1
 _GZIP = 31
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
 
 
-def response(pieces: Iterator[bytes], is_packed: bool) -> Response:
+def response(
+    pieces: Iterator[bytes], is_packed: bool, media_type: str = "application/json"
+) -> Response:
     """The first piece is made here, so that its errors are the caller's; the others are made
     while the response is sent, in threads, so that a large answer is never held as a whole."""
     first = next(pieces, b"")
     second = next(pieces, None)
     if second is None:
         if is_packed and len(first) >= LEAST_PACKED:
-            return _whole(b"".join(packed((first,))), True)
-        return _whole(first, False)
+            return _whole(b"".join(packed((first,))), True, media_type)
+        return _whole(first, False, media_type)
     rest: Iterable[bytes] = chain((first, second), pieces)
     headers = dict(_HEADERS)
     if is_packed:
         rest = packed(rest)
         headers["Content-Encoding"] = "gzip"
-    return StreamingResponse(rest, media_type=_JSON, headers=headers)
+    return StreamingResponse(rest, media_type=media_type, headers=headers)
 
 
 def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -42,6 +43,6 @@ def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _whole(body: bytes, is_packed: bool) -> Response:
+def _whole(body: bytes, is_packed: bool, media_type: str) -> Response:
     headers = {**_HEADERS, "Content-Encoding": "gzip"} if is_packed else _HEADERS
-    return Response(body, media_type=_JSON, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
