@@ -1,0 +1,71 @@
+"""What is told with an alert: the path that grew, traces to look at, and what logs say now."""
+
+from __future__ import annotations
+
+from longpole.analyzer.reports.alert_evidence import alert_evidence, evidence_lines
+from longpole.analyzer.settle import settle_once
+from longpole.formats.rows import telemetry_of_logs, telemetry_of_spans
+from longpole.model.clock import ManualClock
+from longpole.model.log import LogRecord
+from longpole.model.span import Span
+from longpole.storage.memory import MemoryStore
+
+MS = 10**6
+MINUTE = 60_000 * MS
+LABELS = {"alertname": "Slow", "service_name": "cart", "span_name": "POST /cart"}
+
+
+def order(number: int, at: int, query_ms: int, status: int) -> list[Span]:
+    """`web` calls `cart`, which asks its database for so long."""
+    end = at + (query_ms + 20) * MS
+    return [
+        Span(number, 1, 0, "POST /cart", 2, at, end + 10 * MS, "web", status),
+        Span(number, 2, 1, "POST /cart", 2, at + 5 * MS, end, "cart", status),
+        Span(number, 3, 2, "SELECT", 3, at + 10 * MS, end - 5 * MS, "cart"),
+    ]
+
+
+def test_evidence_names_the_path_that_grew_three_traces_and_the_new_log() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock, 0.0, 0.0)
+    begin = clock.now_unix_nano()
+    broke = begin + 10 * MINUTE
+    spans, logs = [], []
+    for number in range(120):
+        at = begin + number * MINUTE // 10
+        is_slow = at >= broke
+        spans += order(number + 1, at, (400 if is_slow else 20) + number % 7, 2 if is_slow else 0)
+        text = "lock wait timeout for user 17" if is_slow else f"order {number} is placed"
+        logs.append(LogRecord(at, at, number + 1, 2, 13 if is_slow else 9, "", text,
+                              service_name="cart"))  # fmt: skip
+    clock.advance(12 * 60 + 5)
+    for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs)):
+        store.submit(telemetry, clock.now_unix_nano()).result()
+    while settle_once(store, clock).traces:
+        pass
+
+    # An expression over the last minutes is true two minutes after the change.
+    found = alert_evidence(store, LABELS, broke + 2 * MINUTE, clock.now_unix_nano())
+
+    assert (found["service"], found["operation"]) == ("cart", "POST /cart")
+    grew = found["grew"][0]
+    assert (grew["service"], grew["operation"], grew["is_real"]) == ("cart", "SELECT", True)
+    assert 370 * MS < grew["difference_ns"] < 390 * MS
+    assert [one["errors"] for one in found["traces"]] == [2, 2, 2]
+    assert len({one["trace_id"] for one in found["traces"]}) == 3
+    (log,) = found["new_logs"]
+    assert (log["service"], log["count"]) == ("cart", 20)
+    assert log["template"].startswith("lock wait timeout for user")
+    text = evidence_lines(found, "http://here/traces/")
+    assert "SELECT" in text
+    assert "lock wait timeout" in text
+    assert text.count("http://here/traces/") == 3
+
+
+def test_an_alert_about_nothing_that_sends_spans_has_no_subject() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock, 0.0, 0.0)
+    now = clock.now_unix_nano()
+    found = alert_evidence(store, {"alertname": "Up"}, now - MINUTE, now)
+    assert (found["service"], found["operation"]) == (None, None)
+    assert found["grew"] == found["traces"] == found["new_logs"] == []
