@@ -11,10 +11,12 @@ from typing import Any
 
 
 class Sink:
-    """What was posted; `refuse` is how many requests get a 500 first."""
+    """What was posted, with which headers (in lower case); `refuse` is how many requests get a
+    500 first."""
 
     def __init__(self, refuse: int = 0) -> None:
         self.bodies: list[Any] = []
+        self.headers: list[dict[str, str]] = []
         self.refuse = refuse
         self.url = ""
 
@@ -28,6 +30,7 @@ def listening(sink: Sink) -> Iterator[Sink]:
             self.send_response(500 if sink.refuse >= 0 else 200)
             self.end_headers()
             if sink.refuse < 0:
+                sink.headers.append({name.lower(): text for name, text in self.headers.items()})
                 sink.bodies.append(json.loads(body))
 
         def log_message(self, format: str, *args: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -29,8 +29,18 @@ Body = Callable[[Sequence[Notice]], Any]
 class Receiver:
     """One address that is told. `tries` is how often a batch is sent before it is given up."""
 
-    def __init__(self, url: str, body: Body, *, tries: int, is_news_only: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        body: Body,
+        *,
+        tries: int,
+        is_news_only: bool,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.url = url
+        self._headers, self._timeout_seconds = dict(headers or {}), timeout_seconds
         self.sent = self.dropped = self.failed = 0
         self._body, self._tries, self._is_news_only = body, tries, is_news_only
         self._waiting: deque[Notice] = deque()
@@ -61,7 +71,8 @@ class Receiver:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        options: Any = {"timeout": self._timeout_seconds, "headers": self._headers}
+        with httpx.Client(trust_env=False, **options) as client:
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._is_stopping)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from longpole.analyzer.alerting.notifications import (
     alertmanager_alerts,
     webhook_body,
 )
+from longpole.analyzer.alerting.relabelling import relabelled
 from longpole.analyzer.alerting.restoring import RestoreSettings
 from longpole.analyzer.alerting.rule_manager import ManagerSettings, RuleManager
 from longpole.analyzer.alerting.tick_source import Sample
@@ -30,6 +32,7 @@ from longpole.analyzer.promql.evaluation import Settings as QuerySettings
 from longpole.analyzer.promql.series import labels_of
 from longpole.cli.alert_sender import WEBHOOK_TRIES, Receiver
 from longpole.cli.alert_witness import AlertWitness
+from longpole.cli.alerting_file import Endpoint, read_alerting
 from longpole.cli.recorded_points import recorded
 from longpole.cli.rule_metrics import RuleMetrics
 from longpole.cli.rule_paths import LoadedRules, load, matching
@@ -46,7 +49,9 @@ RULE_LIMITS = Limits(samples=20_000_000, cells=20_000_000, seconds=30.0)
 
 
 def checked_rules(settings: Settings) -> LoadedRules:
-    """The rules that a server starts with. Raises `SettingRefused` for a file with a mistake."""
+    """The rules that a server starts with. Raises `SettingRefused` for a file with a mistake, also
+    for that of `--alerting`."""
+    read_alerting(settings.alerting)
     found = load(settings.rules, Path())
     if found.problems:
         shown = "\n".join(f"  {problem}" for problem in found.problems[:20])
@@ -71,13 +76,22 @@ class RuleService:
         self._settings, self._store, self._clock, self._rules = settings, store, clock, rules
         self._url = (settings.external_url or web_url).rstrip("/")
         self._witness = AlertWitness(store, clock, self._url)
+        alerting = read_alerting(settings.alerting)
+        self._relabel = alerting.relabel
+        managers = [Endpoint(f"{url}/api/v2/alerts") for url in settings.alertmanager]
+        webhooks = [Endpoint(url) for url in settings.alert_webhook]
         self._receivers = [
-            Receiver(f"{url}/api/v2/alerts", self._for_alertmanager, tries=1, is_news_only=False)
-            for url in settings.alertmanager
-        ] + [
-            Receiver(url, self._for_webhook, tries=WEBHOOK_TRIES, is_news_only=True)
-            for url in settings.alert_webhook
-        ]
+            *(
+                Receiver(one.url, self._for_alertmanager, tries=1, is_news_only=False,
+                         headers=one.headers, timeout_seconds=one.timeout_seconds)
+                for one in (*managers, *alerting.alertmanagers)
+            ),
+            *(
+                Receiver(one.url, self._for_webhook, tries=WEBHOOK_TRIES, is_news_only=True,
+                         headers=one.headers, timeout_seconds=one.timeout_seconds)
+                for one in (*webhooks, *alerting.webhooks)
+            ),
+        ]  # fmt: skip
         self._manager = RuleManager(
             surround(settings, store, clock, self._url),
             ManagerSettings(
@@ -147,8 +161,13 @@ class RuleService:
         done.result(WRITE_SECONDS)
 
     def _send(self, notices: Sequence[Notice]) -> None:
+        told = [
+            replace(one, labels=labels)
+            for one in notices
+            if (labels := relabelled(one.labels, self._relabel))
+        ]
         for receiver in self._receivers:
-            receiver.put(notices)
+            receiver.put(told)
 
     def _for_alertmanager(self, notices: Sequence[Notice]) -> Any:
         return alertmanager_alerts([self._witness.annotated(one) for one in notices])

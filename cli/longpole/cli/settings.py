@@ -113,6 +113,9 @@ SETTINGS: tuple[Setting, ...] = (
             metavar="URLS", default_text="none"),
     Setting("alert_webhook", urls, (), "addresses that get each alert with its evidence as JSON",
             metavar="URLS", default_text="none"),
+    Setting("alerting", path, None, "Prometheus configuration whose section `alerting` says who is "
+            "told, with which credentials, and how alerts are relabelled", metavar="FILE",
+            default_text="none"),
     Setting("alert_resend_delay", seconds, 60.0, "how often Alertmanagers are told again of an "
             "alert that goes on", metavar="SECONDS"),
     Setting("alert_for_grace", seconds, 600.0, "alerts with a shorter `for` begin anew after a "
@@ -165,6 +168,7 @@ class Settings:
     rule_query_offset: float
     alertmanager: tuple[str, ...]
     alert_webhook: tuple[str, ...]
+    alerting: Path | None
     alert_resend_delay: float
     alert_for_grace: float
     alert_outage_tolerance: float
