@@ -181,7 +181,9 @@ def serve(sink: Sink | None = None, **settings: Any) -> Iterator[Served]:
     """A collector on free ports; stopped at the end."""
     registry = CollectorRegistry()
     sink = sink or Sink()
-    settings = {"grpc_address": "127.0.0.1:0", "http_address": "127.0.0.1:0"} | settings
+    given = {"grpc_address": "127.0.0.1:0", "http_address": "127.0.0.1:0"}
+    # Those that are refused need not wait long for it.
+    settings = given | {"admission_wait_seconds": 0.2} | settings
     collector = Collector(CollectorSettings(**settings), sink, SystemClock(), registry)
     collector.start()
     options = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,7 +17,7 @@ from longpole.cli.settings import Settings
 from longpole.formats import otlp
 from longpole.model.clock import Clock, SystemClock
 from longpole.model.secret import Secret
-from longpole.storage.ports import Intake, StorageError
+from longpole.storage.ports import Intake, Overloaded, StorageError
 
 MOST_ATTEMPTS = 20
 
@@ -71,10 +71,18 @@ def opened_destination(settings: Settings) -> Iterator[Destination]:
     store = open_store(replace(settings, settle_after=0.0, settle_at_most=0.0), clock, {})
     try:
         store.load()
-        yield DataDirectory(store, clock)
         history = ClockHistory()
-        while settle_once(store, clock, thresholds=settings.thresholds, history=history).traces:
-            pass
+
+        def settle() -> None:
+            while settle_once(store, clock, thresholds=settings.thresholds, history=history).traces:
+                pass
+
+        def make_room() -> None:
+            settle()
+            store.seal()
+
+        yield DataDirectory(store, clock, make_room)
+        settle()
     finally:
         store.close()
 
@@ -120,14 +128,22 @@ class OtlpServer:
 class DataDirectory:
     """Hands pieces to a store in this process; returns when they are durable."""
 
-    def __init__(self, store: Intake, clock: Clock) -> None:
+    def __init__(self, store: Intake, clock: Clock, make_room: Callable[[], None]) -> None:
+        """`make_room` does what is to be done with what was handed over, so that more may
+        come: no server is there to do so beside."""
         self._store = store
         self._clock = clock
+        self._make_room = make_room
 
     def take(self, piece: Piece) -> Fate:
         telemetry = otlp.decode(piece.signal, piece.body)
+        now = self._clock.now_unix_nano()
         try:
-            receipt = self._store.submit(telemetry, self._clock.now_unix_nano()).result()
+            try:
+                receipt = self._store.submit(telemetry, now).result()
+            except Overloaded:
+                self._make_room()
+                receipt = self._store.submit(telemetry, now).result()
         except StorageError as error:
             return Fate(rejected=piece.records, reason=str(error))
         if receipt.is_repeat:

@@ -80,6 +80,7 @@ class Server:
                         grpc_address=settings.otlp_grpc,
                         http_address=settings.otlp_http,
                         max_request_bytes=settings.max_request_bytes,
+                        max_in_flight_bytes=settings.max_in_flight_bytes,
                         token=token,
                     ),
                     self._store,

@@ -103,6 +103,9 @@ SETTINGS: tuple[Setting, ...] = (
             metavar="COUNT"),
     Setting("max_request_bytes", byte_count, 64 * MIB, "largest request, before and after "
             "decompression", metavar="BYTES", default_text="64MiB"),
+    Setting("max_in_flight_bytes", byte_count, 256 * MIB, "bytes of requests that are taken in and "
+            "not yet durable; more wait shortly, then are refused", metavar="BYTES",
+            default_text="256MiB"),
     Setting("rules", names, (), "Prometheus rule files to evaluate: paths and globs, separated by "
             "commas", metavar="FILES", default_text="none"),
     Setting("rule_interval", seconds, 60.0, "how often rules are evaluated whose group does not "
@@ -163,6 +166,7 @@ class Settings:
     seal_after: float
     compact_files: int
     max_request_bytes: int
+    max_in_flight_bytes: int
     rules: tuple[str, ...]
     rule_interval: float
     rule_query_offset: float

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from longpole.collector import refusals
 from longpole.collector.admission import ByteBudget, Lease
 from longpole.collector.answers import explanation, export_response
 from longpole.collector.decompression import decompress
+from longpole.collector.fair_turns import FairTurns
 from longpole.collector.memory_release import MemoryRelease
 from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.refusals import Refused
@@ -23,6 +23,7 @@ from longpole.collector.settings import CollectorSettings
 from longpole.formats import bounded_decoding, otlp
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.request_weight import RequestTooHeavy
+from longpole.formats.sender_name import sender_name
 from longpole.model.clock import Clock
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
@@ -30,8 +31,11 @@ from longpole.storage.ports import DiskFull, Intake, Overloaded, Receipt, Storag
 
 _T = TypeVar("_T")
 # Bodies that are being decompressed or decoded at one moment. Decoding needs several times
-# the size of the body, so this, not the bytes in flight, bounds the peak.
-_DECODING_BYTES = 64 << 20
+# the size of the body, so this, not the bytes in flight, bounds the peak. Small enough that who
+# comes next is decided here, and large enough that the decoding threads never wait.
+_DECODING_BYTES = 8 << 20
+# A store that is behind is asked again so often while there is patience.
+_ASK_AGAIN_SECONDS = 0.05
 # What compressed bytes turn into is unknown until they are unpacked; up to here is tried
 # without reserving room for the largest allowed body.
 _SMALL_BYTES = 1 << 20
@@ -69,7 +73,7 @@ class IntakeDesk:
         self._decoder = decoder
         wait = settings.admission_wait_seconds
         self._in_flight = ByteBudget(settings.max_in_flight_bytes, wait)
-        self._decoding = ByteBudget(max(_DECODING_BYTES, settings.max_request_bytes), wait)
+        self._decoding = FairTurns(_DECODING_BYTES, wait)
         self._release = MemoryRelease(pool)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._told_refusal_ns = 0  # 0: not yet
@@ -183,7 +187,12 @@ class IntakeDesk:
             except Refused as refused:
                 if refused.refusal is not refusals.TOO_LARGE or small == limit:
                     raise
-        async with _held(self._decoding, len(body) if is_unpacked else limit):
+        packed = not is_unpacked
+
+        def sender() -> str:
+            return "" if packed else sender_name(body, parcel.is_json)
+
+        async with self._decoding.turn(len(body) if is_unpacked else limit, sender):
             if not is_unpacked:
                 body = await loop.run_in_executor(
                     self._pool, decompress, parcel.encoding, body, limit
@@ -205,19 +214,29 @@ class IntakeDesk:
         return telemetry, len(body)
 
     async def _keep(self, telemetry: Telemetry) -> Receipt:
+        """Hand over to the store; one that is behind is asked again for a while."""
+        patience = round(self.settings.admission_wait_seconds * 1e9)
+        started = self.clock.monotonic_ns()
+        while True:
+            try:
+                return await self._submit(telemetry)
+            except Overloaded as error:
+                if self.clock.monotonic_ns() - started >= patience:
+                    refusal = refusals.REFUSALS.get(error.reason, refusals.OVERLOADED)
+                    raise Refused(refusal, str(error), error.retry_after_seconds) from None
+            except StorageUnavailable as error:
+                self._tell_refusal(str(error))
+                is_full = isinstance(error, DiskFull)
+                refusal = refusals.DISK_FULL if is_full else refusals.STORAGE_UNAVAILABLE
+                raise Refused(refusal, str(error), error.retry_after_seconds) from None
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _submit(self, telemetry: Telemetry) -> Receipt:
+        # In the pool: a store promises to return at once, and hashes the body first.
         now = self.clock.now_unix_nano()
-        try:
-            # In the pool: a store promises to return at once, and hashes the body first.
-            loop = asyncio.get_running_loop()
-            future = await loop.run_in_executor(self._pool, self._intake.submit, telemetry, now)
-            return await asyncio.wrap_future(future)
-        except Overloaded as error:
-            raise Refused(refusals.OVERLOADED, str(error), error.retry_after_seconds) from None
-        except StorageUnavailable as error:
-            self._tell_refusal(str(error))
-            is_full = isinstance(error, DiskFull)
-            refusal = refusals.DISK_FULL if is_full else refusals.STORAGE_UNAVAILABLE
-            raise Refused(refusal, str(error), error.retry_after_seconds) from None
+        loop = asyncio.get_running_loop()
+        future = await loop.run_in_executor(self._pool, self._intake.submit, telemetry, now)
+        return await asyncio.wrap_future(future)
 
     def _tell_refusal(self, reason: str) -> None:
         """Log that storage refuses, but not once for each request: a full disk lasts."""
@@ -243,13 +262,3 @@ def outcome_of(refused: Refused) -> str:
     if refused.refusal is refusals.INTERNAL:
         return "failed"
     return "unavailable" if refused.refusal.is_retryable else "refused"
-
-
-@asynccontextmanager
-async def _held(budget: ByteBudget, amount: int) -> AsyncIterator[None]:
-    lease = budget.lease()
-    try:
-        await lease.grow(amount)
-        yield
-    finally:
-        lease.release()

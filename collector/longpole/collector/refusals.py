@@ -67,6 +67,20 @@ BUSY = Refusal(
 OVERLOADED = Refusal(
     "overloaded", "storage is behind, send again shortly", 503, _C.UNAVAILABLE, True
 )
+UNSEALED = Refusal(
+    "unsealed",
+    "more was taken than could be sealed so far, send again shortly",
+    503,
+    _C.UNAVAILABLE,
+    True,
+)
+UNEXPLAINED = Refusal(
+    "unexplained",
+    "more traces were taken than could be explained so far, send again shortly",
+    503,
+    _C.UNAVAILABLE,
+    True,
+)
 # Its particulars name paths and disks of this machine: for the log, not for the sender.
 STORAGE_UNAVAILABLE = Refusal(
     "storage_unavailable",
@@ -106,8 +120,9 @@ REFUSALS: Mapping[str, Refusal] = {
     row.code: row
     for row in (
         MALFORMED, NO_MESSAGE, BAD_COMPRESSION, UNAUTHENTICATED, UNKNOWN_PATH, WRONG_METHOD,
-        TOO_LARGE, UNSUPPORTED_TYPE, UNSUPPORTED_COMPRESSION, BUSY, OVERLOADED, STORAGE_UNAVAILABLE,
-        DISK_FULL, DRAINING, SLOW_BODY, RESPONSE_TOO_LARGE, INTERNAL,
+        TOO_LARGE, UNSUPPORTED_TYPE, UNSUPPORTED_COMPRESSION, BUSY, OVERLOADED, UNSEALED,
+        UNEXPLAINED, STORAGE_UNAVAILABLE, DISK_FULL, DRAINING, SLOW_BODY, RESPONSE_TOO_LARGE,
+        INTERNAL,
     )
 }  # fmt: skip
 

@@ -16,12 +16,16 @@ class StorageError(LongpoleError):
 
 
 class Overloaded(StorageError):
-    """Too much is waiting to be written. Nothing of the request was kept; try again in
+    """Too much is waiting: to be written (`reason` "overloaded"), to be sealed ("unsealed") or
+    to be explained ("unexplained"). Nothing of the request was kept; try again in
     `retry_after_seconds`."""
 
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+    def __init__(
+        self, message: str, retry_after_seconds: int = 1, reason: str = "overloaded"
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 class StorageUnavailable(StorageError):

@@ -15,6 +15,8 @@ class StoreSettings:
     `compact_files`: so many small segments of a kind are merged into one, as long as it has
     at most `compact_max_rows`. `retain_bytes` is further bounded by half of the free disk.
     `min_free_bytes`: requests are refused before less of the disk is free.
+    `max_unsealed_rows` and `max_unsealed_bytes` (or three seals' worth, if that is more) may wait
+    to be sealed, and `max_pending_traces` to be explained; more is refused until there are less.
     `lease_grace_seconds`: how long a query may hold files that have expired. `views_bytes`: how
     much the views of big traces may take, at most a twentieth of `retain_bytes`.
     """
@@ -29,6 +31,9 @@ class StoreSettings:
     seal_rows: int = 1_000_000
     seal_bytes: int = 256 << 20
     seal_after_seconds: float = 600.0
+    max_unsealed_rows: int = 3_000_000
+    max_unsealed_bytes: int = 768 << 20
+    max_pending_traces: int = 1_000_000
     compact_files: int = 8
     compact_max_rows: int = 5_000_000
     memory_limit_bytes: int = 2 * GIB

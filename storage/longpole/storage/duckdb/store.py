@@ -17,6 +17,7 @@ from longpole.model.columns import ROWS_PER_REQUEST_BITS
 from longpole.model.telemetry import Telemetry
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
+from longpole.storage.duckdb.backlog import backlog
 from longpole.storage.duckdb.catalog import Catalog
 from longpole.storage.duckdb.chores import Chores
 from longpole.storage.duckdb.compaction import Compactor
@@ -231,6 +232,9 @@ class DuckDBStore(Reading):
                     f"kept. Send fewer than {1 << ROWS_PER_REQUEST_BITS} records at once."
                 )
             )
+        too_much = backlog(self._settings, self._state)
+        if too_much is not None:
+            return _failed(too_much)
         tables, byte_count = telemetry.tables, len(telemetry.body)
 
         def on_durable(sequence_number: int) -> None:
