@@ -7,13 +7,16 @@ import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
-from longpole.analyzer.promql.series import Series
+from longpole.analyzer.promql.histograms import Hint, Histogram
+from longpole.analyzer.promql.series import Series, are_histograms
 from tests.flow.server_process import eventually
 
 READY_SECONDS = 30.0
@@ -33,7 +36,12 @@ class Prometheus:
             return False
 
     def write(self, series: Sequence[Series]) -> None:
-        """Store series; their times have to be near to now."""
+        """Store series; their times have to be near to now. Of a series that changes between
+        floats and histograms each part is a request, since those of one are stored by kind."""
+        for runs in zip_longest(*map(_runs, series)):
+            self._write([run for run in runs if run is not None])
+
+    def _write(self, series: Sequence[Series]) -> None:
         body = _snappy(b"".join(_field(1, _time_series(one)) for one in series))
         answer = self._client.post("/api/v1/write", content=body, headers={
             "Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
@@ -73,7 +81,7 @@ def running(
         process = subprocess.Popen(
             [program, f"--config.file={settings}", f"--storage.tsdb.path={folder}/data",
              f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver",
-             "--enable-feature=exemplar-storage"],
+             "--enable-feature=exemplar-storage,native-histograms"],
             stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     server = Prometheus(f"http://127.0.0.1:{port}")
@@ -91,7 +99,48 @@ def _time_series(series: Series) -> bytes:
         _field(1, _field(1, name.encode()) + _field(2, value.encode()))
         for name, value in series.labels
     )
-    return labels + _samples(series)
+    if series.histograms is None:
+        return labels + _samples(series)
+    held = zip(series.times_ms.tolist(), series.histograms.tolist(), strict=True)
+    return labels + b"".join(_field(4, _histogram(one, at)) for at, one in held)
+
+
+def _runs(series: Series) -> Iterator[Series]:
+    """Parts in the order of time that hold floats or histograms only."""
+    if series.histograms is None:
+        yield series
+        return
+    are_held = are_histograms(series.histograms)
+    ends = [*(np.flatnonzero(are_held[1:] != are_held[:-1]) + 1).tolist(), are_held.size]
+    for begin, end in zip([0, *ends], ends, strict=False):
+        part = series.part(slice(begin, end))
+        yield part if are_held[begin] else replace(part, histograms=None)
+
+
+_HINTS = {Hint.UNKNOWN: 0, Hint.RESET: 1, Hint.NOT_RESET: 2, Hint.GAUGE: 3}
+
+
+def _histogram(held: Histogram, at_ms: int) -> bytes:
+    """`prometheus.Histogram` of remote write, with integer counts."""
+    message = b"\x08" + _varint(int(held.count)) + b"\x19" + struct.pack("<d", held.total)
+    message += b"\x20" + _zigzag(held.schema) + b"\x29" + struct.pack("<d", held.zero_threshold)
+    message += b"\x30" + _varint(int(held.zero_count))
+    for spans, deltas, side in ((8, 9, held.negative), (11, 12, held.positive)):
+        counts = side.counts.astype(int).tolist()
+        before, end = 0, 0
+        for at in side.at.tolist():
+            message += _field(spans, b"\x08" + _zigzag(at - end) + b"\x10\x01")
+            end = at + 1
+        packed = b""
+        for count in counts:
+            packed += _zigzag(count - before)
+            before = count
+        message += _field(deltas, packed) if counts else b""
+    return message + b"\x70" + _varint(_HINTS[held.hint]) + b"\x78" + _varint(at_ms)
+
+
+def _zigzag(value: int) -> bytes:
+    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
 # A sample whose time is 6 bytes long, from 1971 to 2109: its own length, value and time.

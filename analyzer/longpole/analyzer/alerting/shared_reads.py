@@ -139,7 +139,7 @@ def _cut(series: Series, after_ms: int, through_ms: int) -> Series | None:
     start, end = np.searchsorted(times, (after_ms, through_ms), "right")
     if start == end:
         return None
-    return Series(series.labels, times[start:end], series.values[start:end])
+    return series.part(slice(int(start), int(end)))
 
 
 def wanted_of(expressions: Iterable[Expression], at_ms: int, lookback_ms: int) -> dict[str, Wanted]:

@@ -137,7 +137,7 @@ def _extremes(
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.arange(len(rows))[:, None], axis=0)
         present[rows] = here & (rank < wanted)
-    return vector.with_values(vector.values, present).shown()
+    return vector.where(present).shown()
 
 
 def sorted_rows(vector: Vector, *, is_descending: bool) -> Vector:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from longpole.analyzer.promql import aggregations, functions, over_time
+from longpole.analyzer.promql import (
+    aggregations,
+    functions,
+    histogram_functions,
+    histogram_windows,
+    over_time,
+)
 from longpole.analyzer.promql.expressions import (
     Call,
     Expression,
@@ -16,6 +23,9 @@ from longpole.analyzer.promql.expressions import (
     VectorSelector,
     unwrapped,
 )
+from longpole.analyzer.promql.histogram_values import OF_HISTOGRAM
+from longpole.analyzer.promql.histogram_windows import Said
+from longpole.analyzer.promql.notes import Notes
 from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
 from longpole.analyzer.promql.series import Booleans, Floats, Integers, labels_of, without_name
@@ -25,6 +35,9 @@ from longpole.analyzer.promql.windows import Windows
 
 class Asking(Protocol):
     """What gives arguments their values, at the steps asked for."""
+
+    @property
+    def notes(self) -> Notes: ...
 
     def value(self, node: Expression, times: Integers) -> Value: ...
 
@@ -43,16 +56,21 @@ def called(query: Asking, node: Call, times: Integers) -> Value:
     """The value of a call at each step."""
     name, arguments = node.name, node.arguments
     if name in over_time.OF_RANGE:
-        found = over_time.OF_RANGE[name](query.windows(arguments[0], times))
+        windows = query.windows(arguments[0], times)
+        said = Said(query.notes, arguments[0])
+        if windows.histograms is None:
+            found = over_time.OF_RANGE[name](windows)
+        else:
+            found = histogram_windows.of_range(name, windows, said)
+        histogram_windows.unsure_counters(name, windows, found, said)
         return found if name == "last_over_time" else _of_range(found)
     if name in functions.EACH:
-        return functions.each(name, query.vector(arguments[0], times))
+        return functions.each(name, query.vector(arguments[0], times).floats())
     if name in functions.OF_DATE:
         given = query.vector(arguments[0], times) if arguments else _one(times / 1000)
-        return functions.date_part(name, given)
-    if name in functions.OF_NATIVE_HISTOGRAMS:
-        query.vector(arguments[0], times)
-        return Vector.empty(times.size)
+        return functions.date_part(name, given.floats())
+    if name in OF_HISTOGRAM:
+        return histogram_functions.histogram_value(name, query.vector(arguments[0], times))
     return _CALLS[name](query, arguments, times)
 
 
@@ -62,7 +80,7 @@ def _of_range(vector: Vector) -> Vector:
     labels = tuple(map(without_name, shown.labels))
     if len(set(labels)) < len(labels):
         raise EvaluationError(SAME_LABELS)
-    return Vector(labels, shown.values, shown.present)
+    return replace(shown, labels=labels)
 
 
 def _one(values: Floats) -> Vector:
@@ -98,7 +116,7 @@ def _missing(present: Booleans, node: Expression, times: Integers) -> Vector:
 
 
 def _scalar(query: Asking, arguments: _Arguments, times: Integers) -> Floats:
-    vector = query.vector(arguments[0], times)
+    vector = query.vector(arguments[0], times).floats()
     total = np.where(vector.present, vector.values, 0.0).sum(axis=0)
     return np.where(vector.present.sum(axis=0) == 1, total, np.nan)
 
@@ -113,7 +131,7 @@ def _timestamp(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
 
 def _sorted(is_descending: bool) -> Callable[[Asking, _Arguments, Integers], Vector]:
     def run(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
-        vector = query.vector(arguments[0], times).shown()
+        vector = query.vector(arguments[0], times).floats().shown()
         if times.size > 1:
             return vector
         return aggregations.sorted_rows(vector, is_descending=is_descending)
@@ -140,42 +158,54 @@ def _label_join(query: Asking, arguments: _Arguments, times: Integers) -> Vector
 
 def _clamp(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     low, high = (query.number(node, times) for node in arguments[1:])
-    return functions.clamped(query.vector(arguments[0], times), low, high)
+    return functions.clamped(query.vector(arguments[0], times).floats(), low, high)
 
 
 def _clamp_one(bound: float, is_low: bool) -> Callable[[Asking, _Arguments, Integers], Vector]:
     def run(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
         given, other = query.number(arguments[1], times), np.full(times.size, bound)
         low, high = (given, other) if is_low else (other, given)
-        return functions.clamped(query.vector(arguments[0], times), low, high)
+        return functions.clamped(query.vector(arguments[0], times).floats(), low, high)
 
     return run
 
 
 def _round(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     nearest = query.number(arguments[1], times) if len(arguments) > 1 else np.ones(times.size)
-    return functions.rounded(query.vector(arguments[0], times), nearest)
+    return functions.rounded(query.vector(arguments[0], times).floats(), nearest)
 
 
 def _quantile_over_time(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     q = query.number(arguments[0], times)
-    return _of_range(over_time.quantile(query.windows(arguments[1], times), q))
+    windows = query.windows(arguments[1], times)
+    found = over_time.quantile(windows.floats(), q)
+    if found.present.any():
+        query.notes.bad_quantiles(q[found.present.any(axis=0)], arguments[0])
+    if windows.histograms is not None:
+        histogram_windows.of_floats(windows, found, Said(query.notes, arguments[0]))
+    return _of_range(found)
 
 
 def _predict_linear(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     seconds = query.number(arguments[1], times)
     windows = query.windows(arguments[0], times)
-    return _of_range(over_time.predicted(windows, seconds))
+    found = over_time.predicted(windows.floats(), seconds)
+    if windows.histograms is not None:
+        histogram_windows.of_floats(windows, found, Said(query.notes, arguments[0]))
+    return _of_range(found)
 
 
 def _histogram_quantile(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     q = query.number(arguments[0], times)
-    return functions.histogram_quantile(query.vector(arguments[1], times).shown(), q)
+    vector = query.vector(arguments[1], times).shown()
+    query.notes.bad_quantiles(q, arguments[0])
+    return histogram_functions.histogram_quantile(vector, q, query.notes, arguments[1])
 
 
 def _histogram_fraction(query: Asking, arguments: _Arguments, times: Integers) -> Vector:
     low, high = (query.number(node, times) for node in arguments[:2])
-    return functions.histogram_fraction(query.vector(arguments[2], times).shown(), low, high)
+    vector = query.vector(arguments[2], times).shown()
+    return histogram_functions.histogram_fraction(vector, low, high, query.notes, arguments[2])
 
 
 _CALLS: dict[str, Callable[[Asking, _Arguments, Integers], Value]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from longpole.analyzer.promql import aggregations, operators
+from longpole.analyzer.promql import aggregations, histogram_groups, operators
 from longpole.analyzer.promql.budget import Budget
 from longpole.analyzer.promql.calls import called
 from longpole.analyzer.promql.expressions import (
@@ -30,6 +30,9 @@ from longpole.analyzer.promql.expressions import (
     VectorSelector,
     unwrapped,
 )
+from longpole.analyzer.promql.histogram_operators import Operation
+from longpole.analyzer.promql.histograms import Histograms
+from longpole.analyzer.promql.notes import Notes
 from longpole.analyzer.promql.refusals import EvaluationError, TooMuch
 from longpole.analyzer.promql.series import (
     Floats,
@@ -38,7 +41,7 @@ from longpole.analyzer.promql.series import (
     SeriesSource,
     is_stale,
 )
-from longpole.analyzer.promql.vectors import Value, Vector, nameless
+from longpole.analyzer.promql.vectors import Value, Vector, nameless, negated
 from longpole.analyzer.promql.windows import Latest, Windows, windows_of
 
 
@@ -83,16 +86,18 @@ def evaluate(
     steps: Steps,
     settings: Settings,
     elapsed_seconds: Callable[[], float],
+    notes: Notes | None = None,
 ) -> Value:
     """The value at each step: a vector, one number a step, or a text. `elapsed_seconds` tells
-    how long the query runs. Raises `EvaluationError`, `TooMuch` among them."""
+    how long the query runs; `notes` takes what is to be said beside the value. Raises
+    `EvaluationError`, `TooMuch` among them."""
     count = (steps.end_ms - steps.start_ms) // steps.step_ms + 1
     if count > settings.limits.steps:
         raise TooMuch(
             f"exceeded maximum resolution of {settings.limits.steps:,} points per timeseries."
             " Try decreasing the query resolution (?step=XX)"
         )
-    query = Query.of(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms))
+    query = Query.of(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms), notes)
     found = query.value(expression, steps.times_ms)
     return found.shown() if isinstance(found, Vector) else found
 
@@ -103,15 +108,17 @@ def range_samples(
     at_ms: int,
     settings: Settings,
     elapsed_seconds: Callable[[], float],
+    notes: Notes | None = None,
 ) -> list[Series]:
     """The samples of a range vector at one time, as an instant query answers them."""
-    query = Query.of(source, settings, elapsed_seconds, (at_ms, at_ms))
+    query = Query.of(source, settings, elapsed_seconds, (at_ms, at_ms), notes)
     windows = query.windows(expression, np.array([at_ms], np.int64))
     found = []
     for row, labels in enumerate(windows.labels):
         held = slice(int(windows.lo[row, 0]), int(windows.hi[row, 0]))
         if held.stop > held.start:
-            found.append(Series(labels, windows.times_ms[held], windows.values[held]))
+            histograms = None if windows.histograms is None else windows.histograms[held]
+            found.append(Series(labels, windows.times_ms[held], windows.values[held], histograms))
     return found
 
 
@@ -123,6 +130,7 @@ class Query:
     settings: Settings
     budget: Budget
     bounds_ms: tuple[int, int]
+    notes: Notes
 
     @staticmethod
     def of(
@@ -130,10 +138,11 @@ class Query:
         settings: Settings,
         elapsed_seconds: Callable[[], float],
         bounds_ms: tuple[int, int],
+        notes: Notes | None = None,
     ) -> Query:
         """A query that begins now."""
         budget = Budget(settings.limits.work, settings.limits.seconds, elapsed_seconds)
-        return Query(source, settings, budget, bounds_ms)
+        return Query(source, settings, budget, bounds_ms, Notes() if notes is None else notes)
 
     def value(self, node: Expression, times: Integers) -> Value:
         """The value of one node at the steps `times`."""
@@ -199,7 +208,7 @@ class Query:
 
     def selected(self, node: VectorSelector, times: Integers) -> Vector:
         """The latest sample of each series at each step."""
-        return self._latest(node, times, lambda one, places: one.values[places])
+        return self._latest(node, times, lambda one, places: one.values[places], True)
 
     def taken(self, node: VectorSelector, times: Integers) -> Vector:
         """When the latest sample of each series at each step was taken, in seconds."""
@@ -210,6 +219,7 @@ class Query:
         node: VectorSelector,
         times: Integers,
         wanted: Callable[[Series, Integers], Floats],
+        has_histograms: bool = False,
     ) -> Vector:
         ends = self._ends(node.shift, times)
         lookback = self.settings.lookback_ms
@@ -217,19 +227,25 @@ class Query:
         self.bounded(len(series), times.size)
         values = np.zeros((len(series), ends.size))
         present = np.zeros(values.shape, bool)
+        held: Histograms | None = None
+        if has_histograms and any(one.histograms is not None for one in series):
+            held = np.full(values.shape, None, object)
         found: Latest | None = None
         for row, one in enumerate(series):
             # Most often all series of a metric have their samples at the same times.
             if found is None or not found.holds(one.times_ms):
                 found = Latest.of(one.times_ms, ends, lookback)
             values[row] = wanted(one, found.places)
+            if held is not None and one.histograms is not None:
+                held[row] = one.histograms[found.places]
             stale = is_stale(one.values)
             present[row] = found.is_fresh
             if stale.any():
                 present[row] &= ~stale[found.places]
         if ends.size != times.size:
             values, present = (np.repeat(part, times.size, axis=1) for part in (values, present))
-        return Vector(tuple(one.labels for one in series), values, present)
+            held = None if held is None else np.repeat(held, times.size, axis=1)
+        return Vector(tuple(one.labels for one in series), values, present, held)
 
     def windows(self, node: Expression, times: Integers) -> Windows:
         """The windows of a range vector at each step."""
@@ -266,7 +282,12 @@ class Query:
         found = self.value(node.inner, inner_times)
         assert isinstance(found, Vector)
         return [
-            Series(labels, inner_times[here], found.values[row][here])
+            Series(
+                labels,
+                inner_times[here],
+                found.values[row][here],
+                None if found.histograms is None else found.histograms[row][here],
+            )
             for row, labels in enumerate(found.labels)
             if (here := found.present[row]).any()
         ]
@@ -276,23 +297,24 @@ class Query:
         if node.op == "+":
             return found
         if isinstance(found, Vector):
-            return nameless(found.with_values(-found.values))
+            return nameless(replace(found, values=-found.values, histograms=negated(found)))
         assert isinstance(found, np.ndarray)
         return -found
 
     def _binary(self, node: Binary, times: Integers) -> Value:
         left, right = self.value(node.left, times), self.value(node.right, times)
+        operation = Operation(node.op, node.is_bool, self.notes, node)
         if isinstance(left, Vector) and isinstance(right, Vector):
             left, right = left.shown(), right.shown()
             if node.op in SETS:
                 return operators.set_operation(node.op, left, right, node.matching)
-            return operators.between_vectors(node.op, left, right, node.is_bool, node.matching)
+            return operators.between_vectors(operation, left, right, node.matching)
         if isinstance(left, Vector):
             assert isinstance(right, np.ndarray)
-            return operators.with_number(node.op, left, right, node.is_bool, is_left=False)
+            return operators.with_number(operation, left, right, is_left=False)
         assert isinstance(left, np.ndarray)
         if isinstance(right, Vector):
-            return operators.with_number(node.op, right, left, node.is_bool, is_left=True)
+            return operators.with_number(operation, right, left, is_left=True)
         assert isinstance(right, np.ndarray)
         return operators.between_numbers(node.op, left, right)
 
@@ -305,8 +327,17 @@ class Query:
         if node.op == "count_values":
             label = self.value(node.parameter, times) if node.parameter else ""
             assert isinstance(label, str)
-            return aggregations.counted_values(inner, key, label, self.bounded)
-        found = aggregations.aggregated(node.op, inner, key, parameter)
+            if inner.histograms is None:
+                return aggregations.counted_values(inner, key, label, self.bounded)
+            return histogram_groups.counted_values(inner, key, label, self.bounded)
+        if node.op == "quantile" and parameter is not None and inner.labels:
+            self.notes.bad_quantiles(parameter, node.parameter)
+        if inner.histograms is None:
+            found = aggregations.aggregated(node.op, inner, key, parameter)
+        else:
+            found = histogram_groups.aggregated(
+                node, inner, key, parameter, self.notes, self.budget
+            )
         if node.op in ("topk", "bottomk") and times.size == 1:
             return aggregations.sorted_groups(
                 found, map(key, inner.labels), key, is_descending=node.op == "topk"

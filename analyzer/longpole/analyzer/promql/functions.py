@@ -1,4 +1,4 @@
-"""Functions of instant vectors: values one by one, dates, labels, classic histograms."""
+"""Functions of instant vectors: values one by one, dates, labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from longpole.analyzer.promql.quantiles import of_buckets, share_between
 from longpole.analyzer.promql.refusals import EvaluationError
-from longpole.analyzer.promql.selectors import NAME, compiled
-from longpole.analyzer.promql.series import Booleans, Floats, Labels, labels_of
+from longpole.analyzer.promql.selectors import compiled
+from longpole.analyzer.promql.series import Floats, Labels, labels_of
 from longpole.analyzer.promql.vectors import Vector, nameless, relabelled
 
 _Each = Callable[[Floats], Floats]
@@ -22,10 +21,6 @@ EACH: dict[str, _Each] = {
     "sgn": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "tan": np.tan,
     "tanh": np.tanh,
 }  # fmt: skip
-# On floats there is nothing that these could say; native histograms are not kept here.
-OF_NATIVE_HISTOGRAMS = frozenset(
-    {"histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar"}
-)
 _SECONDS_OF_DAY = 86_400
 # In characters, of what `label_replace` and `label_join` make.
 LONGEST_VALUE = 65_536
@@ -159,59 +154,3 @@ def label_joined(vector: Vector, to: str, separator: str, sources: Sequence[str]
         return labels_of({**held, to: _bounded([held.get(n, "") for n in sources], separator)})
 
     return relabelled(vector, change)
-
-
-_OfBuckets = Callable[[Floats, Floats, Booleans], Floats]
-
-
-def histogram_quantile(vector: Vector, q: Floats) -> Vector:
-    """The q-quantile of each classic histogram: rows equal but for their label `le`."""
-    return _of_histograms(vector, lambda bounds, counts, at: of_buckets(bounds, counts, q[at]))
-
-
-def histogram_fraction(vector: Vector, low: Floats, high: Floats) -> Vector:
-    """The share of observations between two values."""
-    return _of_histograms(
-        vector, lambda bounds, counts, at: share_between(bounds, counts, low[at], high[at])
-    )
-
-
-def _of_histograms(vector: Vector, work: _OfBuckets) -> Vector:
-    groups: dict[Labels, list[tuple[float, int]]] = {}
-    for row, labels in enumerate(vector.labels):
-        bound = _bound(dict(labels).get("le", ""))
-        if bound is not None:
-            rest = tuple(pair for pair in labels if pair[0] not in ("le", NAME))
-            groups.setdefault(rest, []).append((bound, row))
-    steps = vector.values.shape[1]
-    values = np.full((len(groups), steps), np.nan)
-    present = np.zeros((len(groups), steps), bool)
-    for place, held in enumerate(groups.values()):
-        rows = [row for _, row in held]
-        here = vector.present[rows]
-        present[place] = here.any(axis=0)
-        # Mostly all buckets are there at all steps; each other pattern is worked out apart.
-        patterns, which = np.unique(here, axis=1, return_inverse=True)
-        for index in range(patterns.shape[1]):
-            chosen = np.flatnonzero(patterns[:, index])
-            if chosen.size:
-                at = np.ravel(which) == index
-                bounds, counts = _buckets([held[i] for i in chosen], vector.values[:, at])
-                values[place, at] = work(bounds, counts, at)
-    return Vector(tuple(groups), values, present)
-
-
-def _bound(text: str) -> float | None:
-    try:
-        return float(text.replace("_", "x"))
-    except ValueError:
-        return None
-
-
-def _buckets(held: Sequence[tuple[float, int]], values: Floats) -> tuple[Floats, Floats]:
-    """Bounds, each once, and their counts; `le="1"` and `le="1.0"` are one bucket."""
-    ordered = sorted(held)
-    bounds = np.array([bound for bound, _ in ordered])
-    counts = values[[row for _, row in ordered]]
-    distinct, starts = np.unique(bounds, return_index=True)
-    return distinct, np.add.reduceat(counts, starts, axis=0)

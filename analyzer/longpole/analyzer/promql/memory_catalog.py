@@ -11,7 +11,7 @@ from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.refusals import TooMuch
 from longpole.analyzer.promql.selectors import meets_all
-from longpole.analyzer.promql.series import Labels, Series
+from longpole.analyzer.promql.series import Labels, Series, joined_samples
 
 _T = TypeVar("_T")
 
@@ -91,7 +91,7 @@ class MemoryCatalog:
             if meets_all(matchers, dict(labels)):
                 held = slice(*np.searchsorted(one.times_ms, [after_ms, through_ms], "right"))
                 if held.stop > held.start:
-                    yield Series(labels, one.times_ms[held], one.values[held])
+                    yield one.part(held)
 
 
 def names_in(found: Sequence[Labels], limit: int) -> Sequence[str]:
@@ -111,9 +111,7 @@ def limited(found: Sequence[_T], limit: int) -> Sequence[_T]:
 
 
 def _merged(known: Series, more: Series) -> Series:
-    times = np.concatenate([known.times_ms, more.times_ms])
-    values = np.concatenate([known.values, more.values])
-    order = np.argsort(times, kind="stable")
-    times, values = times[order], values[order]
-    is_last = np.append(times[1:] != times[:-1], True)
-    return Series(known.labels, times[is_last], values[is_last])
+    both = joined_samples([known, more])
+    ordered = both.part(np.argsort(both.times_ms, kind="stable"))
+    times = ordered.times_ms
+    return ordered.part(np.append(times[1:] != times[:-1], True))

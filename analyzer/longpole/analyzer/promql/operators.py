@@ -8,10 +8,12 @@ label set once at each step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from longpole.analyzer.promql.expressions import COMPARISONS, Matching
+from longpole.analyzer.promql.histogram_operators import Operation, Side, with_histograms
 from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
 from longpole.analyzer.promql.series import Booleans, Floats, Labels, without_name
@@ -36,13 +38,22 @@ def between_numbers(op: str, left: Floats, right: Floats) -> Floats:
         return ARITHMETIC[op](left, right)
 
 
-def with_number(op: str, vector: Vector, number: Floats, is_bool: bool, is_left: bool) -> Vector:
+def with_number(operation: Operation, vector: Vector, number: Floats, is_left: bool) -> Vector:
     """A vector and a number at each step; `is_left` says that the number stands left."""
+    op = operation.op
     sides = (number, vector.values) if is_left else (vector.values, number)
     values = between_numbers(op, np.broadcast_to(sides[0], vector.values.shape), sides[1])
-    if op in COMPARISONS and not is_bool:
-        return vector.with_values(vector.values, vector.present & (values != 0))
-    return nameless(vector.with_values(values))
+    is_filter = op in COMPARISONS and not operation.is_bool
+    if is_filter:
+        found = vector.with_values(vector.values, vector.present & (values != 0))
+    else:
+        found = vector.with_values(values)
+    if vector.histograms is not None:
+        numbers = Side(np.broadcast_to(number, vector.values.shape))
+        held = Side(vector.values, vector.histograms)
+        both = (numbers, held) if is_left else (held, numbers)
+        found = with_histograms(operation, found, *both, vector.present)
+    return found if is_filter else nameless(found)
 
 
 def key_of(matching: Matching) -> _Key:
@@ -61,11 +72,11 @@ def set_operation(op: str, left: Vector, right: Vector, matching: Matching) -> V
     if op == "or":
         there = _presence(left, key, steps)
         kept = _held(right, key, there, steps)
-        both = (left, right.with_values(right.values, right.present & ~kept))
+        both = (left, right.where(right.present & ~kept))
         return joined(stacked(both, steps))
     there = _presence(right, key, steps)
     kept = _held(left, key, there, steps)
-    return left.with_values(left.values, left.present & (kept if op == "and" else ~kept))
+    return left.where(left.present & (kept if op == "and" else ~kept))
 
 
 def _presence(vector: Vector, key: _Key, steps: int) -> dict[Labels, Booleans]:
@@ -83,9 +94,10 @@ def _held(vector: Vector, key: _Key, there: dict[Labels, Booleans], steps: int) 
 
 
 def between_vectors(
-    op: str, left: Vector, right: Vector, is_bool: bool, matching: Matching
+    operation: Operation, left: Vector, right: Vector, matching: Matching
 ) -> Vector:
     """Arithmetic or a comparison of the pairs that match."""
+    op = operation.op
     is_swapped = matching.group == "right"
     many, one = (right, left) if is_swapped else (left, right)
     key = key_of(matching)
@@ -96,23 +108,26 @@ def between_vectors(
         return Vector.empty(left.values.shape[1])
     found = many.take([row for row, _ in pairs])
     ones = one_unique(one, key).take([row for _, row in pairs])
-    sides = (ones.values, found.values) if is_swapped else (found.values, ones.values)
-    values = between_numbers(op, *sides)
-    present = found.present & ones.present
-    if op in COMPARISONS and not is_bool:
+    sides = (ones, found) if is_swapped else (found, ones)
+    values = between_numbers(op, sides[0].values, sides[1].values)
+    there = present = found.present & ones.present
+    is_filter = op in COMPARISONS and not operation.is_bool
+    if is_filter:
         present = present & (values != 0)
-        values = sides[0]
-    drops_name = op not in COMPARISONS or is_bool
+        values = sides[0].values
     result = Vector(found.labels, values, present)
+    if found.histograms is not None or ones.histograms is not None:
+        first, second = (Side(side.values, side.histograms) for side in sides)
+        result = with_histograms(operation, result, first, second, there)
     if not matching.group:
         # Every pair at a step has to be the only one of its key.
         _refuse_many(result, key)
     labels = tuple(
-        _result_labels(mine, theirs, matching, drops_name)
+        _result_labels(mine, theirs, matching, not is_filter)
         for mine, theirs in zip(found.labels, ones.labels, strict=True)
     )
     return joined(
-        Vector(labels, values, present),
+        replace(result, labels=labels),
         "multiple matches for labels: grouping labels must ensure unique matches",
     )
 
@@ -123,10 +138,10 @@ def one_unique(vector: Vector, key: _Key) -> Vector:
     groups = _groups(vector.labels, key)
     if len(groups) == len(vector.labels):
         return vector
-    marked = Vector(tuple(key(labels) for labels in vector.labels), vector.values, vector.present)
+    marked = replace(vector, labels=tuple(key(labels) for labels in vector.labels))
     firsts = tuple(vector.labels[rows[0]] for rows in groups.values())
     merged = joined(marked)
-    return Vector(firsts, merged.values, merged.present)
+    return replace(merged, labels=firsts)
 
 
 def _unique(vector: Vector, key: _Key, side: str) -> dict[Labels, int]:

@@ -17,7 +17,7 @@ from longpole.analyzer.promql.vectors import Vector
 from longpole.analyzer.promql.windows import Elements, Windows
 
 # A border further away than this many typical distances belongs to no sample of the series.
-_FAR = 1.1
+FAR = 1.1
 # Windows that are worked on at once.
 _BLOCK = 1 << 14
 
@@ -48,24 +48,24 @@ def _grown(w: Windows, lost: Floats | float, seconds: float, *, is_counter: bool
         to_end = (w.ends_ms - last_ms) / 1000
         sampled = (last_ms - first_ms) / 1000
         typical = sampled / (w.counts - 1)
-        to_start = np.where(to_start >= typical * _FAR, typical / 2, to_start)
+        to_start = np.where(to_start >= typical * FAR, typical / 2, to_start)
         if is_counter:
             # A counter is never below zero, so it cannot have begun before it was zero.
             to_zero = np.where((grown > 0) & (first >= 0), sampled * (first / grown), to_start)
             to_start = np.minimum(to_start, to_zero)
-        to_end = np.where(to_end >= typical * _FAR, typical / 2, to_end)
+        to_end = np.where(to_end >= typical * FAR, typical / 2, to_end)
         # In the order of Prometheus' divisions, so that most results are equal to the last bit.
         return np.asarray(grown * ((sampled + to_start + to_end) / sampled / seconds))
 
 
 def _lost_in_resets(w: Windows) -> Floats | float:
     """The sum of the values from which a counter fell, within each window."""
-    fell = _falls(w)
+    dropped = fell(w)
     # Nearly all windows are without a reset, so only the others are added up.
-    rows, columns = np.nonzero(_flagged(w, fell) > 0)
+    rows, columns = np.nonzero(_flagged(w, dropped) > 0)
     if not rows.size:
         return 0.0
-    lost = np.where(fell, np.concatenate(([0.0], w.values[:-1])), 0.0)
+    lost = np.where(dropped, np.concatenate(([0.0], w.values[:-1])), 0.0)
     lo, hi = w.lo[rows, columns] + 1, w.hi[rows, columns]
     found = np.zeros(w.lo.shape)
     bounds = np.column_stack((lo, hi)).ravel()
@@ -73,12 +73,12 @@ def _lost_in_resets(w: Windows) -> Floats | float:
     return found
 
 
-def _falls(w: Windows) -> Booleans:
+def fell(w: Windows) -> Booleans:
     """Which sample is below the one before it; across series it does not matter."""
-    fell = np.zeros(w.values.size, bool)
+    flags = np.zeros(w.values.size, bool)
     with np.errstate(invalid="ignore"):
-        fell[1:] = w.values[1:] < w.values[:-1]
-    return fell
+        flags[1:] = w.values[1:] < w.values[:-1]
+    return flags
 
 
 def _flagged(w: Windows, flags: Booleans) -> Integers:
@@ -88,21 +88,22 @@ def _flagged(w: Windows, flags: Booleans) -> Integers:
     return np.where(w.counts > 1, running[high] - running[low], 0)
 
 
-def _moves(w: Windows, flags: Booleans) -> Vector:
+def moves(w: Windows, flags: Booleans) -> Vector:
+    """How many flagged steps from one sample to the next each window holds, as its value."""
     return w.vector(_flagged(w, flags).astype(np.float64))
 
 
-def changes(w: Windows) -> Vector:
-    """How often the value changed; from NaN to NaN is no change."""
+def changed(w: Windows) -> Booleans:
+    """Which sample is another value than the one before it; from NaN to NaN is no change."""
     flags = np.zeros(w.values.size, bool)
     before, after = w.values[:-1], w.values[1:]
     flags[1:] = (before != after) & ~(np.isnan(before) & np.isnan(after))
-    return _moves(w, flags)
+    return flags
 
 
 def resets(w: Windows) -> Vector:
     """How often a counter fell."""
-    return _moves(w, _falls(w))
+    return moves(w, fell(w))
 
 
 def instant_change(w: Windows, *, is_rate: bool) -> Vector:
@@ -189,7 +190,7 @@ def quantile(w: Windows, q: Floats) -> Vector:
 # Those that take nothing but the range.
 OF_RANGE: dict[str, Callable[[Windows], Vector]] = {
     "avg_over_time": mean,
-    "changes": changes,
+    "changes": lambda w: moves(w, changed(w)),
     "count_over_time": lambda w: w.vector(w.counts.astype(np.float64)),
     "delta": lambda w: extrapolated(w, is_counter=False, is_rate=False),
     "deriv": derivative,

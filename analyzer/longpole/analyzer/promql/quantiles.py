@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from longpole.analyzer.promql.series import Floats, Integers
+from longpole.analyzer.promql.series import Booleans, Floats, Integers
 
 # Counts of neighbouring buckets this close together are equal but for rounding.
 _TOLERANCE = 1e-12
@@ -27,31 +27,36 @@ def between(ordered: Floats, starts: Integers, sizes: Integers, q: Floats) -> Fl
     return np.where(np.isnan(q), np.nan, value)
 
 
-def of_buckets(bounds: Floats, counts: Floats, q: Floats) -> Floats:
-    """The q-quantile of a histogram at each step.
+def of_buckets(bounds: Floats, counts: Floats, q: Floats) -> tuple[Floats, bool]:
+    """The q-quantile of a histogram at each step, and whether counts had to be made to rise.
 
     `bounds` (B) are upper bounds, rising, each once; `counts` (B x S) are cumulative; `q` is one
     for each step. NaN without a bucket +Inf, or without observations.
     """
-    steps = counts.shape[1]
+    steps, is_forced = counts.shape[1], False
     if bounds.size < 2 or not np.isposinf(bounds[-1]):
         value = np.full(steps, np.nan)
     else:
-        value = _inside(bounds, _rising(counts), q)
+        rising, fell = _rising(counts)
+        value = _inside(bounds, rising, q)
+        is_forced = bool((fell & (q >= 0) & (q <= 1) & (rising[-1] != 0)).any())
     value = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, value))
-    return np.where(np.isnan(q), np.nan, value)
+    return np.where(np.isnan(q), np.nan, value), is_forced
 
 
-def _rising(counts: Floats) -> Floats:
-    """Cumulative counts never fall; where they do, scrapes were torn."""
+def _rising(counts: Floats) -> tuple[Floats, Booleans]:
+    """Cumulative counts never fall; where they do, scrapes were torn. Also tells at which steps
+    one fell by more than rounding."""
     fixed = counts.copy()
     previous = fixed[0].copy()
+    has_fallen = np.zeros(previous.shape, bool)
     with np.errstate(all="ignore"):
         for row in fixed[1:]:
             close = np.abs(row - previous) <= _TOLERANCE * (np.abs(row) + np.abs(previous))
+            has_fallen |= (row < previous) & ~close
             np.copyto(row, previous, where=close | (row < previous))
             previous = row.copy()
-    return fixed
+    return fixed, has_fallen
 
 
 def _inside(bounds: Floats, counts: Floats, q: Floats) -> Floats:
@@ -77,7 +82,7 @@ def share_between(bounds: Floats, counts: Floats, low: Floats, high: Floats) -> 
     """Which share of the observations lies between two values, linear within a bucket."""
     if bounds.size < 2 or not np.isposinf(bounds[-1]):
         return np.full(counts.shape[1], np.nan)
-    fixed = _rising(counts)
+    fixed, _ = _rising(counts)
     with np.errstate(all="ignore"):
         observations = fixed[-1]
         share = (_below(bounds, fixed, high) - _below(bounds, fixed, low)) / observations

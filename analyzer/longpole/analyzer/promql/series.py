@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.histograms import Histograms
 from longpole.analyzer.promql.selectors import NAME
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -24,11 +25,18 @@ STALE_BITS = 0x7FF0000000000002
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Samples of one label set, `times_ms` rising strictly."""
+    """Samples of one label set, `times_ms` rising strictly. A sample that is a native histogram
+    stands in `histograms`, which is None when all of them are floats; its value means nothing."""
 
     labels: Labels
     times_ms: Integers
     values: Floats
+    histograms: Histograms | None = None
+
+    def part(self, held: slice | Integers | Booleans) -> Series:
+        """Some of the samples."""
+        found = None if self.histograms is None else self.histograms[held]
+        return Series(self.labels, self.times_ms[held], self.values[held], found)
 
 
 class SeriesSource(Protocol):
@@ -41,6 +49,32 @@ class SeriesSource(Protocol):
         labels; none without a sample. Raises `TooMuch` rather than read more than
         `most_samples`."""
         ...
+
+
+def joined_samples(parts: Sequence[Series]) -> Series:
+    """Samples of one label set one after the other, in no order."""
+    return Series(
+        parts[0].labels,
+        np.concatenate([one.times_ms for one in parts]),
+        np.concatenate([one.values for one in parts]),
+        joined_histograms([(one.histograms, one.values.shape) for one in parts]),
+    )
+
+
+def joined_histograms(
+    parts: Sequence[tuple[Histograms | None, tuple[int, ...]]],
+) -> Histograms | None:
+    """Histograms of parts of given shapes along the first axis; None when no part has any."""
+    if all(held is None for held, _ in parts):
+        return None
+    return np.concatenate(
+        [np.full(shape, None, object) if held is None else held for held, shape in parts]
+    )
+
+
+def are_histograms(held: Histograms) -> Booleans:
+    """Which samples are histograms."""
+    return held.astype(np.bool_)
 
 
 def labels_of(values: Mapping[str, str]) -> Labels:

@@ -10,12 +10,22 @@ Reductions run over all windows at once with NumPy's `reduceat`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from longpole.analyzer.promql.budget import Budget, unbounded
-from longpole.analyzer.promql.series import Booleans, Floats, Integers, Labels, Series, is_stale
+from longpole.analyzer.promql.histograms import Histograms
+from longpole.analyzer.promql.series import (
+    Booleans,
+    Floats,
+    Integers,
+    Labels,
+    Series,
+    are_histograms,
+    is_stale,
+    joined_histograms,
+)
 from longpole.analyzer.promql.vectors import Vector
 
 # Elements of windows written out at once, for functions that need them one by one.
@@ -28,7 +38,8 @@ _REDUCED_AT_ONCE = 1 << 24
 class Windows:
     """`lo` and `hi` are N x S indices into `values` and `times_ms`; a window looks at
     (`ends_ms` - `range_ms`, `ends_ms`]. `steps_ms` are the times of the steps themselves. Looking
-    at every sample of every window is paid from `budget`."""
+    at every sample of every window is paid from `budget`. `histograms` are those among the samples,
+    as in `Series`; work on floats is done on `floats()`."""
 
     labels: tuple[Labels, ...]
     times_ms: Integers
@@ -39,11 +50,35 @@ class Windows:
     steps_ms: Integers
     range_ms: int
     budget: Budget = field(default_factory=unbounded)
+    histograms: Histograms | None = None
 
     @property
     def counts(self) -> Integers:
         """Samples in each window."""
         return self.hi - self.lo
+
+    def floats(self) -> Windows:
+        """The windows without histograms."""
+        if self.histograms is None:
+            return self
+        return replace(self._only(~are_histograms(self.histograms)), histograms=None)
+
+    def only_histograms(self) -> Windows:
+        """The windows without floats."""
+        if self.histograms is None:
+            return self._only(np.zeros(self.values.size, bool))
+        return self._only(are_histograms(self.histograms))
+
+    def _only(self, kept: Booleans) -> Windows:
+        before = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))
+        return replace(
+            self,
+            times_ms=self.times_ms[kept],
+            values=self.values[kept],
+            histograms=None if self.histograms is None else self.histograms[kept],
+            lo=before[self.lo],
+            hi=before[self.hi],
+        )
 
     def vector(self, values: Floats, least: int = 1) -> Vector:
         """A value for each window, absent where it holds fewer than `least` samples."""
@@ -146,7 +181,10 @@ def windows_of(
     labels = tuple(one.labels for one in held)
     flat_times = np.concatenate([one.times_ms for one in held]) if held else np.empty(0, np.int64)
     flat = np.concatenate([one.values for one in held]) if held else np.empty(0)
-    return Windows(labels, flat_times, flat, lo, hi, ends_ms, steps_ms, range_ms)
+    histograms = joined_histograms([(one.histograms, one.values.shape) for one in held])
+    return Windows(
+        labels, flat_times, flat, lo, hi, ends_ms, steps_ms, range_ms, histograms=histograms
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +232,5 @@ def _without_stale(series: Sequence[Series]) -> Sequence[Series]:
         return series
     kept = []
     for one in series:
-        here = ~is_stale(one.values)
-        kept.append(Series(one.labels, one.times_ms[here], one.values[here]))
+        kept.append(one.part(~is_stale(one.values)))
     return kept

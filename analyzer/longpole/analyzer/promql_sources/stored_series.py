@@ -11,7 +11,7 @@ import numpy as np
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.memory_catalog import limited
-from longpole.analyzer.promql.series import Labels, Series
+from longpole.analyzer.promql.series import Labels, Series, joined_samples
 from longpole.analyzer.promql_sources.label_groups import (
     LabelGroup,
     label_sets,
@@ -119,12 +119,10 @@ def _together(series: Sequence[Series]) -> Series:
     """Samples of one label set from several places as one series."""
     if len(series) == 1 and _is_rising(series[0]):
         return series[0]
-    times = np.concatenate([one.times_ms for one in series])
-    values = np.concatenate([one.values for one in series])
-    order = np.argsort(times, kind="stable")
-    times, values = times[order], values[order]
-    is_first = np.append(True, times[1:] != times[:-1])[: len(times)]
-    return Series(series[0].labels, times[is_first], values[is_first])
+    all_of_them = joined_samples(series)
+    ordered = all_of_them.part(np.argsort(all_of_them.times_ms, kind="stable"))
+    times = ordered.times_ms
+    return ordered.part(np.append(True, times[1:] != times[:-1])[: len(times)])
 
 
 def _is_rising(one: Series) -> bool:

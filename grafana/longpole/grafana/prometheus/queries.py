@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +19,12 @@ from longpole.analyzer.promql.expressions import (
     unwrapped,
 )
 from longpole.analyzer.promql.formatting import prettified
+from longpole.analyzer.promql.notes import Notes
 from longpole.analyzer.promql.query import parse
 from longpole.analyzer.promql.refusals import QueryError
 from longpole.analyzer.promql.series import Labels
 from longpole.analyzer.promql.vectors import Vector
-from longpole.grafana.prometheus import answer, samples_json
+from longpole.grafana.prometheus import answer, histograms_json, samples_json
 from longpole.grafana.prometheus.answer import TRUNCATED, Answer
 from longpole.grafana.prometheus.asked import Asked, seconds
 from longpole.grafana.prometheus.asking import Asking
@@ -38,23 +39,25 @@ def query(asking: Asking, asked: Asked) -> Answer:
     at_ms = asked.time_ms_or("time", asking.now_ms())
     settings = _settings(asking, asked)
     expression = _expression(asked)
-    steps = Steps(at_ms, at_ms)
+    steps, notes = Steps(at_ms, at_ms), Notes()
     inner = unwrapped(expression)
     if isinstance(inner, MatrixSelector | Subquery):
-        series = range_samples(inner, asking, at_ms, settings, asking.elapsed_seconds())
+        series = range_samples(inner, asking, at_ms, settings, asking.elapsed_seconds(), notes)
         kept = series[:limit] if limit else series
-        said = (TRUNCATED,) if len(kept) < len(series) else ()
-        return Answer(answer.result("matrix", samples_json.series_entries(kept)), said)
-    found = evaluate(expression, asking, steps, settings, asking.elapsed_seconds())
+        said: tuple[str, ...] = (TRUNCATED,) if len(kept) < len(series) else ()
+        entries = histograms_json.series_entries(kept)
+        return _noted(answer.result("matrix", entries), notes, asked, said)
+    found = evaluate(expression, asking, steps, settings, asking.elapsed_seconds(), notes)
     if isinstance(found, Vector):
-        vector, warnings = _truncated(found, limit)
-        return Answer(answer.result("vector", samples_json.vector_entries(vector, at_ms)), warnings)
+        vector, said = _truncated(found, limit)
+        entries = histograms_json.vector_entries(vector, at_ms)
+        return _noted(answer.result("vector", entries), notes, asked, said)
     if isinstance(found, str):
         stamp = samples_json.stamps(np.array([at_ms], np.int64))[0]
         pair, kind = b"[%b,%b]" % (stamp, orjson.dumps(found)), "string"
     else:
         pair, kind = samples_json.scalar(float(found[0]), at_ms), "scalar"
-    return Answer((b'{"resultType":"%b","result":%b}' % (kind.encode(), pair),))
+    return _noted((b'{"resultType":"%b","result":%b}' % (kind.encode(), pair),), notes, asked)
 
 
 def query_range(asking: Asking, asked: Asked) -> Answer:
@@ -87,16 +90,24 @@ def query_range(asking: Asking, asked: Asked) -> Answer:
             f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector',
         )
     steps = Steps(start_ms, end_ms, step_ms)
-    found = evaluate(expression, asking, steps, settings, asking.elapsed_seconds())
+    notes = Notes()
+    found = evaluate(expression, asking, steps, settings, asking.elapsed_seconds(), notes)
     if not isinstance(found, Vector):
         assert isinstance(found, np.ndarray)
-        return Answer(answer.result("matrix", samples_json.scalar_entries(found, steps.times_ms)))
+        entries = samples_json.scalar_entries(found, steps.times_ms)
+        return _noted(answer.result("matrix", entries), notes, asked)
     order = sorted(range(len(found.labels)), key=found.labels.__getitem__)
     if order != list(range(len(order))):
         found = found.take(order)
-    vector, warnings = _truncated(found, limit)
-    entries = samples_json.matrix_entries(vector, steps.times_ms)
-    return Answer(answer.result("matrix", entries), warnings)
+    vector, said = _truncated(found, limit)
+    entries = histograms_json.matrix_entries(vector, steps.times_ms)
+    return _noted(answer.result("matrix", entries), notes, asked, said)
+
+
+def _noted(data: Iterable[bytes], notes: Notes, asked: Asked, said: tuple[str, ...] = ()) -> Answer:
+    """With what the query says about its own answer."""
+    query = asked.text("query")
+    return Answer(data, (*notes.warnings(query), *said), notes.infos(query))
 
 
 def format_query(asking: Asking, asked: Asked) -> Answer:
