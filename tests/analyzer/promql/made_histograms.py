@@ -41,7 +41,8 @@ def histogram_of(
         buckets.append(Buckets(at.astype(np.int64), counts.astype(np.float64)))
     inside = float((np.abs(held) <= threshold).sum())
     total = float(sum(values))
-    return Histogram(schema, threshold, inside, float(held.size), total, *buckets, hint)
+    positive, negative = buckets
+    return Histogram(schema, threshold, inside, float(held.size), total, positive, negative, hint)
 
 
 def _series(
