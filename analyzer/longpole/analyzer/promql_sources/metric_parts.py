@@ -19,8 +19,9 @@ _Shape = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One series that comes of a stored one. `kind`: value, sum, count, bucket or quantile;
-    `at` is the upper bound of a bucket (inf for all), or the quantile."""
+    """One series that comes of a stored one. `kind`: value, sum, count, bucket, quantile, or
+    native for a series of native histograms; `at` is the upper bound of a bucket (inf for all), or
+    the quantile."""
 
     kind: str
     at: float
@@ -70,7 +71,7 @@ _KINDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "gauge": _NUMBER,
     "sum": _NUMBER,
     "histogram": _HISTOGRAM,
-    "exponential_histogram": _HISTOGRAM,
+    "exponential_histogram": (*_HISTOGRAM, ("native", "")),
     "summary": (("sum", "_sum"), ("count", "_count"), ("quantile", "")),
 }
 

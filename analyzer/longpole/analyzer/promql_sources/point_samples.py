@@ -14,6 +14,7 @@ from longpole.analyzer.promql.series import STALE_BITS, Booleans, Floats, Intege
 from longpole.analyzer.promql_sources.accumulation import Track, accumulated
 from longpole.analyzer.promql_sources.exponential import counts_at
 from longpole.analyzer.promql_sources.metric_parts import Part
+from longpole.analyzer.promql_sources.native_samples import native, series_of, summed
 from longpole.analyzer.promql_sources.series_labels import StoredSeries
 
 STALE = float(np.array([STALE_BITS], np.uint64).view(np.float64)[0])
@@ -65,6 +66,11 @@ def samples(
     samples of other times."""
     start, end = int(points.starts[place]), int(points.starts[place + 1])
     held = slice(start, end)
+    for part in parts:
+        if part.kind == "native":
+            found = _natives(one, part.labels, points, held, after_ms, through_ms)
+            if found is not None:
+                yield found
     for track, begins, labels in _tracks(one, parts, points, held):
         if one.is_delta:
             track = accumulated(track, begins, is_daily(one))
@@ -76,6 +82,30 @@ def samples(
             if inside.is_stale.any():
                 values = np.where(inside.is_stale, STALE, values)
             yield Series(name, inside.times_ms, values)
+
+
+def _natives(
+    one: StoredSeries, labels: Labels, points: Points, held: slice, after_ms: int, through_ms: int
+) -> Series | None:
+    wanted = [*_EXPONENTIAL, "count", "sum"]
+    told = points.rows.select(wanted).slice(held.start, held.stop - held.start).to_pylist()
+    rows, natives = [], []
+    for row, point in enumerate(told, held.start):
+        found = native(
+            point["scale"] or 0, float(point["zero_count"] or 0), float(point["count"] or 0),
+            float(point["sum"] or 0.0),
+            (point["positive_offset"] or 0, np.array(point["positive_counts"] or (), np.float64)),
+            (point["negative_offset"] or 0, np.array(point["negative_counts"] or (), np.float64)),
+        )  # fmt: skip
+        if found is not None:
+            rows.append(row)
+            natives.append(found)
+    chosen = np.array(rows, np.int64)
+    times, stale = points.times_ms[chosen], points.is_stale[chosen]
+    track = Track(times, np.zeros((len(rows), 1)), stale)
+    if one.is_delta and rows:
+        natives, track = summed(natives, times, points.begins_ms[chosen], stale)
+    return series_of(labels, natives, track, after_ms, through_ms)
 
 
 def is_daily(one: StoredSeries) -> bool:
