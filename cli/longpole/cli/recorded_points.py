@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from longpole.analyzer.alerting.tick_source import Sample
+from longpole.analyzer.promql.histograms import Histogram
 from longpole.analyzer.promql.selectors import NAME
 from longpole.analyzer.promql_sources.series_labels import RECORDED
 from longpole.formats import otlp
@@ -35,6 +36,8 @@ def recorded(samples: Sequence[Sample], scope: str = "longpole.rules") -> Teleme
         metric = metrics.metrics.add()
         metric.name = name
         for sample in held:
+            if isinstance(sample.value, Histogram):
+                continue  # A rule that yields one has failed before.
             point = metric.gauge.data_points.add()
             point.time_unix_nano = sample.time_ms * 1_000_000
             point.as_double = sample.value

@@ -20,7 +20,7 @@ from longpole.analyzer.alerting.group_evaluation import (
     Surround,
     evaluate_group,
 )
-from longpole.analyzer.alerting.rule_testing import labels_text
+from longpole.analyzer.alerting.rule_testing import labels_text, value_text
 from longpole.analyzer.promql.evaluation import Settings as QuerySettings
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.numbers import written
@@ -153,7 +153,7 @@ def _rule_document(run: RuleRun) -> dict[str, Any]:
         ]
     else:
         found["series"] = [
-            {"labels": dict(labels), "value": written(value)}
+            {"labels": dict(labels), "value": value_text(value)}
             for labels, value in sorted(run.recorded.items())
         ]
     return found
@@ -183,7 +183,7 @@ def _rule_lines(run: RuleRun) -> Iterator[str]:
         yield f"  record    {name}: {len(run.recorded)} series"
         for labels, value in sorted(run.recorded.items())[:MOST_SHOWN]:
             shown = [pair for pair in labels if pair[0] != NAME]
-            yield f"              {labels_text(tuple(shown))} {written(value)}"
+            yield f"              {labels_text(tuple(shown))} {value_text(value)}"
     left = max(len(run.alerts), len(run.recorded)) - MOST_SHOWN
     if left > 0:
         yield f"              and {left} more"

@@ -24,12 +24,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class AlertData:
-    """`.` of an alert's templates."""
+    """`.` of an alert's templates. A native histogram is its text there."""
 
     labels: dict[str, str]
     external_labels: dict[str, str]
     external_url: str
-    value: float
+    value: float | str
 
 
 class AnyMap(dict[str, Value]):

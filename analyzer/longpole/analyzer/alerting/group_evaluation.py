@@ -29,6 +29,8 @@ from longpole.analyzer.alerting.template_nodes import TemplateError
 from longpole.analyzer.alerting.tick_source import Sample, TickSource
 from longpole.analyzer.promql.evaluation import Settings, Steps, evaluate
 from longpole.analyzer.promql.expressions import Expression
+from longpole.analyzer.promql.histogram_values import text
+from longpole.analyzer.promql.histograms import Histogram
 from longpole.analyzer.promql.query import parse
 from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
@@ -40,13 +42,14 @@ ALERTS, ALERTS_FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
 STALE: float = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
 
 # What a template's `query` may read, many times less than a query of a person.
-Point = tuple[Labels, float]
+Point = tuple[Labels, float | Histogram]
 
 
 @dataclass(frozen=True, slots=True)
 class Surround:
     """What every evaluation is told: the series, the settings of queries, and what templates
-    know. `seconds` reads a clock that only grows."""
+    know. `seconds` reads a clock that only grows. Where recorded series are stored, there are
+    numbers only; `records_histograms` is for series in memory."""
 
     source: SeriesSource
     settings: Settings
@@ -54,6 +57,7 @@ class Surround:
     external_labels: Labels = ()
     external_url: str = ""
     query_offset_ms: int = 0
+    records_histograms: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +68,7 @@ class RuleRun:
     rule: Rule
     alerts: dict[Labels, Alert] = field(default_factory=dict)
     series: frozenset[Labels] = frozenset()
-    recorded: dict[Labels, float] = field(default_factory=dict)
+    recorded: dict[Labels, float | Histogram] = field(default_factory=dict)
     health: Health = Health.UNKNOWN
     error: str = ""
     seconds: float = 0.0
@@ -171,6 +175,13 @@ def _evaluated(
     points = asked(rule.expression, source, asked_ms, around)
     if rule.kind is RuleKind.RECORDING:
         run.recorded = _recorded(rule, group.limit, points)
+        if not around.records_histograms and any(
+            isinstance(one, Histogram) for one in run.recorded.values()
+        ):
+            raise EvaluationError(
+                "the rule yields native histograms, which are not recorded. Record what"
+                " histogram_quantile, histogram_count or histogram_sum say of them"
+            )
         return list(run.recorded.items())
     yielded = _yielded(rule, points, source, asked_ms, around)
     try:
@@ -192,14 +203,19 @@ def asked(
     )  # fmt: skip
     if isinstance(found, Vector):
         values = found.values[:, 0].tolist() if len(found.labels) else []
+        if found.histograms is not None:
+            cells = found.histograms[:, 0].tolist()
+            values = [
+                value if held is None else held for value, held in zip(values, cells, strict=True)
+            ]
         return list(zip(found.labels, values, strict=True))
     if isinstance(found, np.ndarray):
         return [((), float(found[0]))]
     raise EvaluationError("rule result is not a vector or scalar")
 
 
-def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> dict[Labels, float]:
-    found: dict[Labels, float] = {}
+def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> dict[Labels, float | Histogram]:
+    found: dict[Labels, float | Histogram] = {}
     for labels, value in points:
         after = _relabelled(labels, {NAME: rule.name, **dict(rule.labels)})
         if after in found:
@@ -220,12 +236,15 @@ def _yielded(
             found = asked(parse(text), source, asked_ms, around)
         except LongpoleError as error:
             raise TemplateError(str(error)) from None
-        return [TemplateSample(dict(labels), value) for labels, value in found]
+        return [TemplateSample(dict(labels), _number(value)) for labels, value in found]
 
     functions = Surroundings(query, asked_ms, around.external_url)
     found: dict[Labels, Yielded] = {}
-    for labels, value in points:
-        data = AlertData(dict(labels), dict(around.external_labels), around.external_url, value)
+    for labels, held in points:
+        value, said_value = _number(held), text(held) if isinstance(held, Histogram) else held
+        data = AlertData(
+            dict(labels), dict(around.external_labels), around.external_url, said_value
+        )
 
         def said(pairs: Pairs, data: AlertData = data) -> dict[str, str]:
             return {
@@ -240,6 +259,12 @@ def _yielded(
             )
         found[after] = Yielded(tuple(sorted(said(rule.annotations).items())), value)
     return found
+
+
+def _number(value: float | Histogram) -> float:
+    """The value of an alert, or of a query in a template; for a histogram it is 0, as in
+    Prometheus."""
+    return 0.0 if isinstance(value, Histogram) else value
 
 
 def alert_series(run: RuleRun) -> list[Point]:

@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from longpole.analyzer.alerting.rules import RuleProblem
-from longpole.analyzer.alerting.series_notation import NotationError, metric_of, values_of
+from longpole.analyzer.alerting.series_notation import (
+    NotationError,
+    Noted,
+    histogram_in,
+    metric_of,
+    values_of,
+)
 from longpole.analyzer.alerting.strict_fields import Reading, at
 from longpole.analyzer.alerting.yaml_nodes import Node, YamlError, first_document
+from longpole.analyzer.promql.histograms import Histogram
 from longpole.analyzer.promql.series import Labels, labels_of
 from longpole.analyzer.promql.tokens import number_of
 
@@ -46,7 +53,7 @@ class QueryTest:
 
     at_ms: int
     query: str
-    expected: tuple[tuple[Labels, float], ...]
+    expected: tuple[tuple[Labels, float | Histogram], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class RuleTest:
 
     name: str
     interval_ms: int
-    series: tuple[tuple[Labels, tuple[float | None, ...]], ...]
+    series: tuple[tuple[Labels, tuple[Noted, ...]], ...]
     alerts: tuple[AlertTest, ...]
     queries: tuple[QueryTest, ...]
     external_labels: Labels
@@ -142,7 +149,7 @@ def _time_of(text: str) -> int:
         return round(moment.timestamp() * 1000)
 
 
-def _series(reading: Reading, node: Node) -> tuple[Labels, tuple[float | None, ...]]:
+def _series(reading: Reading, node: Node) -> tuple[Labels, tuple[Noted, ...]]:
     fields = reading.fields(node, "a series", ("series", "values"))
     none: Labels = ()
     labels = _noted(reading, fields, "series", metric_of, none)
@@ -178,14 +185,15 @@ def _alert_test(reading: Reading, node: Node) -> AlertTest:
 
 def _query_test(reading: Reading, node: Node) -> QueryTest:
     fields = reading.fields(node, "an expression test", ("expr", "eval_time", "exp_samples"))
-    expected = []
+    expected: list[tuple[Labels, float | Histogram]] = []
     for one in reading.items(fields.get("exp_samples"), "samples"):
         inner = reading.fields(one, "a sample", ("labels", "value", "histogram"))
-        if "histogram" in inner:
-            reading.error(at(inner, "histogram"), "native histograms cannot be given here")
         none: Labels = ()
         labels = _noted(reading, inner, "labels", metric_of, none)
-        expected.append((labels, reading.parsed(inner.get("value"), "a number", _value_of, 0.0)))
+        value: float | Histogram = reading.parsed(inner.get("value"), "a number", _value_of, 0.0)
+        if reading.text(inner.get("histogram")):
+            value = _noted(reading, inner, "histogram", histogram_in, value)
+        expected.append((labels, value))
     return QueryTest(
         reading.duration(fields.get("eval_time")) or 0,
         reading.text(fields.get("expr")),

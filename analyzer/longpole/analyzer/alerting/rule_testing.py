@@ -8,8 +8,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from longpole.analyzer.alerting.board import AlertState
 from longpole.analyzer.alerting.group_evaluation import (
     GroupRun,
@@ -18,11 +16,13 @@ from longpole.analyzer.alerting.group_evaluation import (
     asked,
     evaluate_group,
 )
+from longpole.analyzer.alerting.histogram_notation import noted
 from longpole.analyzer.alerting.rule_test_files import AlertTest, QueryTest, RuleTest, RuleTestFile
 from longpole.analyzer.alerting.rules import RuleGroup
-from longpole.analyzer.alerting.tick_source import Sample
+from longpole.analyzer.alerting.tick_source import Sample, series_of
 from longpole.analyzer.promql.evaluation import Settings
 from longpole.analyzer.promql.expressions import Matcher, MatchOp
+from longpole.analyzer.promql.histograms import Hint, Histogram, are_equal, is_reset
 from longpole.analyzer.promql.query import parse
 from longpole.analyzer.promql.selectors import NAME, meets_all
 from longpole.analyzer.promql.series import Labels, Series
@@ -45,11 +45,23 @@ class Failure:
     error: str = ""
 
 
+def _hinted(value: float | Histogram, before: Sequence[float | Histogram]) -> float | Histogram:
+    """A histogram with what Prometheus' storage says of its counters: nothing of the first one, and
+    of one that begins anew."""
+    if not isinstance(value, Histogram) or value.hint in (Hint.GAUGE,):
+        return value
+    last = before[-1] if before else None
+    if not isinstance(last, Histogram):
+        return replace(value, hint=Hint.UNKNOWN)
+    fresh = replace(value, hint=Hint.UNKNOWN)
+    return fresh if is_reset(fresh, last) else replace(value, hint=Hint.NOT_RESET)
+
+
 class GrowingSeries:
     """Series in memory that samples are added to."""
 
     def __init__(self) -> None:
-        self._held: dict[str, dict[Labels, tuple[list[int], list[float]]]] = {}
+        self._held: dict[str, dict[Labels, tuple[list[int], list[float | Histogram]]]] = {}
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Add samples; of two for one time the first stays."""
@@ -58,7 +70,7 @@ class GrowingSeries:
             times, values = self._held.setdefault(name, {}).setdefault(sample.labels, ([], []))
             if not times or times[-1] < sample.time_ms:
                 times.append(sample.time_ms)
-                values.append(sample.value)
+                values.append(_hinted(sample.value, values))
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
@@ -71,13 +83,7 @@ class GrowingSeries:
             for labels, (times, values) in group.items():
                 start, end = bisect_right(times, after_ms), bisect_right(times, through_ms)
                 if start < end and meets_all(matchers, dict(labels)):
-                    found.append(
-                        Series(
-                            labels,
-                            np.array(times[start:end], np.int64),
-                            np.array(values[start:end]),
-                        )
-                    )
+                    found.append(series_of(labels, times[start:end], values[start:end]))
         return sorted(found, key=lambda one: one.labels)
 
 
@@ -120,6 +126,7 @@ class _Run:
             seconds,
             test.external_labels,
             test.external_url,
+            records_histograms=True,
         )
         self._runs = [GroupRun.of(group, test.interval_ms) for group in groups]
 
@@ -203,7 +210,15 @@ class _Run:
             )
         ]
 
-    def _is_same(self, one: float, other: float) -> bool:
+    def _is_same(self, one: float | Histogram, other: float | Histogram) -> bool:
+        if isinstance(one, Histogram) or isinstance(other, Histogram):
+            # As promtool compares what it prints, with what is known of the counters.
+            return (
+                isinstance(one, Histogram)
+                and isinstance(other, Histogram)
+                and one.hint is other.hint
+                and are_equal(one, other)
+            )
         if one == other:
             return True
         return self._is_fuzzy and other in (
@@ -230,6 +245,11 @@ def _alert_text(alert: Shown) -> str:
 
 
 def _point_text(point: Point) -> str:
+    return f"{labels_text(point[0])} {value_text(point[1])}"
+
+
+def value_text(value: float | Histogram) -> str:
+    """A value as a rule test gives it."""
     from longpole.analyzer.promql.numbers import written
 
-    return f"{labels_text(point[0])} {written(point[1])}"
+    return noted(value) if isinstance(value, Histogram) else written(value)

@@ -3,15 +3,20 @@
 a        one value               a+bxN   a, then N more, each b above the one before
 axN      a, then N more of it    a-bxN   the same, below
 _  _xN   nothing, N times        stale   the end of the series
+
+In place of a number a native histogram may stand, see `histogram_notation`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from longpole.analyzer.alerting.group_evaluation import STALE
+from longpole.analyzer.alerting.histogram_notation import histogram_of
 from longpole.analyzer.promql.expressions import MatchOp
+from longpole.analyzer.promql.histograms import Histogram, combined
 from longpole.analyzer.promql.query import parse_selector
 from longpole.analyzer.promql.refusals import QueryError
 from longpole.analyzer.promql.series import Labels, labels_of
@@ -26,7 +31,11 @@ _NUMBER = (
 _ITEM = re.compile(
     rf"(?P<blank>_)(?:x(?P<blanks>[0-9]+))?"
     rf"|(?P<value>stale|[+-]?{_NUMBER})(?:(?P<step>[+-]{_NUMBER}))?(?:x(?P<times>[0-9]+))?"
+    rf"|(?P<first>\{{\{{[^}}]*\}}\}})"
+    rf"(?:(?P<sign>[+-])(?P<more>\{{\{{[^}}]*\}}\}}))?(?:x(?P<again>[0-9]+))?"
 )
+_WORD = re.compile(r"(?:\{\{[^}]*\}\}|\S)+")
+Noted: TypeAlias = float | Histogram | None
 
 
 class NotationError(ValueError):
@@ -50,9 +59,9 @@ def metric_of(text: str) -> Labels:
     return labels_of({one.label: one.value for one in matchers})
 
 
-def values_of(text: str) -> list[float | None]:
+def values_of(text: str) -> list[Noted]:
     """The values, None for nothing. Raises `NotationError`."""
-    found: list[float | None] = []
+    found: list[Noted] = []
     for item in _items(text):
         found.extend(item)
         if len(found) > MOST_VALUES:
@@ -60,13 +69,22 @@ def values_of(text: str) -> list[float | None]:
     return found
 
 
-def _items(text: str) -> Iterator[list[float | None]]:
-    for word in text.split():
-        if "{{" in word:
-            raise NotationError(f"native histograms cannot be given here: {word[:80]!r}")
+def histogram_in(text: str) -> Histogram:
+    """A single native histogram. Raises `NotationError`."""
+    found = values_of(text)
+    if len(found) != 1 or not isinstance(found[0], Histogram):
+        raise NotationError(f"{text[:80]!r} is no native histogram")
+    return found[0]
+
+
+def _items(text: str) -> Iterator[list[Noted]]:
+    for word in _WORD.findall(text):
         match = _ITEM.fullmatch(word)
         if match is None or (match["value"] == "stale" and (match["step"] or match["times"])):
             raise NotationError(f"unexpected {word[:80]!r} in series values")
+        if match["first"]:
+            yield _histograms(match)
+            continue
         if match["blank"]:
             yield [None] * _times(match["blanks"] or "1")
             continue
@@ -80,11 +98,30 @@ def _items(text: str) -> Iterator[list[float | None]]:
             yield [value]
             continue
         step = _number(match["step"]) if match["step"] else 0.0
-        values: list[float | None] = []
+        values: list[Noted] = []
         for _ in range(_times(match["times"]) + 1):
             values.append(value)
             value += step
         yield values
+
+
+def _histograms(match: re.Match[str]) -> list[Noted]:
+    try:
+        value = histogram_of(match["first"], _number)
+        more = histogram_of(match["more"], _number) if match["more"] else None
+    except ValueError as error:
+        raise NotationError(str(error)) from None
+    if match["again"] is None:
+        if more is not None:
+            raise NotationError(f"unexpected end of {match[0][:80]!r}, expected x and a number")
+        return [value]
+    values: list[Noted] = [value]
+    factor = -1.0 if match["sign"] == "-" else 1.0
+    for _ in range(_times(match["again"])):
+        if more is not None:
+            value = combined([(1.0, value), (factor, more)])
+        values.append(value)
+    return values
 
 
 def _times(text: str) -> int:

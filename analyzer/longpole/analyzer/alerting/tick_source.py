@@ -4,14 +4,15 @@ the group recorded for the same time."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from longpole.analyzer.alerting.shared_reads import SharedReads, name_of
 from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.promql.histograms import Histogram
 from longpole.analyzer.promql.selectors import NAME, meets_all
-from longpole.analyzer.promql.series import Labels, Series, SeriesSource
+from longpole.analyzer.promql.series import Labels, Series, SeriesSource, joined_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,22 @@ class Sample:
 
     labels: Labels
     time_ms: int
-    value: float
+    value: float | Histogram
+
+
+def series_of(labels: Labels, times_ms: list[int], values: list[float | Histogram]) -> Series:
+    """Samples of one series."""
+    times = np.array(times_ms, np.int64)
+    if not any(isinstance(one, Histogram) for one in values):
+        return Series(labels, times, np.array(values, np.float64))
+    held = np.full(len(values), None, object)
+    numbers = np.zeros(len(values))
+    for place, one in enumerate(values):
+        if isinstance(one, Histogram):
+            held[place] = one
+        else:
+            numbers[place] = one
+    return Series(labels, times, numbers, held)
 
 
 class TickSource:
@@ -78,12 +94,9 @@ class TickSource:
 
 
 def _appended(before: Series | None, sample: Sample) -> Series:
-    time, value = np.array([sample.time_ms], np.int64), np.array([sample.value])
+    one = series_of(sample.labels, [sample.time_ms], [sample.value])
     if before is None:
-        return Series(sample.labels, time, value)
+        return one
     kept = int(np.searchsorted(before.times_ms, sample.time_ms))
-    return Series(
-        sample.labels,
-        np.concatenate([before.times_ms[:kept], time, before.times_ms[kept:]]),
-        np.concatenate([before.values[:kept], value, before.values[kept:]]),
-    )
+    parts = [before.part(slice(0, kept)), one, before.part(slice(kept, None))]
+    return replace(joined_samples(parts), labels=sample.labels)
