@@ -37,7 +37,22 @@ def test_a_bad_parameter_of_the_search_page_leads_to_the_page_without_it(
     assert web.get(unescape(link)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "address", ["/map?since=nan", "/logs?since=nan", "/findings?since=nan", "/live?error=maybe"]
+)
+def test_a_refusal_beside_a_form_has_its_status_and_leads_to_the_page_without_it(
+    web: Web, address: str
+) -> None:
+    path = address.partition("?")[0]
+    answer = web.get(address)
+    assert answer.status_code == 400
+    (link,) = re.findall(r'href="([^"]*)">The same without', answer.text)
+    assert unescape(link) == path
+    assert web.get(path).status_code == 200
+
+
 def test_a_query_that_is_still_being_typed_is_no_bad_request(web: Web) -> None:
+    assert web.get("/live?q=%7B+name").status_code == 200
     assert web.get("/traces?q=%7B+name").status_code == 200
 
 

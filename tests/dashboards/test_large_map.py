@@ -15,13 +15,13 @@ from tests.dashboards.web import Web, span
 COUNT = 130  # services in a chain, each of which calls the next
 
 
-def chain() -> list[Span]:
+def chain(count: int = COUNT) -> list[Span]:
     """The service after `svc-K` takes K ms itself; all it calls come on top."""
     start = ManualClock().now_unix_nano() - 60 * 10**9
-    end = start + sum(range(COUNT)) * 10**6
+    end = start + sum(range(count)) * 10**6
     spans = [span(1, name="GET /", service_name="svc-0", kind=SpanKind.SERVER,
                   start_unix_nano=start, end_unix_nano=end)]  # fmt: skip
-    for place in range(1, COUNT):
+    for place in range(1, count):
         caller, callee = f"svc-{place - 1}", f"svc-{place}"
         times = {"start_unix_nano": start, "end_unix_nano": end}
         spans.append(span(2 * place, 2 * place - 1, service_name=caller, kind=3, **times))
@@ -72,3 +72,12 @@ def test_a_service_that_is_not_there_is_not_found(web: Web) -> None:
     assert "There is no service or peer 'no-such-service'" in unescape(answer.text)
     assert 'href="/map?since=1h"' in answer.text
     assert "svc-1" not in answer.text
+
+
+def test_without_namespaces_a_map_too_large_to_draw_shows_its_busiest_nodes() -> None:
+    page = Web(chain(160)).get("/map?since=1h").text
+    drawn = re.findall(r"<text[^>]*>(?:<bdi>)?(svc-\d+)<", page)
+
+    assert "the 80 with most of the critical path are drawn, 80 others are in the tables" in page
+    assert sorted(drawn) == sorted(f"svc-{place}" for place in range(80, 160))
+    assert "(no namespace)" not in page

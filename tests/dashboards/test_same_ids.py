@@ -60,3 +60,11 @@ def test_the_badge_of_a_finding_is_on_the_row_that_it_names() -> None:
     kept = web.answers.views.view(web.store, TRACE_ID, PathOptions(), web.answers.thresholds)
     assert kept is not None
     assert kept.columns.bottlenecks[0].row == 2
+
+
+def test_a_piece_of_the_ribbon_leads_to_its_own_span_without_scripts() -> None:
+    web = twins()
+    ribbon = web.get(f"/traces/{HEX}").text.partition('class="ribbon"')[2].partition("<ul")[0]
+    links = [unescape(link) for link in re.findall(r'href="([^"]*)" data-row', ribbon)]
+    assert links
+    assert all(("row=2" in link) == (TWIN in link) for link in links)

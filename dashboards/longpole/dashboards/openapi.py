@@ -23,6 +23,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "/search": search_parameters.SEARCH | search_parameters.OWN,
     "/completion": TIME_PARAMETERS | {"q", "at"},
     "/traces/{trace_id}": PATH_OPTIONS | {"spans", "context", "causal", "end"},
+    "/traces/{trace_id}/verdict": PATH_OPTIONS,
     "/traces/{trace_id}/export": frozenset({"format", "fmt"}),
     "/critical-path": _ALL_MATCHING | {"group_by", "explain", "tree"},
     "/findings": _ALL_MATCHING | {"all"},

@@ -19,6 +19,7 @@ ANSWERED: Mapping[str, str | tuple[str, str]] = {
     "/completion": "completion",
     "/traces/{trace_id}": "trace",
     "/traces/{trace_id}/state": "trace-state",
+    "/traces/{trace_id}/verdict": "trace-verdict",
     "/critical-path": "critical-path",
     "/findings": ("findings", "findings"),
     "/alerts": ("alerts", "alerts"),

@@ -1,4 +1,4 @@
-"""The binary questions about one trace: its columns and the ids of its spans."""
+"""Questions about one trace that its kept view answers: columns, ids, verdict, state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from fastapi import APIRouter, Request, Response
 from longpole.dashboards import lpt1
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import as_json, asked
-from longpole.dashboards.trace_questions import find_in_trace, span_document, trace_state, viewed
+from longpole.dashboards.trace_questions import (
+    find_in_trace,
+    span_document,
+    trace_state,
+    verdict_document,
+    viewed,
+)
 from longpole.dashboards.trace_views import KeptView
 
 # A state of a settled trace never changes, and an address with `r` names the state.
@@ -43,6 +49,10 @@ def trace_data_router(answers: Answers) -> APIRouter:
             request, view, "ids", "application/octet-stream",
             lambda: lpt1.encoded_ids(view.columns), began,
         )  # fmt: skip
+
+    @router.get("/verdict", summary="The report of a trace without the lists that grow with it")
+    def verdict(trace_id: str, request: Request) -> Response:
+        return as_json(verdict_document(answers, trace_id, asked(request)))
 
     @router.get("/find", summary="Which spans of a trace fit a question, a bit for each row")
     def find(trace_id: str, request: Request) -> Response:

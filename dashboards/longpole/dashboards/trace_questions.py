@@ -6,6 +6,7 @@ from typing import Any
 
 from longpole.analyzer.reports.span_report import span_report
 from longpole.analyzer.reports.trace_find import Found, find_rows
+from longpole.analyzer.reports.usual_roots import RootRun, usual_roots, with_usual
 from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.errors import BadQuestion, UnknownSpan, UnknownTrace
@@ -64,6 +65,17 @@ def span_document(
     if found is None:
         raise UnknownSpan(span_id_hex(parse_span_id(span_id)), trace_id)
     return found.document
+
+
+def verdict_document(answers: Answers, trace_id: str, asked: Parameters) -> dict[str, Any]:
+    """The report of a trace without path, spans and logs: what its page, a link preview or a chat
+    needs. A big trace that is settled is not explained again for it."""
+    parameters.only(asked, PATH_OPTIONS)
+    view, _ = viewed(answers, trace_id, asked)
+    report = dict(view.view.summary)
+    run = RootRun.of(report)
+    with_usual(report, usual_roots(answers.store, run) if run else None)
+    return report
 
 
 def find_in_trace(answers: Answers, trace_id: str, asked: Parameters) -> Found:

@@ -48,6 +48,17 @@ test("decades enclose every duration, odd ones too", () => {
   assert.deepEqual([1, 1e4, 1e8, 1e10].map(decadeText), ["1 ns", "10 µs", "100 ms", "10 s"]);
 });
 
+test("one trace that took no time, or next to none, does not stretch the picture", () => {
+  const usual = Array.from({ length: 300 }, (_, at) => 2e7 + at * 1e6);
+  assert.deepEqual(decades([...usual, 0]), [1e7, 1e9]);
+  assert.deepEqual(decades([...usual, 3]), [1e7, 1e9]);
+  assert.deepEqual(decades([...usual, 2e5]), [1e5, 1e9], "near enough to be shown in its place");
+  assert.deepEqual(decades([5, 2e7]), [1, 1e8], "of two neither is the odd one");
+  const y = { low: 1e7, high: 1e9, from: 100, to: 10, isLog: true };
+  assert.equal(toPixel(y, 0), 100);
+  assert.equal(toPixel(y, 3), 100);
+});
+
 test("the nearest point is found within reach", () => {
   assert.equal(nearest([0, 10, 20], [0, 10, 20], 12, 9, 5), 1);
   assert.equal(nearest([0, 10, 20], [0, 10, 20], 100, 100, 5), -1);

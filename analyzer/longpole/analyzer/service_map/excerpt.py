@@ -1,4 +1,5 @@
-"""Large maps made readable: what lies around one node, or one node for each namespace."""
+"""Large maps made readable: what lies around one node, one node for each namespace, or the busiest
+nodes alone."""
 
 from __future__ import annotations
 
@@ -11,6 +12,11 @@ Edge = Mapping[str, Any]
 HOPS = 2
 # Above so many nodes a map is drawn by namespace, unless a node is chosen.
 MOST_NODES = 150
+# Fewer namespaces tell nothing, and neither do they when one holds so much of all.
+LEAST_CLUSTERS = 3
+MOST_IN_ONE = 0.6
+# So many of the busiest nodes are drawn then.
+MOST_BUSIEST = 80
 _REST = "(no namespace)"
 
 
@@ -62,6 +68,23 @@ def by_namespace(
         line["errors"] += edge["errors"]
         line["edge_count"] += 1
     return list(clusters.values()), list(joined.values())
+
+
+def is_telling(clusters: Sequence[Node]) -> bool:
+    """Whether a map drawn by namespace says something: most senders set none."""
+    if not LEAST_CLUSTERS <= len(clusters) <= MOST_NODES:
+        return False
+    sizes = [int(cluster["node_count"]) for cluster in clusters]
+    return max(sizes) <= MOST_IN_ONE * sum(sizes)
+
+
+def busiest(nodes: Sequence[Node], most: int = MOST_BUSIEST) -> list[Node]:
+    """The nodes that hold most of the critical path, of equals those with most calls, in the order
+    in which they came."""
+    order = sorted(
+        range(len(nodes)), key=lambda i: (-nodes[i]["critical_ns"], -nodes[i]["calls"], i)
+    )
+    return [nodes[i] for i in sorted(order[:most])]
 
 
 def _homes(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, str]:

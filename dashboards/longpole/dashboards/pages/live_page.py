@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.mended_address import mended_address
 from longpole.dashboards.mini_ribbon import SLOTS
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.pages.search_page import refusal_of_query, search_rows
@@ -27,17 +28,18 @@ def routes(answers: Answers) -> APIRouter:
         given = asked(request)
         text = "".join(given.get("q", [])[:1])
         values: dict[str, Any] = {"q": text, "refusal": None, "rows": [], "slots": SLOTS}
+        status = 200
         try:
             report = answers.search({**given, "since": [SINCE], "per_page": [str(SHOWN)]})
         except errors.ANSWERED as error:
-            if errors.refusal_of(error).status >= 500:
-                raise
-            values["refusal"] = refusal_of_query(error, text, "/live")
+            status = errors.shown_status(error)
+            mended = mended_address("/live", request.query_params.multi_items(), str(error))
+            values["refusal"] = {**refusal_of_query(error, text, "/live"), "mended": mended}
         else:
             search = {"q": [text], "since": [SINCE]}
             values["rows"] = search_rows(report["traces"], search, answers.clock.now_unix_nano())
         values["events"] = address("/api/v1/live", given, {"q"})
         values["as_search"] = address("/traces", given, {"q"})
-        return page(request, "live.html", place="live", **values)
+        return page(request, "live.html", status, place="live", **values)
 
     return router

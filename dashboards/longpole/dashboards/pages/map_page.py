@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer import traceql
-from longpole.analyzer.service_map.excerpt import MOST_NODES
+from longpole.analyzer.service_map.excerpt import MOST_NODES, busiest, is_telling
 from longpole.dashboards import errors, figures
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
@@ -78,7 +78,10 @@ def _found(
     pages = paging(number, count, PER_PAGE, kept_parameters, "#calls")
     found["report"] = report
     found["names"] = {node["id"]: node for node in report["nodes"]}
-    found["drawing"] = drawing_of(report, links, lambda place: _row_of(place, pages, links))
+    drawing = drawing_of(report, links, lambda place: _row_of(place, pages, links))
+    found["drawing"] = drawing
+    is_by_namespace = report["clusters"] and is_telling(report["clusters"]["nodes"])
+    found["left_out"] = 0 if is_by_namespace else len(nodes) - len(drawing.nodes)
     found["edges"], found["nodes"] = pages.of(edges), pages.of(nodes)
     found["pages"] = pages
     found["links"] = links
@@ -141,13 +144,20 @@ class _Links:
 def drawing_of(
     report: Mapping[str, Any], links: _Links, row_of: Callable[[int], str]
 ) -> MapDrawing:
-    """The picture of a report: its nodes, or its namespaces where it has too many nodes; an edge
-    leads to its row, by its place."""
+    """The picture of a report: its nodes; where it has too many, its namespaces, or the busiest
+    nodes where these tell nothing. An edge leads to its row, by its place."""
+    nodes = report["nodes"]
     if report["clusters"]:
-        return _clusters(report["clusters"], links)
-    place = {node["id"]: number for number, node in enumerate(report["nodes"])}
-    name = {node["id"]: node["name"] for node in report["nodes"]}
-    is_labelled = len(report["edges"]) <= _MOST_LABELS
+        if is_telling(report["clusters"]["nodes"]):
+            return _clusters(report["clusters"], links)
+        nodes = busiest(nodes)
+    place = {node["id"]: number for number, node in enumerate(nodes)}
+    name = {node["id"]: node["name"] for node in nodes}
+    edges = [
+        (number, edge) for number, edge in enumerate(report["edges"])
+        if edge["from"] in place and edge["to"] in place
+    ]  # fmt: skip
+    is_labelled = len(edges) <= _MOST_LABELS
     return map_drawing(
         [
             MapNode(
@@ -156,7 +166,7 @@ def drawing_of(
                 address=links.node(node), error_share=node["error_share"],
                 critical_share=node["critical_share"], is_chosen=node["id"] == report["focus"],
             )
-            for node in report["nodes"]
+            for node in nodes
         ],
         [
             MapEdge(
@@ -166,7 +176,7 @@ def drawing_of(
                 address=row_of(number), error_share=edge["error_share"],
                 critical_share=edge["critical_share"], is_async=edge["kind"] == "async",
             )
-            for number, edge in enumerate(report["edges"])
+            for number, edge in edges
         ],
     )  # fmt: skip
 

@@ -57,6 +57,10 @@ def page(
     reader's time zone) and `path_and_query`."""
     theme = request.cookies.get(THEME_COOKIE, "")
     query = request.scope.get("query_string", b"").decode("latin-1")
+    if isinstance(refusal := values.get("refusal"), str) and refusal:
+        values["mended"] = mended_address(
+            request.scope["path"], list(request.query_params.multi_items()), refusal
+        )
     # Asked for only where a page has colours, and then once.
     token = _numbers.set(cache(getattr(request.app.state, "service_colours", dict)))
     try:

@@ -48,6 +48,7 @@ class TraceLinks:
         """A link that selects a span, with the critical path in view."""
         return self.to(span=span_id, cp=1, **state)
 
-    def of_row(self, one: SpanOfRow) -> str:
+    def of_row(self, one: SpanOfRow, **state: object) -> str:
         """A link that selects this very span, also where others have its id."""
-        return self.span(one.span_id, row=one.row) if one.is_shared else self.span(one.span_id)
+        own = {"row": one.row, **state} if one.is_shared else state
+        return self.span(one.span_id, **own)

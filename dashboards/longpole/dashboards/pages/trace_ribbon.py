@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ LEAST_WORDED = 0.04  # of the whole: narrower pieces are hard to hit
 @dataclass(frozen=True, slots=True)
 class RibbonPiece:
     """A run of path segments of one service. `x` and `width` are percentages; `row` and `span_id`
-    are its longest part, `begin_ns` and `end_ns` its time from the start of the axis."""
+    are its longest part (`is_shared`: other spans have that id, too), `begin_ns` and `end_ns` its
+    time from the start of the axis."""
 
     service: str
     operation: str
@@ -35,6 +36,7 @@ class RibbonPiece:
     begin_ns: int
     end_ns: int
     share: float
+    is_shared: bool = False
 
     @property
     def duration_ns(self) -> int:
@@ -64,11 +66,24 @@ def trace_ribbon(columns: TraceColumns) -> list[RibbonPiece]:
     services = service_of[columns.arrays["op"][rows]]
     starts = np.flatnonzero(np.append(True, services[1:] != services[:-1]))
     if starts.size > MOST_PIECES:
-        return _sampled(columns, rows, services, begin, total)
+        return _told_apart(columns, _sampled(columns, rows, services, begin, total))
     ends = np.append(starts[1:], services.size)
-    return [
+    pieces = [
         _piece(columns, rows, (first, last), (int(bounds[first]), int(bounds[last])), begin, total)
         for first, last in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    return _told_apart(columns, pieces)
+
+
+def _told_apart(columns: TraceColumns, pieces: list[RibbonPiece]) -> list[RibbonPiece]:
+    """The pieces, those marked whose id leads to more than one span."""
+    wanted = columns.span_ids[[piece.row for piece in pieces]]
+    found = columns.span_ids[np.isin(columns.span_ids, wanted)]
+    ids, counts = np.unique(found, return_counts=True)
+    is_shared = counts[np.searchsorted(ids, wanted)] > 1
+    return [
+        replace(piece, is_shared=True) if shared else piece
+        for piece, shared in zip(pieces, is_shared.tolist(), strict=True)
     ]
 
 

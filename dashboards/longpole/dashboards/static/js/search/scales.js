@@ -15,7 +15,8 @@ export function toPixel(scale, value) {
   const map = scale.isLog ? Math.log10 : Number;
   const low = map(scale.low);
   const span = map(scale.high) - low;
-  const share = span > 0 ? (map(Math.max(value, scale.isLog ? 1 : -Infinity)) - low) / span : 0.5;
+  const shown = scale.isLog ? Math.max(value, scale.low) : value;
+  const share = span > 0 ? (map(shown) - low) / span : 0.5;
   return scale.from + share * (scale.to - scale.from);
 }
 
@@ -27,22 +28,23 @@ export function toValue(scale, pixel) {
   return 10 ** (low + share * (Math.log10(scale.high) - low));
 }
 
+// So few of the shortest may lie on the edge, where they would stretch the scale this far.
+const FEW = 0.01;
+const STRETCH = 1000;
+
 /**
- * Powers of ten that enclose durations in nanoseconds; at least one decade.
+ * Powers of ten that enclose durations in nanoseconds; at least one decade. A few that are far
+ * shorter than all others, or no time at all, are left below: they are drawn on the lower edge.
  * @param {number[]} values
  * @returns {[number, number]}
  */
 export function decades(values) {
-  let least = Infinity;
-  let most = 1;
-  for (const value of values) {
-    const positive = Math.max(1, value);
-    if (positive < least) least = positive;
-    if (positive > most) most = positive;
-  }
-  if (!Number.isFinite(least)) return [1, 10];
+  const sorted = values.filter((value) => value > 0).sort((a, b) => a - b);
+  if (!sorted.length) return [1, 10];
+  const usual = sorted[Math.floor((sorted.length - 1) * FEW) + Number(sorted.length > 2)];
+  const least = usual > sorted[0] * STRETCH ? usual : sorted[0];
   const low = 10 ** Math.floor(Math.log10(least));
-  const high = 10 ** Math.ceil(Math.log10(most));
+  const high = 10 ** Math.ceil(Math.log10(sorted[sorted.length - 1]));
   return [low, high > low ? high : low * 10];
 }
 

@@ -54,6 +54,7 @@ function draw(figure, points) {
   const beginMs = points.begin_unix_nano / 1e6;
   const lastUs = points.starts_us.reduce((most, value) => Math.max(most, value), 1);
   const [low, high] = decades(points.durations_ns);
+  const isAnyBelow = points.durations_ns.some((value) => value < low);
   let x = { low: 0, high: lastUs, from: LEFT, to: 100, isLog: false };
   let y = { low, high, from: 100, to: TOP, isLog: true };
   let xs = new Float64Array(0);
@@ -86,7 +87,7 @@ function draw(figure, points) {
       context.moveTo(LEFT, at);
       context.lineTo(width - RIGHT, at);
       context.stroke();
-      context.fillText(decadeText(tick), LEFT - 6, at);
+      context.fillText((isAnyBelow && tick === low ? "≤ " : "") + decadeText(tick), LEFT - 6, at);
     }
     context.textBaseline = "alphabetic";
     const labels = Math.max(2, Math.min(7, Math.floor(width / 160)));
@@ -149,7 +150,10 @@ function draw(figure, points) {
     query.set("from", moment(Math.min(x0, x1)));
     query.set("to", moment(Math.max(x0, x1)));
     if (Math.abs(y1 - y0) >= LEAST_DRAG) {
-      query.set("min_duration", `${Math.round(toValue(y, Math.max(y0, y1)))}ns`);
+      // On the lower edge lies also what is shorter.
+      if (Math.max(y0, y1) < y.from) {
+        query.set("min_duration", `${Math.round(toValue(y, Math.max(y0, y1)))}ns`);
+      }
       query.set("max_duration", `${Math.round(toValue(y, Math.min(y0, y1)))}ns`);
     }
     location.assign(`/traces?${query}`);
