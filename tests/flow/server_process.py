@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+STARTING_SECONDS = 120.0
 READY = re.compile(r"^ready grpc=(\S+) http=(\S+) web=(\S+)$")
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class ServerProcess:
             is_starting = answer.status_code == 503 and '"starting"' in answer.text
             return None if is_starting else answer
 
-        answer = eventually(answered, 60)
+        answer = eventually(answered, STARTING_SECONDS)
         answer.raise_for_status()
         return answer.json()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,10 @@ from longpole.model.secret import Secret
 
 # Connecting to a server on this machine is instant; an answer may take a long query's time.
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=660.0)
+
+
+# A server that starts waits itself before it says so; then its pages take seconds.
+MOST_TRIES = 20
 
 
 class HttpSource:
@@ -106,6 +111,12 @@ class HttpSource:
     def _get(self, path: str, asked: Asked) -> dict[str, Any]:
         with self._no_answer():
             response = self._client.get(f"/api/v1/{path}", params=_pairs(asked))
+            for _ in range(MOST_TRIES):
+                if not _is_starting(response):
+                    break
+                # The server said when to come back; this is not a guess.
+                time.sleep(_retry_seconds(response))
+                response = self._client.get(f"/api/v1/{path}", params=_pairs(asked))
         return self._document(response)
 
     def _document(self, response: httpx.Response) -> dict[str, Any]:
@@ -141,6 +152,16 @@ class HttpSource:
         if response.status_code in (500, 503):
             return NoAnswer(message)
         return Refused(in_flags(message) if code == "bad_question" else message)
+
+
+def _is_starting(response: httpx.Response) -> bool:
+    """Whether the server takes data already, and cannot answer questions yet."""
+    return response.status_code == 503 and b'"starting"' in response.content
+
+
+def _retry_seconds(response: httpx.Response) -> float:
+    wait = response.headers.get("Retry-After", "1")
+    return min(float(wait), 5.0) if wait.isdigit() else 1.0
 
 
 def _pairs(asked: Asked) -> list[tuple[str, str | int | float | bool | None]]:

@@ -28,6 +28,17 @@ class RunningShop:
     gateway: str
     registry: str
     labels_file: Path
+    settings: tuple[str, ...] = SETTINGS
+
+    def restart_server(self) -> None:
+        """Stops the server as an operator would and starts it again at the same addresses; the
+        shop goes on meanwhile."""
+        old = self.server
+        old.stop()
+        self.server = ServerProcess(
+            old.data_dir, *self.settings,
+            "--otlp-grpc", old.grpc, "--otlp-http", old.http, "--web", old.web,
+        )  # fmt: skip
 
     def sql(self, text: str) -> list[list[Any]]:
         """The rows of a query over everything that was sent so far."""
@@ -67,9 +78,13 @@ class RunningShop:
 
 
 @contextmanager
-def running_shop(folder: Path, *arguments: str) -> Iterator[RunningShop]:
-    """Server and shop, started and settled; both are stopped at the end."""
-    server = ServerProcess(folder / "longpole", *SETTINGS)
+def running_shop(
+    folder: Path, *arguments: str, settings: tuple[str, ...] = SETTINGS
+) -> Iterator[RunningShop]:
+    """Server with these settings and shop with these arguments, started and settled; both are
+    stopped at the end."""
+    server = ServerProcess(folder / "longpole", *settings)
+    shop: RunningShop | None = None
     labels_file = folder / "labels.jsonl"
     errors = (folder / "shop.log").open("w")
     command = [
@@ -82,7 +97,9 @@ def running_shop(folder: Path, *arguments: str) -> Iterator[RunningShop]:
         words = process.stdout.readline().split()
         assert words[:2] == ["shop", "ready"], (folder / "shop.log").read_text()
         told = dict(word.split("=", 1) for word in words[2:])
-        shop = RunningShop(server, process, told["gateway"], told["registry"], labels_file)
+        shop = RunningShop(
+            server, process, told["gateway"], told["registry"], labels_file, settings
+        )
         eventually(lambda: shop.sql("SELECT count(*) FROM spans")[0][0] > 0, 30)
         yield shop
     finally:
@@ -94,7 +111,7 @@ def running_shop(folder: Path, *arguments: str) -> Iterator[RunningShop]:
             assert process.stdout is not None
             process.stdout.close()
             errors.close()
-            server.kill()
+            (shop.server if shop is not None else server).kill()
 
 
 def now_unix_nano() -> int:

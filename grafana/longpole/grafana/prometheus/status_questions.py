@@ -48,12 +48,15 @@ def runtimeinfo(asking: Asking, asked: Asked) -> Answer:
 
 
 def tsdb(asking: Asking, asked: Asked) -> Answer:
-    """Which names, labels and values make the most series, in the last hour."""
+    """Which names, labels and values make the most series, in the last hour. Of more than
+    `_MOST_SERIES` these are the figures of so many, and a warning says so."""
     limit = asked.limit() or _TOP
     now_ms = asking.now_ms()
     found = asking.catalog.series(
         (), in_bounds(now_ms - _RECENT_MS), in_bounds(now_ms), _MOST_SERIES
     )
+    is_cut = len(found) >= _MOST_SERIES
+    warnings = (f"only {_MOST_SERIES:,} series were counted",) if is_cut else ()
     names: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     values: dict[str, set[str]] = defaultdict(set)
@@ -74,7 +77,7 @@ def tsdb(asking: Asking, asked: Asked) -> Answer:
         "labelValueCountByLabelName": _top(sizes, limit),
         "memoryInBytesByLabelName": _top(lengths, limit),
         "seriesCountByLabelValuePair": _top(pairs, limit),
-    })  # fmt: skip
+    }, warnings)  # fmt: skip
 
 
 def targets(asking: Asking, asked: Asked) -> Answer:
