@@ -26,7 +26,8 @@ PROGRAM = Path(__file__).parents[3] / ".tools/prometheus/usr/bin/prometheus"
 class Prometheus:
     """One running server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pid: int = 0) -> None:
+        self.url, self.pid = url, pid
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def is_ready(self) -> bool:
@@ -84,7 +85,7 @@ def running(
              "--enable-feature=exemplar-storage,native-histograms"],
             stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    server = Prometheus(f"http://127.0.0.1:{port}")
+    server = Prometheus(f"http://127.0.0.1:{port}", process.pid)
     try:
         eventually(server.is_ready, READY_SECONDS)
         yield server

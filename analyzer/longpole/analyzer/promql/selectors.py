@@ -10,6 +10,7 @@ import re2
 from longpole.analyzer.promql.expressions import Matcher, MatchOp
 
 NAME = "__name__"
+_MOST_REMEMBERED = 50_000
 _Refuse = Callable[[str], Exception]
 
 
@@ -62,3 +63,23 @@ def meets(matcher: Matcher, value: str) -> bool:
 def meets_all(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether a label set meets every matcher."""
     return all(meets(matcher, labels.get(matcher.label, "")) for matcher in matchers)
+
+
+def check_of(matchers: Sequence[Matcher]) -> Callable[[Mapping[str, str]], bool]:
+    """`meets_all` for many label sets: what was found of a value is remembered, since most sets
+    have values that others have too."""
+    checks: list[tuple[Matcher, dict[str, bool]]] = [(matcher, {}) for matcher in matchers]
+
+    def check(labels: Mapping[str, str]) -> bool:
+        for matcher, known in checks:
+            value = labels.get(matcher.label, "")
+            found = known.get(value)
+            if found is None:
+                if len(known) > _MOST_REMEMBERED:
+                    known.clear()
+                found = known[value] = meets(matcher, value)
+            if not found:
+                return False
+        return True
+
+    return check

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
-from longpole.analyzer.promql.expressions import Matcher, MatchOp
+from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.selectors import NAME, meets, meets_all
 from longpole.analyzer.promql.series import Labels, Series, labels_of
 from longpole.analyzer.promql_sources.accumulation import day_start_ms
+from longpole.analyzer.promql_sources.choosing import SeriesIndex
 from longpole.analyzer.promql_sources.family_names import PROMOTED
 from longpole.analyzer.promql_sources.label_groups import LabelGroup
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
-from longpole.analyzer.promql_sources.metric_parts import Chosen, parts_of
+from longpole.analyzer.promql_sources.metric_parts import Chosen
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
@@ -42,22 +41,6 @@ TYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """Stored series by family, and the shapes of their points by id."""
-
-    families: Mapping[str, Sequence[StoredSeries]]
-    shapes: Mapping[int, Sequence[Mapping[str, Any]]]
-
-    def candidates(self, matchers: Sequence[Matcher]) -> Iterable[StoredSeries]:
-        """Series of which parts may have the name that is asked for."""
-        names = [m.value for m in matchers if m.label == NAME and m.op is MatchOp.EQUAL]
-        if not names:
-            return chain.from_iterable(self.families.values())
-        cut = (names[0].removesuffix(suffix) for suffix in ("", "_sum", "_count", "_bucket"))
-        return chain.from_iterable(self.families.get(name, ()) for name in dict.fromkeys(cut))
-
-
 class StoredMetrics:
     """Answers as a `SeriesCatalog` does, lists unlimited and not sorted across series."""
 
@@ -66,7 +49,7 @@ class StoredMetrics:
         self._promoted = tuple(promoted)
         # By series id, which is a hash of everything that is kept here.
         self._known: dict[int, StoredSeries] = {}
-        self._indexed: tuple[tuple[MetricSeries, _Index], ...] = ()
+        self._indexed: tuple[tuple[MetricSeries, SeriesIndex], ...] = ()
 
     def select(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, most_samples: int
@@ -129,16 +112,10 @@ class StoredMetrics:
 
     def _chosen(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, is_exact: bool
-    ) -> list[Chosen]:
-        index = self._index(_range(after_ms, through_ms), is_exact)
-        chosen = []
-        for one in index.candidates(matchers):
-            parts = parts_of(one, index.shapes.get(one.series_id, _PLAIN), matchers)
-            if parts:
-                chosen.append(Chosen(one, parts))
-        return chosen
+    ) -> Sequence[Chosen]:
+        return self._index(_range(after_ms, through_ms), is_exact).chosen(matchers)
 
-    def _index(self, time: TimeRange, is_exact: bool) -> _Index:
+    def _index(self, time: TimeRange, is_exact: bool) -> SeriesIndex:
         """What there is in a time, ready to be looked through; kept as long as the store gives the
         same answer."""
         found = self._reader.metric_series(time, is_exact)
@@ -152,7 +129,7 @@ class StoredMetrics:
         families: dict[str, list[StoredSeries]] = {}
         for one in self._translated(found.series):
             families.setdefault(one.family, []).append(one)
-        index = _Index(families, shapes)
+        index = SeriesIndex(families, shapes)
         if not is_exact:
             self._indexed = (*held[-_KEPT_ANSWERS:], (found, index))
         return index
@@ -192,10 +169,6 @@ class StoredMetrics:
             here = at_ms[ids == np.uint64(resource_id)]
             if len(here):
                 yield Series(told_labels, np.unique(here), np.ones(len(np.unique(here))))
-
-
-_PLAIN: Sequence[Mapping[str, Any]] = ({"explicit_bounds": None, "quantiles": None,
-                                        "has_sum": False},)  # fmt: skip
 
 
 def _told_shapes(shapes: pa.Table) -> list[Mapping[str, Any]]:
