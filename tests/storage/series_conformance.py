@@ -77,6 +77,27 @@ class SeriesConformance:
         assert store.series_points([depth], EVERYTHING, ["value"], 2).num_rows == 3
         assert store.series_points([], EVERYTHING, ["value"], 2).num_rows == 0
 
+    def test_numbers_come_as_columns_of_what_points_say(
+        self, store: Store, disturb: Disturb
+    ) -> None:
+        submit(store, measurements(6, 7, first=2))
+        store = disturb()
+        submit(store, measurements(4, 5))
+        series = store.metric_series(EVERYTHING, True).series.to_pylist()
+        depth = next(row["series_id"] for row in series if row["name"] == "queue.depth")
+        # The third question may read more than it asks for, to be quicker the next time.
+        for _ in range(4):
+            found = store.number_points([depth, 77], EVERYTHING, 10)
+            assert [times.tolist() for times in found.times] == [
+                [NOON + n * SECOND for n in range(4)], [],
+            ]  # fmt: skip
+            assert [values.tolist() for values in found.values] == [[4.0, 5.0, 6.0, 7.0], []]
+            assert (list(found.is_stale), found.count) == ([None, None], 4)
+        part = TimeRange(NOON + SECOND, NOON + 3 * SECOND)
+        assert store.number_points([depth], part, 10).values[0].tolist() == [5, 6]
+        assert store.number_points([depth], EVERYTHING, 3).count > 3
+        assert store.number_points([], EVERYTHING, 3).count == 0
+
     def test_resource_times_are_the_last_of_each_step(self, store: Store, disturb: Disturb) -> None:
         submit(store, measurements(4, 5, 6))
         store = disturb()

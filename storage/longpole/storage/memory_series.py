@@ -18,6 +18,7 @@ from longpole.storage.found_records import MetricPoints
 from longpole.storage.memory_attributes import attributes_json, resources_json
 from longpole.storage.memory_metrics import metric_points
 from longpole.storage.metric_ports import MetricSeries
+from longpole.storage.number_points import NumberPoints, assembled, block_of
 from longpole.storage.series_points import in_order, points_schema
 
 _Row = dict[str, Any]
@@ -72,6 +73,14 @@ class MemorySeries(ABC):
             value = pc.coalesce(points.column("value_double"), whole)
             found.append(points.append_column("value", value).select(schema.names).cast(schema))
         return in_order(pa.concat_tables(found).slice(0, most + 1))
+
+    def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
+        """See `ports.MetricReader`."""
+        rows = self.series_points(series_ids, time, ["flags", "value"], most)
+        places = rows.column("place").to_numpy()
+        ids = np.array(series_ids, np.uint64)[places] if len(places) else np.empty(0, np.uint64)
+        columns = (rows.column(name).to_numpy() for name in ("time_unix_nano", "value", "flags"))
+        return assembled([block_of(ids, *columns)], series_ids, time, most)
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
         """See `ports.MetricReader`."""

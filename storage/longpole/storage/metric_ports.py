@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from longpole.model.timerange import TimeRange
+from longpole.storage.number_points import NumberPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class MetricReader(Protocol):
         `value` or `exemplars` asked for. By place and millisecond; of those in the same one,
         what arrived first comes first. At most `most` + 1 rows, so that a reader sees that
         there are more; which ones of these is not said."""
+        ...
+
+    def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
+        """The numbers of those series (gauges and sums; ids are distinct), a column for each. With
+        more than `most` points only their count, which may then stop counting early."""
         ...
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:

@@ -26,6 +26,7 @@ from longpole.storage.found_records import FoundLogs as FoundLogs
 from longpole.storage.found_records import MetricPoints as MetricPoints
 from longpole.storage.metric_ports import MetricReader as MetricReader
 from longpole.storage.metric_ports import MetricSeries as MetricSeries
+from longpole.storage.number_points import NumberPoints as NumberPoints
 from longpole.storage.path_answers import PATH_GROUP_COLUMNS as PATH_GROUP_COLUMNS
 from longpole.storage.path_answers import Coverage as Coverage
 from longpole.storage.path_answers import PathTimes as PathTimes

@@ -7,7 +7,7 @@ extrapolated to the borders of the window unless the next sample would have been
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from longpole.analyzer.promql.windows import Elements, Windows
 
 # A border further away than this many typical distances belongs to no sample of the series.
 FAR = 1.1
+# So many resets are looked up one by one.
+_FEW_FALLS = 20_000
 # Windows that are worked on at once.
 _BLOCK = 1 << 14
 
@@ -27,6 +29,7 @@ def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
     the borders of the window; a counter that falls was reset."""
     lost = _lost_in_resets(w) if is_counter else 0.0
     seconds = w.range_ms / 1000 if is_rate else 1.0
+    shared = _timing(replace(w, lo=w.lo[:1], hi=w.hi[:1])) if w.is_aligned else None
     result = np.empty(w.lo.shape)
     # Blocks that stay in the processor's cache: a dozen passes over all windows would wait for
     # memory, and hold a dozen times as much.
@@ -35,32 +38,56 @@ def extrapolated(w: Windows, *, is_counter: bool, is_rate: bool) -> Vector:
         block = slice(begin, begin + rows)
         part = replace(w, lo=w.lo[block], hi=w.hi[block])
         extra = lost if isinstance(lost, float) else lost[block]
-        result[block] = _grown(part, extra, seconds, is_counter=is_counter)
+        timing = shared or _timing(part)
+        result[block] = _grown(part, timing, extra, seconds, is_counter=is_counter)
     return w.vector(result, least=2)
 
 
-def _grown(w: Windows, lost: Floats | float, seconds: float, *, is_counter: bool) -> Floats:
-    first, first_ms = w.at(w.lo)
-    last, last_ms = w.at(w.hi - 1)
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """Seconds between the first and the last sample of windows, and from these to the borders as
+    far as growth goes on."""
+
+    sampled: Floats
+    to_start: Floats
+    to_end: Floats
+
+
+def _timing(w: Windows) -> _Timing:
+    first_ms, last_ms = w.at(w.lo)[1], w.at(w.hi - 1)[1]
     with np.errstate(all="ignore"):
-        grown = last - first + lost
         to_start = (first_ms - (w.ends_ms - w.range_ms)) / 1000
         to_end = (w.ends_ms - last_ms) / 1000
         sampled = (last_ms - first_ms) / 1000
         typical = sampled / (w.counts - 1)
-        to_start = np.where(to_start >= typical * FAR, typical / 2, to_start)
+        return _Timing(
+            sampled,
+            np.where(to_start >= typical * FAR, typical / 2, to_start),
+            np.where(to_end >= typical * FAR, typical / 2, to_end),
+        )
+
+
+def _grown(
+    w: Windows, timing: _Timing, lost: Floats | float, seconds: float, *, is_counter: bool
+) -> Floats:
+    first, last = w.value_at(w.lo), w.value_at(w.hi - 1)
+    sampled, to_start = timing.sampled, timing.to_start
+    with np.errstate(all="ignore"):
+        grown = last - first + lost
         if is_counter:
             # A counter is never below zero, so it cannot have begun before it was zero.
             to_zero = np.where((grown > 0) & (first >= 0), sampled * (first / grown), to_start)
             to_start = np.minimum(to_start, to_zero)
-        to_end = np.where(to_end >= typical * FAR, typical / 2, to_end)
         # In the order of Prometheus' divisions, so that most results are equal to the last bit.
-        return np.asarray(grown * ((sampled + to_start + to_end) / sampled / seconds))
+        return np.asarray(grown * ((sampled + to_start + timing.to_end) / sampled / seconds))
 
 
 def _lost_in_resets(w: Windows) -> Floats | float:
     """The sum of the values from which a counter fell, within each window."""
     dropped = fell(w)
+    places = np.flatnonzero(dropped)
+    if places.size <= _FEW_FALLS + len(w.labels):
+        return _lost_in_few(w, places)
     # Nearly all windows are without a reset, so only the others are added up.
     rows, columns = np.nonzero(_flagged(w, dropped) > 0)
     if not rows.size:
@@ -71,6 +98,24 @@ def _lost_in_resets(w: Windows) -> Floats | float:
     bounds = np.column_stack((lo, hi)).ravel()
     found[rows, columns] = np.add.reduceat(np.append(lost, 0.0), bounds)[::2]
     return found
+
+
+def _lost_in_few(w: Windows, places: Integers) -> Floats | float:
+    """The same for few samples that are below the one before: each is looked up in the windows of
+    its series. The first sample of a series may be among them, and is in no window behind another
+    one."""
+    if not w.lo.size:
+        return 0.0
+    rows = np.searchsorted(w.hi[:, -1], places, "right")
+    inside = np.minimum(rows, w.lo.shape[0] - 1)
+    is_within = (rows < w.lo.shape[0]) & (w.lo[inside, 0] < places)
+    found: Floats | None = None
+    for row, place in zip(rows[is_within].tolist(), places[is_within].tolist(), strict=True):
+        holds = (w.lo[row] < place) & (place < w.hi[row])
+        if holds.any():
+            found = np.zeros(w.lo.shape) if found is None else found
+            found[row][holds] += w.values[place - 1]
+    return 0.0 if found is None else found
 
 
 def fell(w: Windows) -> Booleans:

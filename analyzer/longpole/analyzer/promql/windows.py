@@ -39,7 +39,8 @@ class Windows:
     """`lo` and `hi` are N x S indices into `values` and `times_ms`; a window looks at
     (`ends_ms` - `range_ms`, `ends_ms`]. `steps_ms` are the times of the steps themselves. Looking
     at every sample of every window is paid from `budget`. `histograms` are those among the samples,
-    as in `Series`; work on floats is done on `floats()`."""
+    as in `Series`; work on floats is done on `floats()`. `is_aligned`: all series have their
+    samples at the same times, so that what only depends on these is the same for every row."""
 
     labels: tuple[Labels, ...]
     times_ms: Integers
@@ -51,6 +52,7 @@ class Windows:
     range_ms: int
     budget: Budget = field(default_factory=unbounded)
     histograms: Histograms | None = None
+    is_aligned: bool = False
 
     @property
     def counts(self) -> Integers:
@@ -78,6 +80,7 @@ class Windows:
             histograms=None if self.histograms is None else self.histograms[kept],
             lo=before[self.lo],
             hi=before[self.hi],
+            is_aligned=False,
         )
 
     def vector(self, values: Floats, least: int = 1) -> Vector:
@@ -107,6 +110,12 @@ class Windows:
             return nothing, nothing
         inside = np.clip(places, 0, self.values.size - 1)
         return self.values[inside], self.times_ms[inside].astype(np.float64)
+
+    def value_at(self, places: Integers) -> Floats:
+        """The values alone."""
+        if not self.values.size:
+            return np.full(places.shape, np.nan)
+        return np.asarray(self.values[np.clip(places, 0, self.values.size - 1)])
 
     def by_element(self, work: Callable[[Elements], Floats], least: int = 1) -> Floats:
         """`work` on windows written out element by element, in chunks of bounded size; NaN for
@@ -161,15 +170,17 @@ def windows_of(
     series: Sequence[Series], ends_ms: Integers, steps_ms: Integers, range_ms: int
 ) -> Windows:
     """The windows that end at `ends_ms`. Staleness markers are no samples of a range."""
-    held = _without_stale(series)
+    held, flat = _without_stale(series)
     lo = np.empty((len(held), ends_ms.size), np.int64)
     hi = np.empty_like(lo)
     offset = 0
     starts_ms = ends_ms - range_ms
     found = Bounds(np.empty(0, np.int64), lo[:0], hi[:0])
+    changes = 0
     for row, one in enumerate(held):
         # Most often all series of a metric have their samples at the same times.
         if not found.hold(one.times_ms):
+            changes += 1
             found = Bounds(
                 one.times_ms,
                 np.searchsorted(one.times_ms, starts_ms, "right"),
@@ -180,10 +191,18 @@ def windows_of(
         offset += one.times_ms.size
     labels = tuple(one.labels for one in held)
     flat_times = np.concatenate([one.times_ms for one in held]) if held else np.empty(0, np.int64)
-    flat = np.concatenate([one.values for one in held]) if held else np.empty(0)
     histograms = joined_histograms([(one.histograms, one.values.shape) for one in held])
     return Windows(
-        labels, flat_times, flat, lo, hi, ends_ms, steps_ms, range_ms, histograms=histograms
+        labels,
+        flat_times,
+        flat,
+        lo,
+        hi,
+        ends_ms,
+        steps_ms,
+        range_ms,
+        histograms=histograms,
+        is_aligned=changes == 1,
     )
 
 
@@ -223,14 +242,18 @@ class Latest:
 
 
 def _are_same(one: Integers, other: Integers) -> bool:
+    if one is other:
+        return one.size > 0
     # The first look keeps series that begin at times of their own cheap.
     return one.size == other.size > 0 and one[0] == other[0] and np.array_equal(one, other)
 
 
-def _without_stale(series: Sequence[Series]) -> Sequence[Series]:
-    if not series or not is_stale(np.concatenate([one.values for one in series])).any():
-        return series
+def _without_stale(series: Sequence[Series]) -> tuple[Sequence[Series], Floats]:
+    """The series without markers, and all of their values."""
+    flat = np.concatenate([one.values for one in series]) if series else np.empty(0)
+    if not is_stale(flat).any():
+        return series, flat
     kept = []
     for one in series:
         kept.append(one.part(~is_stale(one.values)))
-    return kept
+    return kept, np.concatenate([one.values for one in kept])

@@ -65,6 +65,8 @@ class SeriesIndex:
                 parts = [part for part, labels in self._labelled(one) if meets_part(labels)]
                 if parts:
                     found.append(Chosen(one, parts))
+        # What is answered is sorted, which is quick for what is sorted already.
+        found.sort(key=lambda one: one.parts[0].labels)
         return found
 
     def _candidates(self, matchers: Sequence[Matcher]) -> Iterable[StoredSeries]:

@@ -19,6 +19,7 @@ from longpole.analyzer.promql_sources.family_names import PROMOTED
 from longpole.analyzer.promql_sources.label_groups import LabelGroup
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
 from longpole.analyzer.promql_sources.metric_parts import Chosen
+from longpole.analyzer.promql_sources.number_series import NUMBERS, number_series
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
@@ -57,8 +58,13 @@ class StoredMetrics:
         """See `SeriesSource`; not sorted."""
         found: list[Series] = list(self._infos(matchers, after_ms, through_ms))
         held = sum(len(one.times_ms) for one in found)
+        time = _range(after_ms, through_ms)
         for group in _groups(self._chosen(matchers, after_ms, through_ms, False)):
             first = group[0].series
+            if first.type in NUMBERS and not first.is_delta:
+                found += number_series(self._reader, group, time, most_samples - held)
+                held = sum(len(one.times_ms) for one in found)
+                continue
             start_ms = after_ms
             if first.is_delta:
                 start_ms = day_start_ms(after_ms) if is_daily(first) else _FIRST_MS

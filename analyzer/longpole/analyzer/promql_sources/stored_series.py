@@ -11,7 +11,7 @@ import numpy as np
 from longpole.analyzer.promql.catalog import MetricMetadata, SeriesExemplars
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.memory_catalog import limited
-from longpole.analyzer.promql.series import Labels, Series, joined_samples
+from longpole.analyzer.promql.series import Integers, Labels, Series, joined_samples
 from longpole.analyzer.promql_sources.label_groups import (
     LabelGroup,
     label_sets,
@@ -68,7 +68,18 @@ class JoinedCatalog:
                 held += len(one.times_ms)
         if held > most_samples:
             raise too_much(most_samples)
-        return [_together(found[labels]) for labels in sorted(found)]
+        together: list[Series] = []
+        times: Integers | None = None
+        for labels in sorted(found):
+            several = found[labels]
+            # Series that were sent together share their times, which are looked at once.
+            if len(several) > 1 or several[0].times_ms is not times:
+                one = _together(several)
+                times = one.times_ms if one is several[0] else None
+            else:
+                one = several[0]
+            together.append(one)
+        return together
 
     def series(
         self, matchers: Sequence[Matcher], after_ms: int, through_ms: int, limit: int

@@ -15,6 +15,7 @@ from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
+from longpole.storage.number_points import NumberPoints
 from longpole.storage.ports import (
     CallSeriesQuery,
     FoundFindings,
@@ -162,6 +163,10 @@ class Reading(ABC):
     ) -> pa.Table:
         """See `ports.MetricReader`."""
         return self._reader.series_points(series_ids, time, columns, most)
+
+    def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
+        """See `ports.MetricReader`."""
+        return self._reader.number_points(series_ids, time, most)
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
         """See `ports.MetricReader`."""

@@ -29,6 +29,7 @@ from longpole.storage.duckdb.read.metric_series import (
     read_resource_times,
     read_series_points,
 )
+from longpole.storage.duckdb.read.number_points import NumberBlocks, read_number_points
 from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import prepared
 from longpole.storage.duckdb.read.path_segments import read_path_segments
@@ -53,6 +54,7 @@ from longpole.storage.duckdb.read.trace_tables import read_trace_tables
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
+from longpole.storage.number_points import NumberPoints
 from longpole.storage.ports import (
     CallSeriesQuery,
     FoundFindings,
@@ -100,6 +102,7 @@ class Reader:
         self._path_cubes = RedCubes()
         self._call_cubes = CallCubes()
         self._metric_series = SeriesCache()
+        self._number_blocks = NumberBlocks()
         self._trace_rows = TraceRows()
         self._listed_keys = ListedKeys()
         self._resource_values = RedCubes(most_rows=200_000)
@@ -228,6 +231,12 @@ class Reader:
     ) -> pa.Table:
         with self._session() as (connection, snapshot):
             return read_series_points(connection, snapshot, series_ids, time, columns, most)
+
+    def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
+        with self._session() as (connection, snapshot):
+            return read_number_points(
+                connection, snapshot, series_ids, time, most, self._number_blocks
+            )
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
         with self._session() as (connection, snapshot):
