@@ -68,8 +68,9 @@ class Request:
 class Backlog:
     """Requests that were sent and not acknowledged; whoever sends next takes them first."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, most_spans: int = 64) -> None:
         self.resent = 0
+        self._most_spans = most_spans
         self._chance = chance
         self._lock = threading.Lock()
         self._unanswered: deque[Request] = deque()
@@ -90,7 +91,7 @@ class Backlog:
             if not may_be_new:
                 return None
             now = time.time_ns()
-            spans = self._chance.randint(1, 64)
+            spans = self._chance.randint(1, self._most_spans)
             return Request(*batch(self._chance, 1, spans, start_unix_nano=now))
 
 

@@ -23,6 +23,7 @@ from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
 from longpole.dashboards.security import WebGuard
 from longpole.model.clock import Clock
+from longpole.model.problem import Severity
 
 if TYPE_CHECKING:
     from longpole.analyzer.clocks.clock_history import ClockHistory
@@ -184,6 +185,9 @@ class Server:
 
     def _load_then_chores(self) -> None:
         self._store.load()
+        for problem in self._store.status().problems:
+            if problem.severity is not Severity.INFO:
+                logger.warning(problem.message)
         logger.info("everything that is stored can be found")
         self._run("settle", lambda: self._repeat(self._settle, SETTLE_EVERY_SECONDS))
         self._run("upkeep", lambda: self._repeat(self._store.tick, TICK_EVERY_SECONDS))

@@ -63,7 +63,7 @@ def test_a_damaged_block_costs_only_the_rows_that_it_hit(tmp_path: Path) -> None
     again.close()
 
 
-@pytest.mark.parametrize("table", ["resources", "scopes"])
+@pytest.mark.parametrize("table", ["resources", pytest.param("scopes", marks=pytest.mark.full)])
 def test_spans_outlive_their_definitions(tmp_path: Path, table: str) -> None:
     held = filled(tmp_path)
     damage_table(segment_files(tmp_path, "spans")[0], table)
@@ -75,6 +75,7 @@ def test_spans_outlive_their_definitions(tmp_path: Path, table: str) -> None:
     store.close()
 
 
+@pytest.mark.full
 def test_without_another_copy_a_resource_keeps_the_name_of_its_service(tmp_path: Path) -> None:
     store = opened(tmp_path)
     send(store, spans(FIRST))
@@ -88,6 +89,7 @@ def test_without_another_copy_a_resource_keeps_the_name_of_its_service(tmp_path:
     store.close()
 
 
+@pytest.mark.full
 def test_points_without_their_series_are_lost_and_counted(tmp_path: Path) -> None:
     store = opened(tmp_path)
     send(store, metrics(90))
@@ -124,7 +126,7 @@ def test_a_merge_that_meets_damage_repairs_it_and_goes_on(tmp_path: Path) -> Non
     again.close()
 
 
-@pytest.mark.parametrize("where", ["a block", "the header"])
+@pytest.mark.parametrize("where", ["a block", pytest.param("the header", marks=pytest.mark.full)])
 def test_derived_rows_are_worked_out_again(tmp_path: Path, where: str) -> None:
     clock = ManualClock(START)
     store = opened(tmp_path, clock)

@@ -57,8 +57,10 @@ class Compactor:
 
     def compact_one(self) -> int:
         """Do the most useful merge; how many files it replaced (0: nothing to do)."""
+        # A file that could not be opened at the start is named, but nobody can read it now.
+        open_ids = {segment.segment_id for segment in self._state.segments}
         group = merge_group(
-            self._manifest.segments(),
+            [entry for entry in self._manifest.segments() if entry.segment_id in open_ids],
             self._settings.compact_files,
             self._settings.compact_max_rows,
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(r"stored checksum (\d+) in block at location (\d+)")
 _READ = re.compile(r'[Cc]ould not read [^"]*"([^"\n]+)"')
 _SIGNS = ("Corrupt database file", "ould not read")
+_PASSING = ("Too many open files", "Permission denied", "Out of Memory", "failed to allocate")
 ROW_GROUP = 122_880
 VECTOR = 2_048  # DuckDB reads so many rows at a time, or none of them
 
@@ -37,6 +38,12 @@ def is_damage(error: BaseException) -> bool:
     """Whether DuckDB says that a file is damaged, or that the disk does not give it; not when
     it ran out of memory or was interrupted."""
     return any(sign in str(error) for sign in _SIGNS)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a file could not be opened for a reason that has nothing to do with what is in it:
+    another start may have more luck."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _PASSING)
 
 
 def damaged_segments(error: BaseException, segments: Iterable[Segment]) -> tuple[Segment, ...]:

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.damage import is_damage
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
 from longpole.storage.duckdb.segment_info import TABLES_OF_KIND
 from longpole.storage.duckdb.segment_writer import SegmentFile
-from longpole.storage.duckdb.snapshot import Segment
+from longpole.storage.duckdb.snapshot import Segment, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,13 +23,14 @@ def replace_definitions(
     cursor: duckdb.DuckDBPyConnection,
     name: str,
     damaged: Segment,
-    others: Iterable[Segment],
+    snapshot: Snapshot,
     file: SegmentFile,
     lost: dict[str, int],
 ) -> list[str]:
     """Give every row of `file` that names a definition of the table `name` one again.
 
-    An id is the hash of what it stands for, so any other file's definition of it is the same.
+    An id is the hash of what it stands for, so the definition of any other file, or of a hot row,
+    is the same.
     Where none has it, a span or log record gets one that says only the name of its service, and
     a metric point, which means nothing without its series, is lost. Corrects the counts in
     `lost`; returns clauses for people.
@@ -41,7 +43,11 @@ def replace_definitions(
         for table in TABLES_OF_KIND[damaged.kind]
         if table != name and id_column in SCHEMAS[table].names and file.row_count(table)
     ]
-    for other in others:
+    missing = _missing(file, name, users)
+    hot = snapshot.hot[name]
+    is_missing = pc.is_in(hot.column(id_column), value_set=missing.column(id_column))
+    file.append(name, hot.filter(is_missing).select(SCHEMAS[name].names).cast(SCHEMAS[name]))
+    for other in snapshot.segments:
         if name in TABLES_OF_KIND[other.kind] and other.segment_id != damaged.segment_id:
             missing = _missing(file, name, users)
             if not missing.num_rows:
@@ -54,7 +60,7 @@ def replace_definitions(
     lost[name] = missing.num_rows
     if name != "metric_series":
         file.append(name, _stand_ins(name, missing))
-        return [f"{missing.num_rows} {name}, of which only the service is known"]
+        return [f"what {missing.num_rows} {name} say of themselves"]
     before = file.row_count("metric_points")
     file.change(
         f"DELETE FROM {{file}}.metric_points WHERE {id_column} NOT IN "

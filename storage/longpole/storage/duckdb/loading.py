@@ -14,9 +14,13 @@ from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.damage import is_damage
 from longpole.storage.duckdb.leases import LeaseBook
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
-from longpole.storage.duckdb.read.asking_again import Answer
-from longpole.storage.duckdb.recovery import LOST_SEGMENT_ROWS, Findings, attach_segments
-from longpole.storage.duckdb.repair import without_derived_rows
+from longpole.storage.duckdb.recovery import (
+    LOST_SEGMENT_ROWS,
+    Attached,
+    Findings,
+    attach_segments,
+)
+from longpole.storage.duckdb.repair import Repair, without_derived_rows
 from longpole.storage.duckdb.settings import StoreSettings
 from longpole.storage.duckdb.settlement import unexplained_rows
 from longpole.storage.duckdb.state import EngineState
@@ -58,18 +62,19 @@ class Loading:
         journal: Journal,
         chores: AbstractContextManager[Any],
         seal: Callable[[], object],
-        answer: Answer,
+        repair: Repair,
     ) -> None:
-        """See `DuckDBStore.load`. `answer` asks a question of the segments again after it had
-        to repair one."""
+        """See `DuckDBStore.load`. `repair` writes damaged segments again that it meets."""
         with self._lock:
             if self._state.is_replayed or self._is_closing():
                 return
-            lost = self._attach()
+            attached = self._attach()
             self.note_losses()
-            if lost:
-                answer(lambda: self._give_up(lost))
-            answer(self._queue_unexplained)
+            if attached.lost:
+                repair.answer(lambda: self._give_up(tuple(attached.lost)))
+            for segment in attached.half_read:
+                repair.repair_if_possible(segment)
+            repair.answer(self._queue_unexplained)
             frames = journal.frames(self._manifest.sealed_through, journal.opened_through)
             for _ in self._replay(frames):
                 if self._is_closing():
@@ -86,7 +91,7 @@ class Loading:
         """Load without changing anything; False when a server moved files meanwhile."""
         before = self._manifest.sealed_through, self._manifest.segments()
         with self._lock:
-            lost = self._attach(quarantine=False)
+            lost = self._attach(quarantine=False).lost
             try:
                 self._queue_unexplained()
             except Exception as error:
@@ -122,16 +127,16 @@ class Loading:
         with self._state.lock:
             self._state.losses = tuple(losses)
 
-    def _attach(self, *, quarantine: bool = True) -> tuple[int, ...]:
-        segments, lost = attach_segments(
+    def _attach(self, *, quarantine: bool = True) -> Attached:
+        attached = attach_segments(
             self._directory,
             self._manifest.segments(),
             self._attachments,
             self._findings,
             quarantine=quarantine,
         )
-        self._state.swap(segments, ())
-        return lost
+        self._state.swap(attached.segments, ())
+        return attached
 
     def _give_up(self, lost: tuple[int, ...]) -> None:
         """Take the files that cannot be attached out of the manifest, and count them there."""

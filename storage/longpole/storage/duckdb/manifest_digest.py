@@ -25,7 +25,7 @@ TABLES = {
     "services": "name",
 }
 
-_COUNTED = ("expired_by_", "lost_", "duplicate_spans")
+_COUNTED = ("expired_by_", "lost_", "journal_", "duplicate_spans")
 
 
 def write_digests(db: sqlite3.Connection, tables: Iterable[str] = tuple(TABLES)) -> None:

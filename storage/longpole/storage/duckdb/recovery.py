@@ -20,7 +20,7 @@ from longpole.model.problem import Problem, Severity
 from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.catalog import Catalog
-from longpole.storage.duckdb.damage import is_damage
+from longpole.storage.duckdb.damage import is_damage, is_passing
 from longpole.storage.duckdb.manifest import (
     Manifest,
     ManifestChange,
@@ -29,7 +29,12 @@ from longpole.storage.duckdb.manifest import (
     segment_file_name,
 )
 from longpole.storage.duckdb.manifest_digest import kept_counts
-from longpole.storage.duckdb.segment_info import SegmentInfo, read_info, read_segment
+from longpole.storage.duckdb.segment_info import (
+    SegmentInfo,
+    read_info,
+    read_segment,
+    segment_from_entry,
+)
 from longpole.storage.duckdb.snapshot import Segment
 from longpole.storage.duckdb.unnamed import reasons_to_set_aside
 from longpole.storage.journal import JournalFrames, journal_frames
@@ -63,6 +68,16 @@ class Findings:
     def report(self, code: str, message: str, severity: Severity = Severity.WARNING) -> None:
         """Add a problem."""
         self.problems.append(Problem(code, message, severity))
+
+
+@dataclass(slots=True)
+class Attached:
+    """What came of attaching: segments to query; of them those that say nothing of themselves any
+    more, to be written again; the ids of those that are missing or damaged as a whole."""
+
+    segments: list[Segment] = field(default_factory=list)
+    half_read: list[Segment] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
 
 
 def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
@@ -173,11 +188,10 @@ def attach_segments(
     findings: Findings,
     *,
     quarantine: bool = True,
-) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
-    """Attach every file; the segments, and the ids of those that are missing or damaged.
-    Damaged ones are set aside, unless `quarantine` is false (somebody else owns them)."""
-    segments: list[Segment] = []
-    lost: list[int] = []
+) -> Attached:
+    """Attach every file. Damaged ones are set aside, unless `quarantine` is false (somebody else
+    owns them)."""
+    attached = Attached()
     cursor = attachments.cursor()
     for entry in entries:
         path = paths.segments / entry.file_name
@@ -186,10 +200,16 @@ def attach_segments(
             if not path.exists():
                 raise FileNotFoundError("the file is missing")
             attachments.attach(alias, path)
-            segments.append(read_segment(cursor, entry, path))
+            attached.segments.append(_read(cursor, entry, path, attached.half_read))
         except Exception as error:
             attachments.detach(alias)
-            lost.append(entry.segment_id)
+            reason = str(error).splitlines()[0]
+            what = f"{entry.file_name} with {entry.row_count} records cannot be read"
+            if is_passing(error):
+                message = f"{what} now ({reason}); it was left where it is."
+                findings.report("segment_unavailable", message, Severity.LOSS)
+                continue
+            attached.lost.append(entry.segment_id)
             is_derived = entry.kind == "derived"
             findings.lost_rows += 0 if is_derived else entry.row_count
             kept = ""
@@ -197,13 +217,25 @@ def attach_segments(
                 kept = f" It was moved to quarantine/{set_aside(path, paths.quarantine).name}."
             findings.report(
                 "segment_lost",
-                f"{entry.file_name} with {entry.row_count} records cannot be read "
-                f"({str(error).splitlines()[0]}).{kept}"
+                f"{what} ({reason}).{kept}"
                 + (" They are derived again from the spans." if is_derived else ""),
                 Severity.WARNING if is_derived else Severity.LOSS,
             )
     cursor.close()
-    return tuple(segments), tuple(lost)
+    return attached
+
+
+def _read(
+    cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: Path, half_read: list[Segment]
+) -> Segment:
+    try:
+        return read_segment(cursor, entry, path)
+    except Exception as error:
+        if not is_damage(error):
+            raise
+    segment = segment_from_entry(cursor, entry, path)
+    half_read.append(segment)
+    return segment
 
 
 def set_aside(path: Path, quarantine: Path) -> Path:
@@ -243,6 +275,8 @@ def _rebuild(paths: DataDir, findings: Findings, counts: Mapping[str, int]) -> N
             infos[info.segment_id] = info
         except Exception as error:
             attachments.detach(alias)
+            if is_passing(error):
+                raise
             kept = set_aside(path, paths.quarantine)
             findings.lost_rows += 1
             findings.report(

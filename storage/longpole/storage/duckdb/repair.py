@@ -102,11 +102,14 @@ class Repair:
                 f"doctor --repair --data-dir {self._directory.path}`: it sets the file aside and "
                 "keeps all of it that can be read."
             ) from error
+        return all(self.repair_if_possible(segment) for segment in damaged)
+
+    def repair_if_possible(self, segment: Segment) -> bool:
+        """Repair a segment; false when something stands in the way, and then the log says what."""
         try:
-            for segment in damaged:
-                self.repair(segment)
+            self.repair(segment)
         except Exception as reason:
-            logger.warning("a damaged segment cannot be repaired now: {}", reason)
+            logger.warning("{} cannot be repaired now: {}", segment.path.name, reason)
             return False
         return True
 
@@ -140,8 +143,7 @@ class Repair:
         )
         try:
             with self._leases.lease() as lease:
-                others = [s for s in lease.snapshot.segments if s.segment_id != segment.segment_id]
-                result = salvage(lease.cursor(), segment, others, entry, file, types)
+                result = salvage(lease.cursor(), segment, lease.snapshot, entry, file, types)
             new = file.publish()
             fsync_directory(self._writer.directory)
             self._attachments.attach(new.alias, new.path)
@@ -161,9 +163,10 @@ class Repair:
             file.abandon()
             raise
         kept = self._swap(segment, (new,))
-        details = "; ".join(result.details) or "nothing that is needed"
+        details = "; ".join(result.details) or "nothing"
+        notes = f" ({'; '.join(result.notes)})" if result.notes else ""
         self._report(
-            f"{segment.path.name} is damaged. Lost: {details}. It was moved to quarantine/"
+            f"{segment.path.name} is damaged. Lost: {details}{notes}. It was moved to quarantine/"
             f"{kept.name}; its other {result.row_count} records are in {new.path.name}.",
             Severity.LOSS if result.lost else Severity.WARNING,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from longpole.storage.duckdb.segment_info import (
     read_info,
 )
 from longpole.storage.duckdb.segment_writer import SegmentFile, TraceIds
-from longpole.storage.duckdb.snapshot import Segment
+from longpole.storage.duckdb.snapshot import Segment, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,29 +28,32 @@ _DEFINITIONS = ("metric_series", "resources", "scopes")  # a series names the ot
 
 @dataclass(slots=True)
 class Salvaged:
-    """What came of it: records that were written, rows lost by table, and a clause on each."""
+    """What came of it: records that were written, rows lost by table with a clause on each, and
+    clauses on what was replaced."""
 
     row_count: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     details: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def lose(self, table_name: str, count: int, detail: str) -> None:
-        """Note a loss of so many rows."""
+        """Note a loss of so many rows. Of definitions it is not yet known what it means."""
         self.lost[table_name] = self.lost.get(table_name, 0) + count
-        self.details.append(detail)
+        if table_name not in _DEFINITIONS:
+            self.details.append(detail)
 
 
 def salvage(
     cursor: duckdb.DuckDBPyConnection,
     damaged: Segment,
-    others: Iterable[Segment],
+    snapshot: Snapshot,
     entry: SegmentEntry,
     file: SegmentFile,
     attribute_types: Mapping[tuple[str, str], str],
 ) -> Salvaged:
     """Fill and finish `file` with the rows of `damaged` that can be read.
 
-    Definitions (resources, scopes, metric series) that cannot are looked for in the `others`;
+    Definitions (resources, scopes, metric series) that cannot are looked for in the `snapshot`;
     without its definition a metric point is lost, too, while a span or a log record keeps what
     it says itself, beside a definition that is empty. `attribute_types` stands in for the
     file's own list. Raises duckdb.Error for what is no damage; then `file` is to be abandoned.
@@ -71,7 +74,8 @@ def salvage(
             result.lose(name, rows.lost_count, detail)
     for name in _DEFINITIONS:
         if name in result.lost:
-            result.details += replace_definitions(cursor, name, damaged, others, file, result.lost)
+            replaced = replace_definitions(cursor, name, damaged, snapshot, file, result.lost)
+            (result.details if name in result.lost else result.notes).extend(replaced)
     result.row_count = file.row_count(RECORDS_OF_KIND[damaged.kind][0])
     info = _info_of(cursor, damaged, entry, attribute_types)
     file.finish(

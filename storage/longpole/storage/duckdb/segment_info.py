@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from longpole.model import columns
 from longpole.model.signals import Signal
 from longpole.model.telemetry import RECORD_TABLE, TABLES_OF_SIGNAL
@@ -119,12 +121,32 @@ def read_info(cursor: duckdb.DuckDBPyConnection, alias: str) -> SegmentInfo:
 def read_segment(cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: Path) -> Segment:
     """What queries need of a file that is attached under `seg_<id>`."""
     alias = f"seg_{entry.segment_id}"
+    columns = _read_attribute_columns(cursor, alias)
+    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns)
+
+
+def segment_from_entry(
+    cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: Path
+) -> Segment:
+    """The same of a file of which only `segment_info` is damaged, by what the manifest says of
+    it; its Bloom filter lets every trace pass."""
+    columns = _read_attribute_columns(cursor, f"seg_{entry.segment_id}")
+    info = SegmentInfo(
+        entry.segment_id, entry.kind, entry.row_count, entry.first_sequence, entry.last_sequence,
+        entry.min_unix_nano, entry.max_unix_nano, entry.stored_unix_nano,
+        settled_through=0, siblings=(entry.segment_id,), replaced=(), attribute_types={},
+        bloom=Bloom(np.full(8, 0xFF, dtype=np.uint8)),
+    )  # fmt: skip
+    return segment_of(info, path, entry.byte_count, columns)
+
+
+def _read_attribute_columns(
+    cursor: duckdb.DuckDBPyConnection, alias: str
+) -> tuple[AttributeColumn, ...]:
     rows = cursor.execute(
         f"SELECT table_name, column_name, key, type FROM {alias}.attribute_columns"
     ).fetchall()
-    return segment_of(
-        read_info(cursor, alias), path, entry.byte_count, tuple(AttributeColumn(*r) for r in rows)
-    )
+    return tuple(AttributeColumn(*row) for row in rows)
 
 
 def segment_of(

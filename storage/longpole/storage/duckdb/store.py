@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -91,6 +92,7 @@ class DuckDBStore(Reading):
         self._duplicate_spans = 0
         self._expired: Mapping[str, int] = {}
         self._lost: Mapping[str, int] = {}
+        self._has_kept_losses = False
         self._state = EngineState(
             clock,
             SettleQueue(
@@ -207,9 +209,7 @@ class DuckDBStore(Reading):
         """Attach the segments and replay the journal; returns when everything is visible, or
         early when the store is closed meanwhile. A second call has no effect."""
         if self._journal is not None:
-            self._loading.load(
-                self._journal, self._chores.lock, self._seal_hot, self._repair.answer
-            )
+            self._loading.load(self._journal, self._chores.lock, self._seal_hot, self._repair)
 
     def publish(self, addresses: Mapping[str, str]) -> None:
         """Tell other processes, through the lock file, where the server listens."""
@@ -324,12 +324,10 @@ class DuckDBStore(Reading):
         if not self._is_closed:  # a page may still ask while the store goes down
             self._duplicate_spans = self._manifest.number("duplicate_spans")
             self._expired = self._manifest.counts("expired_by_")
-            self._lost = self._manifest.counts("lost_")
-        losses = {} if journal is None else dict(journal.losses())
-        for reason, number in self._findings.losses().items():
-            losses[reason] = losses.get(reason, 0) + number
-        for reason, number in self._lost.items():
-            losses[reason] = losses.get(reason, 0) + number
+            self._lost = {**self._manifest.counts("lost_"), **self._manifest.counts("journal_")}
+        losses = Counter(self._findings.losses()) + Counter(self._lost)
+        if journal is not None and not self._has_kept_losses:
+            losses += Counter(journal.losses())
         losses.update(self._expired)
         return store_status(
             self._settings,
@@ -369,7 +367,13 @@ class DuckDBStore(Reading):
     def _seal_hot(self) -> int:
         journal = self._journal
         assert journal is not None, "a read-only store has no seals"
-        return self._sealer.seal(journal.recent_hashes, journal.release)
+        count = self._sealer.seal(journal.recent_hashes, journal.release)
+        is_past_damage = self._state.sealed_through >= journal.opened_through
+        if self._state.is_replayed and is_past_damage and not self._has_kept_losses:
+            # What replay could not read is released now: a restart would not count it again.
+            self._manifest.commit(ManifestChange(counts=journal.losses()))
+            self._has_kept_losses = True
+        return count
 
 
 def _failed(error: Exception) -> Future[Receipt]:
