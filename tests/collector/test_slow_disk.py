@@ -14,6 +14,7 @@ from typing import cast
 import pytest
 
 from longpole.model.clock import SystemClock
+from longpole.model.signals import Signal
 from longpole.storage.duckdb.store import DuckDBStore, StoreSettings
 from tests.collector.serving import Sink, serve
 from tests.flow.requests import batch
@@ -53,7 +54,7 @@ def test_a_slow_disk_makes_answers_late_and_loses_nothing(
     assert len(syncs) < len(answers), "requests that wait share a sync"
     assert store.waiting_bytes == 0
     store.load()
-    assert store.status().record_counts["traces"] == 3 * len(answers)
+    assert store.status().record_counts[Signal.TRACES] == 3 * len(answers)
     store.close()
 
 
