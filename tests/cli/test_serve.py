@@ -66,10 +66,11 @@ def test_answers_of_a_server_fit_their_schemas(server: ServerProcess) -> None:
 
 def test_metrics_are_those_of_the_tables(server: ServerProcess) -> None:
     from longpole.cli.own_metrics import STORE_METRICS
+    from longpole.cli.settle_metrics import SETTLE_METRICS
     from longpole.collector.metrics import METRICS
 
     text = httpx.get(f"http://{server.web}/metrics").text
-    for name in (*METRICS, *(row.name for row in STORE_METRICS)):
+    for name in (*METRICS, *(row.name for row in (*STORE_METRICS, *SETTLE_METRICS))):
         assert f"\n# TYPE {name} " in f"\n{text}", name
     assert "process_resident_memory_bytes" in text
 

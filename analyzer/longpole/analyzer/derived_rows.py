@@ -26,6 +26,7 @@ from longpole.storage.ports import DerivedRows, TraceState
 _Row: TypeAlias = tuple[Any, ...]
 _DEFAULTS = Thresholds()
 UNEXPLAINED = "could not be analysed; see the server's log"  # in place of a verdict
+NOT_LOOKED_INTO = "not looked into, too much came in at once; its page works it out"
 
 
 class FindingRows:

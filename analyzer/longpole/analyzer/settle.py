@@ -25,22 +25,33 @@ from longpole.model.problem import Problem, Severity
 from longpole.storage.ports import SettleFeed, ViewShelf, WholeTraces
 
 if TYPE_CHECKING:  # importing it loads Numba, or what only big traces need
+    from longpole.analyzer.columnar.hurried import Hurried
     from longpole.analyzer.columnar.settling import ColumnarRows
     from longpole.analyzer.reports.view_shelving import ViewShelving
 
 _DEFAULTS = Thresholds()
 MANY_TRACES = 50  # from so many on, columns are made quicker than rows
+# When so many traces wait, plain code does not catch up; it explains some thousand a second.
+HURRY_TRACES = 20_000
+_HURRY_ROUND = 5  # times `limit` in a round then
+_FAILED = Problem(
+    "analysis_failed",
+    "Traces on which the analysis failed show one segment for their root; the log has the details.",
+    Severity.LOSS,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SettleRound:
     """What one round did. `problems` has one entry for each code, added up over the traces;
-    `elapsed_ns` is how long it took."""
+    `elapsed_ns` is how long it took. `not_looked_into`: traces whose paths are known, but for which
+    nobody looked for findings, since too many were waiting."""
 
     traces: int
     spans: int
     problems: tuple[Problem, ...] = ()
     elapsed_ns: int = 0
+    not_looked_into: int = 0
 
 
 def settle_once(
@@ -52,6 +63,7 @@ def settle_once(
     history: ClockHistory | None = None,
     core: CompiledCore = CORE,
     shelf: ViewShelf | None = None,
+    hurry_from: int = HURRY_TRACES,
 ) -> SettleRound:
     """Explain up to `limit` quiet traces and put their derived rows; returns at once when
     nothing is quiet.
@@ -65,13 +77,29 @@ def settle_once(
     shows; without it the traces of this round have to speak for themselves. As soon as `core`
     is ready, the rows of a bigger round come from the compiled loops; they are the same. `shelf`
     gets the views of big traces, so that their pages need not work them out.
+
+    When `hurry_from` traces or more are waiting and `core` is ready, the rounds are larger, and
+    findings are looked for in a part of the traces only (see `columnar.hurried`).
     """
     begin = clock.monotonic_ns()
-    whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
+    is_hurried = core.is_ready and feed.pending_traces() >= hurry_from
+    whole = feed.quiet_traces(limit * _HURRY_ROUND if is_hurried else limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
     all_clocks = _clocks(whole, history or ClockHistory())
     tally = _Tally()
+    if is_hurried and len(whole.traces) >= MANY_TRACES:
+        hurried = _hurried(whole, options, all_clocks, thresholds)
+        if hurried is not None:
+            feed.put_derived(hurried.rows)
+            for problem in hurried.problems:
+                tally.add(problem)
+            for _ in range(hurried.failed):
+                tally.add(_FAILED)
+            return SettleRound(
+                len(whole.traces), whole.spans.num_rows, tally.problems,
+                clock.monotonic_ns() - begin, hurried.not_looked_into,
+            )  # fmt: skip
     shelving = _shelving(shelf, whole, options, thresholds)
     span_count = 0
     # What a round makes lives until its end: going through it again and again took as long as
@@ -87,14 +115,7 @@ def settle_once(
             except Exception:  # a bug here must not stop the settling of everybody else
                 logger.exception("The analysis of trace {} failed", trace_id_hex(state.trace_id))
                 derived.add_unexplained(state, spans)
-                tally.add(
-                    Problem(
-                        "analysis_failed",
-                        "Traces on which the analysis failed show one segment for their root; "
-                        "the log has the details.",
-                        Severity.LOSS,
-                    )
-                )
+                tally.add(_FAILED)
             else:
                 for problem in explanation.problems:
                     tally.add(problem)
@@ -105,6 +126,23 @@ def settle_once(
     if shelving is not None:
         shelving.put()
     return SettleRound(len(whole.traces), span_count, tally.problems, clock.monotonic_ns() - begin)
+
+
+def _hurried(
+    whole: WholeTraces,
+    options: PathOptions | None,
+    clocks: Sequence[Clocks],
+    thresholds: Thresholds,
+) -> Hurried | None:
+    """The rows of a round in a hurry; None if a bug of the compiled loops leaves plain code."""
+    from longpole.analyzer.columnar.hurried import hurried_round
+
+    try:
+        with garbage_pause(whole.spans.num_rows):
+            return hurried_round(whole, options, clocks, thresholds)
+    except Exception:
+        logger.exception("The compiled loops failed; the plain code goes on")
+        return None
 
 
 def _shelving(

@@ -12,6 +12,7 @@ from longpole.cli.own_metrics import STORE_METRICS
 from longpole.cli.rule_metrics import RULE_METRICS
 from longpole.cli.service_graph_metrics import ROWS as GRAPH_ROWS
 from longpole.cli.settings import SETTINGS, Setting
+from longpole.cli.settle_metrics import SETTLE_METRICS
 from longpole.cli.span_counter_metrics import ROWS as SPAN_ROWS
 from longpole.collector.metrics import METRICS
 
@@ -88,7 +89,10 @@ def _shown(value: object) -> str:
 
 def metrics_page() -> str:
     """The whole of docs/metrics.md."""
-    rows = [(row.name, row.kind, ", ".join(row.labels), row.help) for row in METRICS.values()] + [
+    rows = [
+        (row.name, row.kind, ", ".join(row.labels), row.help)
+        for row in (*METRICS.values(), *SETTLE_METRICS)
+    ] + [
         (row.name, row.kind, row.label, _sentence(row.help))
         for row in (*STORE_METRICS, *RULE_METRICS)
     ]

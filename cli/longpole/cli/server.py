@@ -121,8 +121,10 @@ class Server:
                 f"http://{self.addresses['web']}", self._registry,
             )  # fmt: skip
         from longpole.analyzer.red.span_counters import SpanCounters
+        from longpole.cli.settle_metrics import SettleCounts
 
         self._span_counters = SpanCounters()
+        self._settle_counts = SettleCounts(self._registry)
         for name, work in (
             ("load", self._load_then_chores),
             ("pages", self._open_pages),
@@ -227,6 +229,7 @@ class Server:
                 feed, self._clock, PathOptions(), thresholds=self._settings.thresholds,
                 history=self._clock_history, shelf=self._store,
             )  # fmt: skip
+            self._settle_counts.add(done)
             if done.traces == 0:
                 return
 

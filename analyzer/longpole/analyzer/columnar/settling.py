@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from longpole.analyzer.clock_shift import Clocks
 from longpole.analyzer.columnar.derived import Tables, derived_tables
 from longpole.analyzer.columnar.paths import batch_paths
 from longpole.analyzer.critical_path import PathOptions
-from longpole.analyzer.derived_rows import UNEXPLAINED, DerivedColumns, FindingRows
+from longpole.analyzer.derived_rows import (
+    NOT_LOOKED_INTO,
+    UNEXPLAINED,
+    DerivedColumns,
+    FindingRows,
+)
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
@@ -57,10 +65,19 @@ class ColumnarRows:
             self._odd[len(self._verdicts)] = alone.rows((state,)).tables
         self._verdicts.append(UNEXPLAINED)
 
+    def add_not_looked_into(self) -> None:
+        """The rows of the next trace, which is not odd, without findings."""
+        self._verdicts.append(NOT_LOOKED_INTO)
+
     def rows(self, settled: tuple[TraceState, ...]) -> DerivedRows:
         """All tables, once every trace was added."""
         tables = derived_tables(self._paths, self._verdicts, self._odd)
         return DerivedRows(settled, {**tables, "findings": self._findings.table()})
+
+    @property
+    def odd(self) -> npt.NDArray[np.bool_]:
+        """Which traces only plain code can read."""
+        return np.asarray(self._paths.forest.odd, np.bool_)
 
     @property
     def _is_odd(self) -> bool:

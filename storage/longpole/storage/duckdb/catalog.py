@@ -43,6 +43,7 @@ class Catalog:
         self.changed_keys: dict[tuple[str, str], str] = {}
         self.changed_services: set[str] = set()
         self._known = {(scope, key, kind) for (scope, key), kind in self.keys.items()}
+        self._noted_resources: set[int] = set()
         self._frozen_keys: dict[tuple[str, str], str] | None = None
         self._frozen_colours: dict[str, int] | None = None
 
@@ -51,6 +52,14 @@ class Catalog:
         scope = SCOPE_OF_TABLE.get(table_name)
         if scope is None or not table.num_rows:
             return
+        if table_name == "resources":
+            # The same few come with every request.
+            ids = table.column("resource_id").to_pylist()
+            if self._noted_resources.issuperset(ids):
+                return
+            if len(self._noted_resources) >= MAX_KEYS:
+                self._noted_resources.clear()
+            self._noted_resources.update(ids)
         for type_name, sql_type in SQL_TYPE.items():
             column = table.column(f"attr_{type_name}_keys")
             keys = pc.unique(pc.list_flatten(column))
@@ -102,10 +111,18 @@ class Catalog:
     def _note_services(self, spans: pa.Table) -> None:
         names = spans.column("service_name").combine_chunks().dictionary_encode()
         starts = spans.column("start_unix_nano").to_numpy()
+        if len(names.dictionary) == 1:
+            self.note_service(names.dictionary[0].as_py(), int(starts.min()), int(starts.max()))
+            return
         codes = names.indices.to_numpy(zero_copy_only=False)
-        for code, name in enumerate(names.dictionary.to_pylist()):
-            own = starts if len(names.dictionary) == 1 else starts[codes == code]
-            self.note_service(name, int(np.min(own)), int(np.max(own)))
+        order = np.argsort(codes, kind="stable")
+        starts, codes = starts[order], codes[order]
+        # Every code has rows, so that each begins where the codes change.
+        begins = np.flatnonzero(np.diff(codes, prepend=-1))
+        lows = np.minimum.reduceat(starts, begins).tolist()
+        highs = np.maximum.reduceat(starts, begins).tolist()
+        for name, low, high in zip(names.dictionary.to_pylist(), lows, highs, strict=True):
+            self.note_service(name, low, high)
 
     def note_service(self, name: str, first_unix_nano: int, last_unix_nano: int) -> None:
         """Learn that a service had spans starting between these times."""
