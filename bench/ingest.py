@@ -40,8 +40,21 @@ from longpole.model.signals import Signal
 SETTLE_SECONDS = 120.0
 
 
+# What `--all` runs beside the plan of the arguments itself.
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"protocol": "http/protobuf"},
+    {"protocol": "http/json"},
+    {"compression": "gzip"},
+    {"protocol": "http/protobuf", "compression": "gzip"},
+    {"batch": 8, "connections": 1000},
+    {"signal": Signal.LOGS},
+    {"signal": Signal.METRICS, "attributes": 4},
+)
+
+
 def main() -> None:
-    """One run, as the arguments say."""
+    """One run as the arguments say, or one for each variant of it."""
     given = arguments()
     plan = Plan(
         given.endpoint.removeprefix("http://"),
@@ -54,25 +67,32 @@ def main() -> None:
         min(given.workers, given.connections),
         given.rate,
         given.seconds,
-        seed=random.SystemRandom().randrange(1 << 18),
     )
-    if given.endpoint:
-        document = foreign(plan, given.pid)
-    else:
-        folder = Path(given.folder or tempfile.mkdtemp(prefix="longpole-ingest-"))
-        try:
-            document = own(plan, folder / "data", given.warm_up, given.server)
-        finally:
-            if not given.folder:
-                shutil.rmtree(folder, ignore_errors=True)
-    document["machine"] = machine()
-    if given.json:
-        print(json.dumps(document))
-    else:
-        for key, value in document.items():
-            print(f"{key}: {value}")
-    if document["lost_spans"] or document["doubled_spans"]:
+    is_sound = True
+    for _ in range(given.runs):
+        for variant in VARIANTS if given.all else VARIANTS[:1]:
+            seed = random.SystemRandom().randrange(1 << 18)
+            document = one_run(replace(plan, seed=seed, **variant), given)
+            is_sound = is_sound and not (document["lost_spans"] or document["doubled_spans"])
+            if not given.json:
+                for key, value in document.items():
+                    print(f"{key}: {value}", file=sys.stderr)
+            print(json.dumps(document), flush=True)
+    if not is_sound:
         sys.exit(1)
+
+
+def one_run(plan: Plan, given: argparse.Namespace) -> dict[str, Any]:
+    """One run against whatever the arguments name."""
+    if given.endpoint:
+        return {**foreign(plan, given.pid), "machine": machine()}
+    folder = Path(given.folder or tempfile.mkdtemp(prefix="longpole-ingest-"))
+    try:
+        document = own(plan, folder / "data", given.warm_up, given.server)
+    finally:
+        if not given.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    return {**document, "machine": machine()}
 
 
 def arguments() -> argparse.Namespace:
@@ -92,7 +112,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=float, default=3.0, help="seconds before, not counted")
     parser.add_argument("--folder", default="", help="where data stays afterwards")
     parser.add_argument("--server", nargs="*", default=[], help="further flags of longpole serve")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument("--all", action="store_true", help="every protocol, compression, signal")
+    parser.add_argument("--runs", type=int, default=1, help="how often")
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON")
     return parser.parse_args()
 
 
