@@ -9,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from longpole.analyzer.promql import budget
 from longpole.analyzer.promql.evaluation import Limits, Settings, Steps, evaluate
+from longpole.analyzer.promql.memory_catalog import MemoryCatalog
 from longpole.analyzer.promql.query import parse
 from longpole.analyzer.promql.refusals import EvaluationError, TimedOut, TooMuch
 from longpole.analyzer.promql.series import Series
 from longpole.analyzer.promql.vectors import Vector
+from tests.analyzer.promql.made_histograms import histogram_of
 from tests.analyzer.promql.made_series import MadeSource
 
 SERIES = [
@@ -107,3 +110,30 @@ def test_values_that_are_counted_apart_are_refused_before_they_are_made() -> Non
             parse('count_values("v", m)'), MadeSource([every]), Steps(0, 299_000, 1000), SMALL,
             lambda: 0.0,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["h * 2", "-h", "h + h", "sum(h)", "rate(h[5m])", "irate(h[5m])", "sum_over_time(h[5m])"],
+)
+def test_histograms_are_paid_for_before_memory_is_full_of_them(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = np.full(2, None, object)
+    held[:] = [histogram_of([1.0, 2.0], 3), histogram_of([1.0, 2.0, 3.0], 3)]
+    times = np.array([0, 1000])
+    catalog = MemoryCatalog([Series((("__name__", "h"),), times, np.zeros(2), held)])
+    steps = Steps(1000, 20_000, 1000)
+    assert evaluate(parse(query), catalog, steps, Settings(), lambda: 0.0)
+    monkeypatch.setattr(budget, "MOST_IN_HISTOGRAMS", 1_500)
+    with pytest.raises(TooMuch, match="too many native histograms"):
+        evaluate(parse(query), catalog, steps, Settings(), lambda: 0.0)
+
+
+def test_histograms_that_are_read_count_with_all_that_they_hold() -> None:
+    held = np.full(2, None, object)
+    held[:] = [histogram_of([1.0, 2.0], 3)] * 2
+    one = Series((("__name__", "h"),), np.array([0, 1000]), np.zeros(2), held)
+    assert one.cost == 2 * (budget.HISTOGRAM_COST + 3)
+    with pytest.raises(TooMuch):
+        MemoryCatalog([one]).select([], -1, 2000, 50)

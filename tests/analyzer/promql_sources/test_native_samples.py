@@ -72,7 +72,7 @@ def test_a_finer_scale_than_8_is_made_coarser_and_one_below_minus_4_is_left_out(
     # Four buckets make one: -5 | -4 -3 -2 -1, as those of OTLP are counted from 0.
     assert (held.positive.at.tolist(), held.positive.counts.tolist()) == ([-1, 0], [1, 11])
     # As classic ones both are there.
-    (classic,) = catalog.select([named("took_seconds_count")], START_MS, START_MS + 10**7, 99)
+    (classic,) = catalog.select([named("took_seconds_count")], START_MS, START_MS + 10**7, 10**6)
     assert classic.values.tolist() == [12, 1]
 
 
@@ -93,7 +93,7 @@ def test_deltas_are_added_up_at_the_coarsest_scale_so_far() -> None:
 def test_no_recorded_value_ends_the_series() -> None:
     point = {"count": 1, "positive": (0, [1])}
     catalog = catalog_of(sent(examples.CUMULATIVE, [point, point, point], flags=1))
-    (found,) = catalog.select([named("took_seconds")], START_MS, START_MS + 10**7, 99)
+    (found,) = catalog.select([named("took_seconds")], START_MS, START_MS + 10**7, 10**6)
     assert is_stale(found.values).tolist() == [False, False, True]
     assert numbers(catalog, "histogram_count(took_seconds)", START_MS + 2 * STEP_MS) == [1]
     assert numbers(catalog, "histogram_count(took_seconds)", START_MS + 3 * STEP_MS) == []

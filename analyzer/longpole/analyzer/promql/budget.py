@@ -10,6 +10,11 @@ from collections.abc import Callable
 
 from longpole.analyzer.promql.refusals import TimedOut, TooMuch
 
+# What one native histogram takes beside its buckets, and all of a query together, in numbers of
+# 8 bytes.
+HISTOGRAM_COST = 100
+MOST_IN_HISTOGRAMS = 100_000_000
+
 
 class Budget:
     """Counts down the work of one query, in values made and samples looked at by windows."""
@@ -17,6 +22,7 @@ class Budget:
     def __init__(self, work: int, seconds: float, elapsed_seconds: Callable[[], float]) -> None:
         self._most = work
         self._left = work
+        self._histograms_left = MOST_IN_HISTOGRAMS
         self._seconds = seconds
         self._elapsed_seconds = elapsed_seconds
 
@@ -29,6 +35,17 @@ class Budget:
                 "query processing would load too many samples into memory in query execution:"
                 f" its parts would look at more than {self._most:,} values together. Ask for a"
                 " shorter range or a larger step; nested subqueries multiply"
+            )
+
+    def make_histogram(self, size: int) -> None:
+        """Pay for a native histogram of that many numbers, which an answer will hold. Raises
+        `TooMuch`, or `TimedOut`."""
+        self.spend(size)
+        self._histograms_left -= HISTOGRAM_COST + size
+        if self._histograms_left < 0:
+            raise TooMuch(
+                "query processing would make too many native histograms: together they may hold"
+                f" {MOST_IN_HISTOGRAMS:,} numbers. Ask for fewer series or a larger step"
             )
 
     def check_time(self) -> None:

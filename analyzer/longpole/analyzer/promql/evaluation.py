@@ -297,13 +297,19 @@ class Query:
         if node.op == "+":
             return found
         if isinstance(found, Vector):
-            return nameless(replace(found, values=-found.values, histograms=negated(found)))
+            return nameless(
+                replace(
+                    found,
+                    values=-found.values,
+                    histograms=negated(found, self.budget.make_histogram),
+                )
+            )
         assert isinstance(found, np.ndarray)
         return -found
 
     def _binary(self, node: Binary, times: Integers) -> Value:
         left, right = self.value(node.left, times), self.value(node.right, times)
-        operation = Operation(node.op, node.is_bool, self.notes, node)
+        operation = Operation(node.op, node.is_bool, self.notes, node, self.budget)
         if isinstance(left, Vector) and isinstance(right, Vector):
             left, right = left.shown(), right.shown()
             if node.op in SETS:

@@ -67,6 +67,7 @@ def _added(
             chosen: list[Histogram] = cells.tolist()
             budget.spend(sum(one.size for one in chosen))
             total = combined([(1.0, one) for one in chosen]) if op == "sum" else mean(chosen)
+            budget.make_histogram(total.size)
             found[place, column], present[place, column] = total, True
     return Vector(result.labels, result.values, present, found)
 

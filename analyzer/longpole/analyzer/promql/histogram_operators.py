@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longpole.analyzer.promql.budget import Budget
 from longpole.analyzer.promql.expressions import COMPARISONS, Expression
 from longpole.analyzer.promql.histograms import Histogram, Histograms, are_equal, combined
 from longpole.analyzer.promql.notes import Notes
@@ -19,12 +20,13 @@ from longpole.analyzer.promql.vectors import Vector
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`op`, and where to say what it cannot do."""
+    """`op`, where to say what it cannot do, and what histograms that it makes are paid from."""
 
     op: str
     is_bool: bool
     notes: Notes
     about: Expression
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def with_histograms(
             float(right.values[at]) if rights[at] is None else rights[at],
         )
         if isinstance(result, Histogram):
+            operation.budget.make_histogram(result.size)
             found[at], kept[at] = result, True
         elif result is not None:
             values[at], kept[at] = result, True

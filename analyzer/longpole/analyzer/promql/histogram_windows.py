@@ -73,7 +73,9 @@ def _each(h: Windows, where: Booleans, work: Callable[[int, int, int, int], Hist
     for row, column in np.argwhere(where).tolist():
         lo, hi = int(h.lo[row, column]), int(h.hi[row, column])
         h.budget.spend(int(running[hi] - running[lo]))
-        found[row, column] = work(row, column, lo, hi)
+        made = work(row, column, lo, hi)
+        h.budget.make_histogram(made.size)
+        found[row, column] = made
     return Vector(h.labels, np.zeros(h.lo.shape), where, found)
 
 
@@ -176,7 +178,7 @@ def _instant(name: str, *, is_rate: bool) -> Callable[[Windows, Said], Vector]:
         for row, column in np.argwhere(both).tolist():
             place: int = w.hi[row, column].item() - 1
             now, earlier = held[place], held[place - 1]
-            w.budget.spend(now.size + earlier.size)
+            w.budget.make_histogram(now.size + earlier.size)
             if is_rate and is_reset(now, earlier):
                 change = replace(now, hint=Hint.GAUGE)
             else:

@@ -44,7 +44,7 @@ class MemoryCatalog:
         """See `SeriesSource`."""
         found, held = [], 0
         for one in self._found(matchers, after_ms, through_ms):
-            held += len(one.times_ms)
+            held += one.cost
             if held > most_samples:
                 raise TooMuch(f"the query reads more than {most_samples} samples")
             found.append(one)

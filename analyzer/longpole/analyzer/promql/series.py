@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from longpole.analyzer.promql.budget import HISTOGRAM_COST
 from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.histograms import Histograms
 from longpole.analyzer.promql.selectors import NAME
@@ -32,6 +33,14 @@ class Series:
     times_ms: Integers
     values: Floats
     histograms: Histograms | None = None
+
+    @property
+    def cost(self) -> int:
+        """How many numbers it holds, for limits."""
+        if self.histograms is None:
+            return self.times_ms.size
+        held = self.histograms.tolist()
+        return sum(1 if one is None else HISTOGRAM_COST + one.size for one in held)
 
     def part(self, held: slice | Integers | Booleans) -> Series:
         """Some of the samples."""

@@ -87,12 +87,13 @@ def nameless(vector: Vector) -> Vector:
     return relabelled(vector, without_name)
 
 
-def negated(vector: Vector) -> Histograms | None:
-    """Its histograms, everything in them times -1."""
+def negated(vector: Vector, pay: Callable[[int], None]) -> Histograms | None:
+    """Its histograms, everything in them times -1; `pay` is told the size of each."""
     if vector.histograms is None:
         return None
     found = vector.histograms.copy()
     for place in np.argwhere(vector.held_histograms()).tolist():
+        pay(found[tuple(place)].size)
         found[tuple(place)] = found[tuple(place)].times(-1.0)
     return found
 

@@ -77,7 +77,7 @@ class StoredMetrics:
             points = points_of(rows, len(group))
             for place, one in enumerate(group):
                 for series in samples(one.series, one.parts, points, place, after_ms, through_ms):
-                    held += len(series.times_ms)
+                    held += series.cost
                     found.append(series)
                 if held > most_samples:
                     raise too_much(most_samples)

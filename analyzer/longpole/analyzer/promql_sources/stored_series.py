@@ -65,7 +65,7 @@ class JoinedCatalog:
         for part in self._parts:
             for one in part.select(matchers, after_ms, through_ms, most_samples - held):
                 found.setdefault(one.labels, []).append(one)
-                held += len(one.times_ms)
+                held += one.cost
         if held > most_samples:
             raise too_much(most_samples)
         together: list[Series] = []
