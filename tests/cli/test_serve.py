@@ -106,7 +106,8 @@ def test_a_token_guards_every_port_and_opens_them(tmp_path: Path) -> None:
         assert accepted.status_code == 200
         page = f"http://{server.web}/traces/{ids[0][0]}"
         assert httpx.get(page).status_code == 401
-        assert httpx.get(page, headers=bearer).status_code == 200
+        # The first page that is asked for waits until all of them are loaded.
+        assert httpx.get(page, headers=bearer, timeout=60).status_code == 200
         assert httpx.get(page, auth=("anyone", "open-sesame")).status_code == 200
         assert httpx.get(f"http://{server.web}/metrics").status_code == 401
         assert httpx.get(f"http://{server.web}/readyz").status_code == 200
