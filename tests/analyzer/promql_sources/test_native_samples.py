@@ -123,3 +123,16 @@ def test_both_kinds_of_series_are_listed() -> None:
     catalog = catalog_of(sent(examples.CUMULATIVE, [{"count": 1, "positive": (0, [1])}]))
     names = catalog.label_values("__name__", [], START_MS, START_MS + 10**7, 0)
     assert {"took_seconds", "took_seconds_bucket", "took_seconds_count"} <= set(names)
+
+
+def test_exemplars_are_found_by_the_name_of_the_native_histogram() -> None:
+    made = sent(examples.CUMULATIVE, [{"count": 1, "positive": (0, [1])}])
+    (metric,) = made.resource_metrics[0].scope_metrics[0].metrics
+    at = START + examples.STEP
+    exemplar = metric.exponential_histogram.data_points[0].exemplars.add()
+    exemplar.time_unix_nano, exemplar.as_double, exemplar.trace_id = at, 1.5, b"\x01" * 16
+    (found,) = catalog_of(made).exemplars([named("took_seconds")], START_MS, START_MS + 10**7)
+    assert dict(found.labels)["__name__"] == "took_seconds"
+    assert [(one.value, dict(one.labels)["trace_id"]) for one in found.exemplars] == [
+        (1.5, "01" * 16)
+    ]

@@ -47,12 +47,15 @@ def _is_in(exemplar: Exemplar, time: TimeRange) -> bool:
 
 
 def _series_of(one: Chosen, value: float) -> Labels | None:
-    """The wanted part that an exemplar belongs to: the lowest bucket that holds its value."""
+    """The wanted part that an exemplar belongs to: the lowest bucket that holds its value, else
+    the native histogram."""
     if one.series.type in ("gauge", "sum"):
         return one.parts[0].labels if one.series.type == "sum" else None
     buckets = [part for part in one.parts if part.kind == "bucket"]
     here = bisect_left([part.at for part in buckets], value)
-    return buckets[here].labels if here < len(buckets) else None
+    if here < len(buckets):
+        return buckets[here].labels
+    return next((part.labels for part in one.parts if part.kind == "native"), None)
 
 
 def _exemplar(sent: Mapping[str, Any]) -> Exemplar | None:

@@ -112,7 +112,7 @@ class StoredMetrics:
         chosen = [
             one
             for one in self._chosen(matchers, after_ms, through_ms, False)
-            if any(part.kind in ("value", "bucket") for part in one.parts)
+            if any(part.kind in ("value", "bucket", "native") for part in one.parts)
         ]
         return exemplars_of(self._reader, chosen, _range(after_ms, through_ms))
 
