@@ -72,7 +72,12 @@ def test_a_manifest_that_is_no_database_is_rebuilt(tmp_path: Path) -> None:
     flip(tmp_path / "manifest.sqlite", 5)
     code, document = examined(tmp_path)
     assert code == 1
-    assert document["parts"][0]["state"] == "damaged"
+    assert [(part["name"], part["state"]) for part in document["parts"]] == [
+        ("manifest", "damaged"),
+        ("logs-2.duckdb", "whole"),
+        ("spans-1.duckdb", "whole"),
+        ("journal", "whole"),
+    ]
     code, document = examined(tmp_path, "--repair")
     assert (code, document["is_healthy"]) == (0, True)
     assert document["repairs"][0]["code"] == "manifest_damaged"

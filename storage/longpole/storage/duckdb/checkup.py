@@ -14,8 +14,8 @@ from longpole.storage.data_dir import DataDir
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.damage import damage_of, is_damage
 from longpole.storage.duckdb.manifest import Manifest, ManifestDamaged, SegmentEntry
-from longpole.storage.duckdb.recovery import manifest_to_read
-from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, read_segment
+from longpole.storage.duckdb.recovery import manifest_to_read, segment_files
+from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, read_info, read_segment
 from longpole.storage.duckdb.unnamed import reasons_to_set_aside
 from longpole.storage.journal import read_frames
 
@@ -33,7 +33,7 @@ def check_directory(
         manifest = manifest_to_read(paths)
     except ManifestDamaged as error:
         parts = [CheckedPart("manifest", DAMAGED, 0, size, str(error))]
-        entries: Sequence[SegmentEntry] = ()
+        entries: Sequence[SegmentEntry] | None = None
         sealed_through, losses = 0, {}
     else:
         entries = manifest.segments()
@@ -43,6 +43,8 @@ def check_directory(
     try:
         attachments = Attachments(paths.tmp, memory_limit_bytes, 2)
         try:
+            if entries is None:
+                entries = _entries_of_files(attachments, paths, parts)
             for entry in entries:
                 part = _segment(attachments, paths.segments / entry.file_name, entry)
                 if part.state == LOST and manifest is not None and _left(manifest, entry):
@@ -76,6 +78,26 @@ def check_directory(
     done("journal")
     quarantine = {path.name: _size(path) for path in _files(paths.quarantine)}
     return Checkup(tuple(parts), tuple(problems), quarantine, losses)
+
+
+def _entries_of_files(
+    attachments: Attachments, paths: DataDir, parts: list[CheckedPart]
+) -> list[SegmentEntry]:
+    """Without a manifest: what the files say of themselves. Those that say nothing are lost."""
+    entries: list[SegmentEntry] = []
+    cursor = attachments.cursor()
+    for path in segment_files(paths):
+        alias = f"seg_{path.stem.rpartition('-')[2]}"
+        try:
+            attachments.attach(alias, path)
+            entries.append(read_info(cursor, alias).entry(_size(path)))
+        except Exception as error:
+            message = str(error).splitlines()[0]
+            parts.append(CheckedPart(path.name, LOST, 0, _size(path), message))
+        finally:
+            attachments.detach(alias)
+    cursor.close()
+    return entries
 
 
 def _segment(attachments: Attachments, path: Path, entry: SegmentEntry) -> CheckedPart:
@@ -113,11 +135,7 @@ def _segment(attachments: Attachments, path: Path, entry: SegmentEntry) -> Check
 
 def _unnamed(paths: DataDir, manifest: Manifest) -> list[CheckedPart]:
     named = {entry.file_name for entry in manifest.segments()}
-    found = [
-        path
-        for path in _files(paths.segments)
-        if path.suffix == ".duckdb" and path.name not in named
-    ]
+    found = [path for path in segment_files(paths) if path.name not in named]
     return [
         CheckedPart(path.name, UNNAMED, 0, _size(path), reason or "where its rows are is not known")
         for path, reason in reasons_to_set_aside(paths, manifest, found).items()

@@ -86,7 +86,7 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
     Raises `ManifestVersionMismatch` for one of another version.
     """
     if not paths.manifest_path.exists():
-        if _segment_files(paths):
+        if segment_files(paths):
             findings.report(
                 "manifest_lost",
                 "The manifest is missing; it was rebuilt from the segments.",
@@ -95,7 +95,7 @@ def open_manifest(paths: DataDir, findings: Findings) -> Manifest:
         return Manifest.open(paths.manifest_path)
     try:
         # SQLite would take a file without a header for a new, empty database.
-        if paths.manifest_path.stat().st_size < _HEADER_BYTES and _segment_files(paths):
+        if paths.manifest_path.stat().st_size < _HEADER_BYTES and segment_files(paths):
             raise ManifestDamaged(f"the manifest {paths.manifest_path.name} is empty")
         manifest = Manifest.open(paths.manifest_path)
         try:
@@ -166,7 +166,7 @@ def refuse_an_older_one(paths: DataDir, manifest: Manifest) -> None:
 
 def _unnamed(paths: DataDir, manifest: Manifest) -> list[Path]:
     named = {entry.file_name for entry in manifest.segments()}
-    return [path for path in _segment_files(paths) if path.name not in named]
+    return [path for path in segment_files(paths) if path.name not in named]
 
 
 def next_segment_id(paths: DataDir, manifest: Manifest) -> int:
@@ -249,7 +249,8 @@ def set_aside(path: Path, quarantine: Path) -> Path:
     return target
 
 
-def _segment_files(paths: DataDir) -> list[Path]:
+def segment_files(paths: DataDir) -> list[Path]:
+    """The finished segments, whether the manifest names them or not."""
     return [p for p in sorted(paths.segments.iterdir()) if _SEGMENT_FILE.fullmatch(p.name)]
 
 
@@ -267,7 +268,7 @@ def _rebuild(paths: DataDir, findings: Findings, counts: Mapping[str, int]) -> N
     attachments = Attachments(paths.tmp, 1 << 30, 2)
     cursor = attachments.cursor()
     infos: dict[int, SegmentInfo] = {}
-    for path in _segment_files(paths):
+    for path in segment_files(paths):
         alias = f"seg_{path.stem.rpartition('-')[2]}"
         try:
             attachments.attach(alias, path)
