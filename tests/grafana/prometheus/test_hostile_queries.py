@@ -66,6 +66,13 @@ RANGE = {"start": NOW - 10_000, "end": NOW, "step": 1}
         ('m{i=~"((a{1,100}){1,100}){1,100}"}', 400, "error parsing regexp"),
         ('m{i="' + "x" * 900_000 + '"}', 400, "longer than 65,536 characters"),
         ("m" + "[5m]" * 10_000, 400, "parse error"),
+        ("(" * 100_000 + "1" + ")" * 100_000, 400, "longer than 65,536 characters"),
+        ("m{" + ",".join(['i!="x"'] * 9_000) + "}", 400, "more than 1,000 matchers"),
+        ("m{" + ",".join(['i!="x"'] * 100_000) + "}", 400, "a form has at most"),
+        ("m @ 1e300", 400, "timestamp out of bounds"),
+        ("m offset 999999999999y", 400, "duration"),
+        ("sum_over_time((time() * m)[10d:1s])", 422, "are allowed"),
+        ("max_over_time(m[1y:1ms])", 422, "are allowed"),
     ],
 )
 def test_a_hostile_query_is_refused_with_little_memory(query: str, status: int, words: str) -> None:

@@ -11,6 +11,8 @@ from longpole.analyzer.promql.expressions import Matcher, MatchOp
 
 NAME = "__name__"
 _MOST_REMEMBERED = 50_000
+# Each one is held against every series that the others leave.
+MOST_MATCHERS = 1_000
 _Refuse = Callable[[str], Exception]
 
 
@@ -34,6 +36,8 @@ def selector_matchers(
         raise refuse(f"metric name must not be set twice: {names[0]!r} or {names[1]!r}")
     if names and any(m.label == NAME and m.op is MatchOp.EQUAL for m in given):
         raise refuse(f"metric name must not be set twice: {names[0]!r}")
+    if len(given) > MOST_MATCHERS:
+        raise refuse(f"a selector has more than {MOST_MATCHERS:,} matchers")
     matchers = (*(Matcher(NAME, MatchOp.EQUAL, name) for name in names), *given)
     if all(meets(matcher, "") for matcher in matchers):
         raise refuse("vector selector must contain at least one non-empty matcher")
