@@ -26,9 +26,9 @@ BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 PAIRS = types.Array(types.int64, 2, "C", readonly=True)
 # Arrays that are filled.
 OUT = types.Array(types.int64, 1, "C")
+OUT_IDS = types.Array(types.uint64, 1, "C")
 OUT_CODES = types.Array(types.int32, 1, "C")
 OUT_BYTES = types.Array(types.uint8, 1, "C")
-OUT_CODES = types.Array(types.int32, 1, "C")
 OUT_ROWS = types.Array(types.int64, 2, "C")
 INT = types.int64
 FLAG = types.boolean

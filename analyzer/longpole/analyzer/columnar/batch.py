@@ -54,10 +54,10 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
     table = whole.spans
     offsets = _offsets(whole, _numbers(table, "trace_hi"), _numbers(table, "trace_lo"))
     starts = _numbers(table, "start_unix_nano")
-    # Wraps around as in `path_spans`.
-    ends = starts + _numbers(table, "duration_ns")
-    ends = np.where((ends < starts) & (ends >= 0) & (starts >= 0), starts, ends)
-    rows, span_ids, odd = id_order(offsets, _numbers(table, "span_id"), starts, ends)
+    durations = _numbers(table, "duration_ns")
+    rows, span_ids, ends, odd, is_placed = id_order(
+        offsets, _numbers(table, "span_id"), starts, durations
+    )
     services, service_names = _codes(table.column("service_name"))
     names, span_names = _codes(table.column("name"))
     peers, peer_names = _peers(table)
@@ -65,7 +65,7 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
         _numbers(table, "parent_span_id"), starts, ends, _numbers(table, "kind"),
         _numbers(table, "status_code"), services, names, peers, _is_resent(table),
     )  # fmt: skip
-    if not (rows == np.arange(rows.size)).all():
+    if not is_placed:
         columns = placed(rows, *columns)
     parent_ids, starts, ends, kinds, statuses, services, names, peers, is_resent = columns
     return SpanBatch(

@@ -13,13 +13,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from longpole.analyzer.columnar.rooms import rooms
 from longpole.analyzer.critical_path import (
     DEFAULT_TAU_SHARE,
     SMALLEST_DEFAULT_TAU_NS,
     Overflow,
     PathOptions,
 )
-from longpole.model.compiling import CODES, FLAG, IDS, INT, INTS, OUT_BYTES, compiled, inlined
+from longpole.model.compiling import (
+    CODES,
+    FLAG,
+    IDS,
+    INT,
+    INTS,
+    OUT,
+    OUT_BYTES,
+    OUT_CODES,
+    compiled,
+    inlined,
+)
 from longpole.model.span import SpanKind, StatusCode
 
 Ints = npt.NDArray[np.int64]
@@ -31,6 +43,7 @@ Bytes = npt.NDArray[np.uint8]
 REPEATED_ID, CYCLE, FAR_TIME = 1, 2, 4
 # Beyond, sums of two times may not fit into 64 bits.
 FARTHEST_UNIX_NANO = 1 << 62
+_FEW = 32  # of as many spans each is compared with each to find parents
 
 _PRODUCER, _CONSUMER = int(SpanKind.PRODUCER), int(SpanKind.CONSUMER)
 _ERROR = int(StatusCode.ERROR)
@@ -68,12 +81,22 @@ def build_forest(
     """The forest of spans in id order; `odd` as `ordering.id_order` gave it."""
     tau_ns = -1 if options.tau_ns is None else min(options.tau_ns, FARTHEST_UNIX_NANO)
     is_detaching = options.overflow is Overflow.DETACH
-    return Forest(
-        *_build(offsets, span_ids, parent_ids, starts, ends, kinds, odd, is_detaching, tau_ns)
-    )
+    count, traces = span_ids.size, offsets.size - 1
+    made = rooms(
+        (count, np.int32), (count, np.int64), (count, np.int64), (count, np.uint8),
+        (count + 1, np.int32), (count, np.int32), (traces, np.uint8), (traces, np.int64),
+        (traces, np.uint8), (traces, np.int64), (traces, np.int64), (count, np.int32),
+    )  # fmt: skip
+    made[6][:] = odd
+    _build(offsets, span_ids, parent_ids, starts, ends, kinds, is_detaching, tau_ns, *made)
+    forest = Forest(*made[:-1])
+    return forest._replace(children=forest.children[: int(forest.first_child[count])])
 
 
-@compiled(INTS, IDS, IDS, INTS, INTS, CODES, OUT_BYTES, FLAG, INT)
+@compiled(
+    INTS, IDS, IDS, INTS, INTS, CODES, FLAG, INT, OUT_CODES, OUT, OUT, OUT_BYTES, OUT_CODES,
+    OUT_CODES, OUT_BYTES, OUT, OUT_BYTES, OUT, OUT, OUT_CODES,
+)  # fmt: skip
 def _build(
     offsets: Ints,
     span_ids: Ids,
@@ -81,73 +104,63 @@ def _build(
     starts: Ints,
     ends: Ints,
     kinds: Codes,
-    odd: Bytes,
     is_detaching: bool,
     tau_ns: int,
-) -> Any:
-    count = span_ids.size
-    trace_count = offsets.size - 1
-    parents = np.full(count, -1, np.int32)
-    primary = np.full(trace_count, -1, np.int64)
-    is_headless = np.zeros(trace_count, np.uint8)
-    orphans = np.zeros(trace_count, np.int64)
-    detached = np.zeros(trace_count, np.int64)
-    is_detached = np.zeros(count, np.uint8)
-    first_child = np.zeros(count + 1, np.int32)
-    for trace in range(trace_count):
-        if odd[trace]:
-            continue
+    parents: Codes,
+    low: Ints,
+    high: Ints,
+    is_detached: Bytes,
+    first_child: Codes,
+    children: Codes,
+    odd: Bytes,
+    primary: Ints,
+    is_headless: Bytes,
+    orphans: Ints,
+    detached: Ints,
+    queue: Codes,
+) -> None:
+    """Fill everything from `parents` on; `queue` has room for each span."""
+    child_count = 0
+    for trace in range(offsets.size - 1):
         begin, end = offsets[trace], offsets[trace + 1]
-        true_root, any_root = -1, -1
+        primary[trace], is_headless[trace] = -1, 0
+        orphans[trace], detached[trace] = 0, 0
         for i in range(begin, end):
-            wanted = parent_ids[i]
-            found = -1
-            if wanted:
-                left, right = begin, end
-                while left < right:
-                    middle = (left + right) >> 1
-                    if span_ids[middle] < wanted:
-                        left = middle + 1
-                    else:
-                        right = middle
-                if left < end and span_ids[left] == wanted:
-                    found = left
-                else:
-                    orphans[trace] += 1
-                if found == i:
+            parents[i], low[i], high[i] = -1, starts[i], ends[i]
+            is_detached[i], first_child[i] = 0, 0
+        if not odd[trace]:
+            orphans[trace] = _find_parents(begin, end, span_ids, parent_ids, parents)
+            for i in range(begin, end):
+                if parents[i] == i:
                     odd[trace] |= CYCLE
-                    break
-            parents[i] = found
-            if found >= 0:
-                first_child[found + 1] += 1
-                continue
-            if any_root < 0 or _is_longer(starts, ends, i, any_root):
-                any_root = i
-            if not wanted and (true_root < 0 or _is_longer(starts, ends, i, true_root)):
-                true_root = i
-        primary[trace] = true_root if true_root >= 0 else any_root
-        is_headless[trace] = true_root < 0 and any_root >= 0
-    for i in range(count):
-        first_child[i + 1] += first_child[i]
-    children = np.empty(first_child[count], np.int32)
-    filled = first_child[:-1].copy()
-    for i in range(count):
-        parent = parents[i]
-        if parent >= 0:
-            children[filled[parent]] = i
-            filled[parent] += 1
-    low, high = starts.copy(), ends.copy()
-    queue = np.empty(count, np.int32)
-    for trace in range(trace_count):
         if odd[trace]:
-            primary[trace] = -1
+            for i in range(begin, end):
+                first_child[i] = child_count
             continue
-        begin, end = offsets[trace], offsets[trace + 1]
+        # Where the children of each span begin; while they are put there, where they end.
+        true_root, any_root = -1, -1
         tail = begin
         for i in range(begin, end):
-            if parents[i] < 0:
-                queue[tail] = i
-                tail += 1
+            parent = parents[i]
+            if parent >= 0:
+                first_child[parent] += 1
+                continue
+            queue[tail] = i
+            tail += 1
+            if any_root < 0 or _is_longer(starts, ends, i, any_root):
+                any_root = i
+            if not parent_ids[i] and (true_root < 0 or _is_longer(starts, ends, i, true_root)):
+                true_root = i
+        for i in range(begin, end):
+            child_count += first_child[i]
+            first_child[i] = child_count
+        for back in range(begin, end):
+            i = begin + end - 1 - back
+            parent = parents[i]
+            if parent >= 0:
+                first_child[parent] -= 1
+                children[first_child[parent]] = i
+        first_child[end] = child_count
         head = begin
         while head < tail:
             index = queue[head]
@@ -177,11 +190,42 @@ def _build(
                     high[child] = hi
         if tail < end:
             odd[trace] |= CYCLE
-            primary[trace] = -1
-    return (
-        parents, low, high, is_detached, first_child, children, odd, primary, is_headless,
-        orphans, detached,
-    )  # fmt: skip
+            continue
+        primary[trace] = true_root if true_root >= 0 else any_root
+        is_headless[trace] = true_root < 0 and any_root >= 0
+    first_child[span_ids.size] = child_count
+
+
+@inlined
+def _find_parents(begin: int, end: int, span_ids: Ids, parent_ids: Ids, parents: Codes) -> int:
+    """Fill `parents` with the place of each parent, -1 without; how many are not there."""
+    lost = 0
+    if end - begin <= _FEW:
+        for i in range(begin, end):
+            wanted, found = parent_ids[i], -1
+            # Quicker than a search by halves, whose every branch may be guessed wrong.
+            for j in range(begin, end):
+                found = j if span_ids[j] == wanted else found
+            found = found if wanted else -1
+            lost += found < 0 and wanted != 0
+            parents[i] = found
+        return lost
+    for i in range(begin, end):
+        wanted = parent_ids[i]
+        if not wanted:
+            continue
+        left, right = begin, end
+        while left < right:
+            middle = (left + right) >> 1
+            if span_ids[middle] < wanted:
+                left = middle + 1
+            else:
+                right = middle
+        if left < end and span_ids[left] == wanted:
+            parents[i] = left
+        else:
+            lost += 1
+    return lost
 
 
 @inlined

@@ -12,9 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.analyzer.columnar.forest import Forest
+from longpole.analyzer.columnar.rooms import rooms
 from longpole.analyzer.columnar.walking import Walks
 from longpole.analyzer.labels import Label
-from longpole.model.compiling import BYTES, CODES, INT, INTS, OUT, PAIRS, compiled, inlined
+from longpole.model.compiling import (
+    BYTES,
+    CODES,
+    INT,
+    INTS,
+    OUT,
+    OUT_BYTES,
+    OUT_CODES,
+    OUT_ROWS,
+    PAIRS,
+    compiled,
+    inlined,
+)
 from longpole.model.span import SpanKind
 
 Ints = npt.NDArray[np.int64]
@@ -64,19 +77,33 @@ def label_all(
     first_pause = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     flat = [edge for i in waiting.tolist() for gap in pauses[i] for edge in gap]
     gaps = np.array(flat, np.int64).reshape(-1, 2)
-    return LabelledSegments(
-        *_label(
-            walks.segment_offsets, walks.owners, walks.starts, walks.ends, walks.first_beside,
-            walks.next_beside, forest.low, forest.high, forest.is_detached, forest.first_child,
-            forest.children, services, kinds, peers, service_count, waiting, first_pause, gaps,
-            eps_ns,
-        )
+    # Bounds for everything beforehand: arrays that may be replaced make these loops twice as
+    # slow. A child beside the path, or a pause, adds two borders between labels at the most.
+    count, traces = services.size, walks.segment_offsets.size - 1
+    covers = count if eps_ns else walks.beside_count
+    room = walks.owners.size + 2 * covers + 2 * gaps.shape[0]
+    most = int(np.diff(walks.segment_offsets).max(initial=0))
+    made = rooms(
+        (traces + 1, np.int64), (room, np.int64), (room, np.uint8), (room, np.int64),
+        (room, np.int64), (room, np.int64), (traces, np.int64), (count, np.int64),
+        (count, np.int32), (covers, np.int64), (covers, np.int64), (7 * most, np.int64),
     )  # fmt: skip
+    made[7][:] = 0
+    made[8][:] = -1
+    made[8][waiting] = -2 - np.arange(waiting.size)
+    filled = _label(
+        walks.segment_offsets, walks.owners, walks.starts, walks.ends, walks.first_beside,
+        walks.next_beside, forest.low, forest.high, forest.is_detached, forest.first_child,
+        forest.children, services, kinds, peers, service_count, first_pause, gaps,
+        eps_ns, *made[:11], made[11].reshape(7, -1),
+    )  # fmt: skip
+    return LabelledSegments(made[0], *(one[:filled] for one in made[1:6]), made[6], made[7])
 
 
 @compiled(
     INTS, CODES, INTS, INTS, CODES, CODES, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES,
-    INT, INTS, INTS, PAIRS, INT,
+    INT, INTS, PAIRS, INT, OUT, OUT, OUT_BYTES, OUT, OUT, OUT, OUT, OUT, OUT_CODES, OUT, OUT,
+    OUT_ROWS,
 )  # fmt: skip
 def _label(
     segment_offsets: Ints,
@@ -94,65 +121,58 @@ def _label(
     kinds: Codes,
     peers: Codes,
     service_count: int,
-    waiting: Ints,
     first_pause: Ints,
     gaps: Ints,
     eps_ns: int,
-) -> Any:
-    # Bounds for everything beforehand: arrays that may be replaced make these loops twice as
-    # slow. A child beside the path, or a pause, adds two borders between labels at the most.
-    beside_count = low.size if eps_ns else 0
-    for child in range(0 if eps_ns else low.size):
-        beside_count += first_beside[child] >= 0
-        beside_count += next_beside[child] >= 0
-    room = path_owners.size + 2 * beside_count + 2 * gaps.shape[0]
-    out_owner = np.empty(room, np.int64)
-    out_label = np.empty(room, np.uint8)
-    out_start = np.empty(room, np.int64)
-    out_end = np.empty(room, np.int64)
-    out_peer = np.empty(room, np.int64)
-    offsets = np.zeros(segment_offsets.size, np.int64)
-    ambiguous = np.zeros(segment_offsets.size - 1, np.int64)
-    critical = np.zeros(low.size, np.int64)
-    # What is known of an owner with children, worked out at its first segment: -1 not yet, else
-    # its place among the callers.
-    caller_of = np.full(low.size, -1, np.int32)
-    most = 0
-    for trace in range(segment_offsets.size - 1):
-        most = max(most, segment_offsets[trace + 1] - segment_offsets[trace])
-    plain = np.empty(most, np.int64)
-    peer = np.empty(most, np.int64)
-    server_start = np.empty(most, np.int64)
-    next_gap = np.empty(most, np.int64)
-    last_gap = np.empty(most, np.int64)
-    next_cover = np.empty(most, np.int64)
-    last_cover = np.empty(most, np.int64)
-    # Times in which children of a caller run beside the path: merged, ascending.
-    cover_low = np.empty(beside_count, np.int64)
-    cover_high = np.empty(beside_count, np.int64)
+    offsets: Ints,
+    out_owner: Ints,
+    out_label: Bytes,
+    out_start: Ints,
+    out_end: Ints,
+    out_peer: Ints,
+    ambiguous: Ints,
+    critical: Ints,
+    caller_of: Codes,
+    cover_low: Ints,
+    cover_high: Ints,
+    callers: Ints,
+) -> int:
+    """Fill everything from `offsets` on and say how many segments there are now. `caller_of` has
+    the place of an owner with children among the callers, once it was worked out; before, -1 or,
+    of the owner whose pauses begin at `first_pause[n]`, -2 - n.
+    `cover_low` and `cover_high` are for times in which children of a caller run beside the path:
+    merged, ascending."""
+    # Seven rows, which have an entry for each caller.
+    plain, peer, server_start = callers[0], callers[1], callers[2]
+    next_gap, last_gap, next_cover, last_cover = callers[3], callers[4], callers[5], callers[6]
     filled = 0
     for trace in range(segment_offsets.size - 1):
         offsets[trace] = filled
+        ambiguous[trace] = 0
         caller_count: Any = 0
         cover_count: Any = 0
         for segment in range(segment_offsets[trace], segment_offsets[trace + 1]):
-            owner = path_owners[segment]
+            owner = np.int64(path_owners[segment])
             at, end = path_starts[segment], path_ends[segment]
             critical[owner] += end - at
-            if first_child[owner] == first_child[owner + 1]:
-                # Most owners have no children, and then own one segment.
-                out_owner[filled] = owner
-                out_start[filled] = at
-                out_end[filled] = end
-                out_label[filled], out_peer[filled] = _SELF, -1
-                if kinds[owner] == _CLIENT or kinds[owner] == _PRODUCER:
-                    out_label[filled] = _WAIT
+            kind = kinds[owner]
+            is_calling = kind in (_CLIENT, _PRODUCER)
+            place: Any = np.int64(caller_of[owner])
+            if first_child[owner] == first_child[owner + 1] or (
+                not is_calling and place == -1 and first_beside[owner] < 0 and not eps_ns
+            ):
+                # As mostly: the segment stays whole, and no other of its owner is beside it.
+                label, to = _SELF, -1
+                if is_calling:
+                    label = _WAIT
                     if peers[owner] >= 0:
-                        out_peer[filled] = service_count + peers[owner]
+                        to = service_count + peers[owner]
+                out_owner[filled], out_label[filled], out_peer[filled] = owner, label, to
+                out_start[filled], out_end[filled] = at, end
                 filled += 1
                 continue
-            place: Any = caller_of[owner]
             if place < 0:
+                pauses = -2 - place
                 place = caller_count
                 caller_count += 1
                 caller_of[owner] = place
@@ -161,11 +181,9 @@ def _label(
                     peers, service_count,
                 )  # fmt: skip
                 next_gap[place], last_gap[place] = 0, 0
-                if waiting.size:
-                    found = np.searchsorted(waiting, owner)
-                    if found < waiting.size and waiting[found] == owner:
-                        next_gap[place] = first_pause[found]
-                        last_gap[place] = first_pause[found + 1]
+                if pauses >= 0:
+                    next_gap[place] = first_pause[pauses]
+                    last_gap[place] = first_pause[pauses + 1]
                 next_cover[place] = cover_count
                 if eps_ns or first_beside[owner] >= 0:
                     cover_count = _covered(
@@ -225,10 +243,7 @@ def _label(
                     ambiguous[trace] += until - at
                 at = until
     offsets[segment_offsets.size - 1] = filled
-    return (
-        offsets, out_owner[:filled], out_label[:filled], out_start[:filled], out_end[:filled],
-        out_peer[:filled], ambiguous, critical,
-    )  # fmt: skip
+    return filled
 
 
 @inlined

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.analyzer.columnar.forest import Forest
+from longpole.analyzer.columnar.rooms import rooms
 from longpole.model.compiling import (
     BYTES,
     CODES,
@@ -38,9 +39,9 @@ class Walks(NamedTuple):
     """Segments `segment_offsets[t]` to `segment_offsets[t + 1]` are those of trace t, ascending
     and contiguous: `owners`, `starts`, `ends`. Per span: `node` (its call path, -1 off the
     path), and a chain of the blocking children that the path does not run through, from
-    `first_beside` on along `next_beside` (-1 ends it). Row n of `nodes` is call path n: the one
-    above it (-1 at a root), service, name. `retrying` are the visited spans whose calls may be
-    attempts at the same thing."""
+    `first_beside` on along `next_beside` (-1 ends it); `beside_count` of them in all. Row n of
+    `nodes` is call path n: the one above it (-1 at a root), service, name. `retrying` are the
+    visited spans whose calls may be attempts at the same thing."""
 
     segment_offsets: Ints
     owners: Codes
@@ -49,6 +50,7 @@ class Walks(NamedTuple):
     node: Codes
     first_beside: Codes
     next_beside: Codes
+    beside_count: int
     nodes: Ints
     retrying: Ints
 
@@ -65,17 +67,34 @@ def walk_all(
     eps_ns: int,
 ) -> Walks:
     """The walk of every trace's primary root; odd traces have no segments."""
+    count, traces = services.size, offsets.size - 1
+    largest = int(np.diff(offsets).max(initial=0))
+    # Bounds for everything beforehand, since arrays that may be replaced make loops slow. Each
+    # visit adds its own time at most once more than it has children on the path.
+    segments = 2 * count + 1
+    made = rooms(
+        (traces + 1, np.int64), (segments, np.int32), (segments, np.int64), (segments, np.int64),
+        (count, np.int32), (count, np.int32), (count, np.int32), (3 * count, np.int64),
+        (count, np.int64), (count, np.int32), (6 * largest + 6, np.int64),
+    )  # fmt: skip
+    first, node_count, retrying_count, beside_count = _walk(
+        forest.primary, forest.low, forest.high, forest.is_detached, forest.first_child,
+        forest.children, services, names, kinds, statuses, peers, is_resent, eps_ns, offsets,
+        *made[:7], made[7].reshape(-1, 3), *made[8:10], made[10].reshape(-1, 6),
+    )  # fmt: skip
+    segment_offsets, owners, starts, ends, node, first_beside, next_beside, nodes, retrying = made[
+        :9
+    ]
     return Walks(
-        *_walk(
-            forest.primary, forest.low, forest.high, forest.is_detached, forest.first_child,
-            forest.children, services, names, kinds, statuses, peers, is_resent, eps_ns,
-            offsets,
-        )
+        segment_offsets, owners[first:], starts[first:], ends[first:], node, first_beside,
+        next_beside, beside_count, nodes[: 3 * node_count].reshape(-1, 3).copy(),
+        retrying[:retrying_count].copy(),
     )  # fmt: skip
 
 
 @compiled(
-    INTS, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS
+    INTS, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS,
+    OUT, OUT_CODES, OUT, OUT, OUT_CODES, OUT_CODES, OUT_CODES, OUT_ROWS, OUT, OUT_CODES, OUT_ROWS,
 )  # fmt: skip
 def _walk(
     primary: Ints,
@@ -92,168 +111,158 @@ def _walk(
     is_resent: Bytes,
     eps_ns: int,
     trace_offsets: Ints,
-) -> Any:
-    """`critical_path.walk` of every primary root. A frame has a span, where its part begins and
-    ends, the instant down to which time is given away, and the next and last of its candidates."""
-    count = low.size
-    # Bounds for everything beforehand, since arrays that may be replaced make loops slow; what
-    # is not used of them costs no memory. Each visit adds its own time at most once more than
-    # it has children on the path.
-    owners = np.empty(2 * count + 1, np.int32)
-    starts = np.empty(2 * count + 1, np.int64)
-    ends = np.empty(2 * count + 1, np.int64)
-    offsets = np.zeros(primary.size + 1, np.int64)
-    first_beside = np.full(count, -1, np.int32)
-    next_beside = np.full(count, -1, np.int32)
-    node = np.full(count, -1, np.int32)
-    nodes = np.empty((count, 3), np.int64)
-    node_count = 0
+    offsets: Ints,
+    owners: Codes,
+    starts: Ints,
+    ends: Ints,
+    node: Codes,
+    first_beside: Codes,
+    next_beside: Codes,
+    nodes: Ints,
+    retrying: Ints,
+    candidates: Codes,
+    frames: Ints,
+) -> tuple[int, int, int, int]:
+    """`critical_path.walk` of every primary root. It finds the latest segment first, so the
+    traces are taken from the last to the first, and segments are filled in from the end: they
+    stand from the first number given back. The other numbers count call paths, `retrying`, and
+    children beside the path.
+
+    What a span on the way down holds: the span, where its part begins and ends, the instant down
+    to which time is given away, and the next and last of its candidates, which stand, sorted,
+    where its children do.
+    """
+    node_count, retrying_count, beside_count = 0, 0, 0
     table = np.full(1024, -1, np.int64)
-    # Candidates of a visited span stand, sorted, where its children do.
-    candidates = np.empty(children.size, np.int32)
-    largest = 0
-    for trace in range(primary.size):
-        largest = max(largest, trace_offsets[trace + 1] - trace_offsets[trace])
-    frames = np.empty((largest + 1, 6), np.int64)
-    filled = 0
-    for trace in range(primary.size):
-        offsets[trace] = filled
-        if primary[trace] < 0:
-            continue
+    filled = owners.size
+    offsets[primary.size] = filled
+    for back in range(primary.size):
+        trace = primary.size - 1 - back
         size = trace_offsets[trace + 1] - trace_offsets[trace]
+        for i in range(trace_offsets[trace], trace_offsets[trace + 1]):
+            node[i], first_beside[i], next_beside[i] = -1, -1, -1
+        if primary[trace] < 0:
+            offsets[trace] = filled
+            continue
         if (node_count + size) * 2 > table.size:
             table = _grown(table, nodes, node_count, size)
-        first = filled
         index: Any = primary[trace]
         lo, hi = low[index], high[index]
         node[index] = _node(table, nodes, node_count, -1, services[index], names[index])
         node_count += node[index] == node_count
         depth = 0
+        is_new = True
+        t, at, last = hi, 0, 0
         while True:
-            begin = first_child[index]
-            last: Any = begin
-            for place in range(begin, first_child[index + 1]):
-                child = children[place]
-                if not is_detached[child] and max(low[child], lo) < min(high[child], hi):
-                    candidates[last] = child
-                    last += 1
-            if last == begin:
-                if lo < hi:
-                    owners[filled], starts[filled], ends[filled] = index, lo, hi
-                    filled += 1
-            else:
-                if last - begin > _FEW:
-                    _sort_many(candidates, begin, last, low, high, lo, hi)
-                elif last - begin > 1:
-                    _sort_few(candidates, begin, last, low, high, lo, hi)
+            if is_new:
+                begin, end = np.int64(first_child[index]), np.int64(first_child[index + 1])
+                t, at, last = hi, begin, begin
+                calls, doubts = 0, 0
+                for place in range(begin, end):
+                    child = np.int64(children[place])
+                    if is_detached[child]:
+                        continue
+                    if max(low[child], lo) < min(high[child], hi):
+                        candidates[last] = child
+                        last += 1
+                    is_call = kinds[child] == _CLIENT
+                    calls += is_call
+                    doubts += is_call & ((statuses[child] == _ERROR) | (is_resent[child] != 0))
+                if last - at > _FEW:
+                    _sort_many(candidates, at, last, low, high, lo, hi)
+                elif last - at > 1:
+                    _sort_few(candidates, at, last, low, high, lo, hi)
+                if (
+                    doubts
+                    and calls > 1
+                    and _is_retrying(
+                        begin, end, children, is_detached, services, names, kinds, statuses,
+                        peers, is_resent,
+                    )
+                ):  # fmt: skip
+                    retrying[retrying_count] = index
+                    retrying_count += 1
+            is_new = False
+            while t > lo and at < last:
+                child = np.int64(candidates[at])
+                at += 1
+                start, stop = max(low[child], lo), min(high[child], hi)
+                if stop - t > eps_ns or start >= t:
+                    next_beside[child] = first_beside[index]
+                    first_beside[index] = child
+                    beside_count += 1
+                    continue
+                stop = min(stop, t)
+                if stop < t:
+                    filled -= 1
+                    owners[filled], starts[filled], ends[filled] = index, stop, t
+                t = start
+                above = np.int64(node[index])
+                own = _node(table, nodes, node_count, above, services[child], names[child])
+                node_count += own == node_count
+                node[child] = own
+                if first_child[child] == first_child[child + 1]:
+                    filled -= 1
+                    owners[filled], starts[filled], ends[filled] = child, start, stop
+                    continue
                 frames[depth, 0], frames[depth, 1], frames[depth, 2] = index, lo, hi
-                frames[depth, 3], frames[depth, 4], frames[depth, 5] = hi, begin, last
+                frames[depth, 3], frames[depth, 4], frames[depth, 5] = t, at, last
                 depth += 1
-            is_deeper = False
-            while depth and not is_deeper:
-                top = depth - 1
-                owner, floor, ceiling = frames[top, 0], frames[top, 1], frames[top, 2]
-                t, at, last = frames[top, 3], frames[top, 4], frames[top, 5]
-                while t > floor and at < last:
-                    child = candidates[at]
-                    at += 1
-                    start = max(low[child], floor)
-                    stop = min(high[child], ceiling)
-                    if stop - t > eps_ns or start >= t:
-                        next_beside[child] = first_beside[owner]
-                        first_beside[owner] = child
-                        continue
-                    stop = min(stop, t)
-                    if stop < t:
-                        owners[filled], starts[filled], ends[filled] = owner, stop, t
-                        filled += 1
-                    t = start
-                    above = node[owner]
-                    own = _node(table, nodes, node_count, above, services[child], names[child])
-                    node_count += own == node_count
-                    node[child] = own
-                    if first_child[child] == first_child[child + 1]:
-                        owners[filled], starts[filled], ends[filled] = child, start, stop
-                        filled += 1
-                        continue
-                    frames[top, 3], frames[top, 4] = t, at
-                    index, lo, hi = child, start, stop
-                    is_deeper = True
-                    break
-                if not is_deeper:
-                    if t > floor:
-                        owners[filled], starts[filled], ends[filled] = owner, floor, t
-                        filled += 1
-                    depth -= 1
-            if not is_deeper:
+                index, lo, hi = child, start, stop
+                is_new = True
                 break
-        one, other = first, filled - 1
-        while one < other:
-            owners[one], owners[other] = owners[other], owners[one]
-            starts[one], starts[other] = starts[other], starts[one]
-            ends[one], ends[other] = ends[other], ends[one]
-            one += 1
-            other -= 1
-    offsets[primary.size] = filled
-    return (
-        offsets, owners[:filled], starts[:filled], ends[:filled], node, first_beside,
-        next_beside, nodes[:node_count].copy(),
-        _retrying(
-            node, is_detached, first_child, children, services, names, kinds, statuses, peers,
-            is_resent
-        ),
-    )  # fmt: skip
+            if is_new:
+                continue
+            if t > lo:
+                filled -= 1
+                owners[filled], starts[filled], ends[filled] = index, lo, t
+            if not depth:
+                break
+            depth -= 1
+            index, lo, hi = frames[depth, 0], frames[depth, 1], frames[depth, 2]
+            t, at, last = frames[depth, 3], frames[depth, 4], frames[depth, 5]
+        offsets[trace] = filled
+    for trace in range(primary.size + 1):
+        offsets[trace] -= filled
+    return filled, node_count, retrying_count, beside_count
 
 
-@compiled(CODES, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES)
-def _retrying(
-    node: Codes,
-    is_detached: Bytes,
-    first_child: Codes,
+@compiled(INT, INT, CODES, BYTES, CODES, CODES, CODES, CODES, CODES, BYTES)
+def _is_retrying(
+    begin: int,
+    end: int,
     children: Codes,
+    is_detached: Bytes,
     services: Codes,
     names: Codes,
     kinds: Codes,
     statuses: Codes,
     peers: Codes,
     is_resent: Bytes,
-) -> Ints:
-    """The visited spans that make a call which failed or repeats another, and a second one of
+) -> bool:
+    """Whether a call that failed or repeats another is among these children, and a second one of
     the same service and name to the same peer. Many calls are not compared: that would take a
     time that grows with their square."""
-    found = np.empty(node.size, np.int64)
-    count = 0
-    for index in range(node.size):
-        begin, end = first_child[index], first_child[index + 1]
-        if node[index] < 0 or end - begin < 2:
+    if end - begin > _FEW:
+        return True
+    for place in range(begin, end):
+        child = children[place]
+        if kinds[child] != _CLIENT or is_detached[child]:
             continue
-        clients, is_retrying = 0, False
-        for place in range(begin, end):
-            child = children[place]
-            if kinds[child] != _CLIENT or is_detached[child]:
-                continue
-            clients += 1
-            if is_retrying or (statuses[child] != _ERROR and not is_resent[child]):
-                continue
-            if end - begin > _FEW:
-                is_retrying = True
-                continue
-            for beside in range(begin, end):
-                other = children[beside]
-                if (
-                    other != child
-                    and names[other] == names[child]
-                    and services[other] == services[child]
-                    and peers[other] == peers[child]
-                    and kinds[other] == _CLIENT
-                    and not is_detached[other]
-                ):
-                    is_retrying = True
-                    break
-        if clients > 1 and is_retrying:
-            found[count] = index
-            count += 1
-    return found[:count].copy()
+        if statuses[child] != _ERROR and not is_resent[child]:
+            continue
+        for beside in range(begin, end):
+            other = children[beside]
+            if (
+                other != child
+                and names[other] == names[child]
+                and services[other] == services[child]
+                and peers[other] == peers[child]
+                and kinds[other] == _CLIENT
+                and not is_detached[other]
+            ):
+                return True
+    return False
 
 
 @inlined
