@@ -110,11 +110,15 @@ def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
         is_producer = kinds[index] == producer
         tau = options.tau_ns
         if tau is None:
-            tau = max(SMALLEST_DEFAULT_TAU_NS, (hi - lo) // DEFAULT_TAU_SHARE)
+            tau = (hi - lo) // DEFAULT_TAU_SHARE
+            if tau < SMALLEST_DEFAULT_TAU_NS:
+                tau = SMALLEST_DEFAULT_TAU_NS
         latest = hi + tau if is_detaching else None
         lost = 0
         for child in children:
             start, end = starts[child], ends[child]
+            if lo <= start < end <= hi and not is_producer:
+                continue  # as mostly: it keeps its whole interval
             if is_producer and kinds[child] == consumer:
                 detached[child] = DetachReason.PRODUCER_CONSUMER
             elif (start >= hi or end <= lo) and (start != end or start > hi or end < lo):

@@ -25,6 +25,8 @@ from longpole.model.problem import Problem
 from longpole.model.span import StatusCode
 from longpole.model.trace import Trace
 
+_USUAL = PathOptions()
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
@@ -117,7 +119,7 @@ def explain(
         spans = spans_of_trace(trace) if isinstance(trace, Trace) else trace
         if clocks is None:
             clocks = spans.clocks or NO_CLOCKS
-        return _explained(spans, options or PathOptions(), clocks)
+        return _explained(spans, options or _USUAL, clocks)
 
 
 def _explained(sent: PathSpans, chosen: PathOptions, clocks: Clocks) -> Explanation:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from longpole.analyzer.calls import peer_of
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.retries import retries
+from longpole.analyzer.retries import may_be_attempts, retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind
 
@@ -97,21 +97,34 @@ def labelled(
     covering: dict[int, tuple[tuple[int, ...], int]] = {}
     callers: dict[int, _Caller] = {}
     low, high, blocking, beside = found.starts, found.ends, found.blocking, path.beside
-    children, kinds = tree.children, spans.kinds
+    children, kinds, services = tree.children, spans.kinds, spans.services
+    calm: set[int] = set()  # whose children are no attempts at the same call
     previous = -1  # the owner of the last segment: only its own may be lengthened
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
-        # The two common cases need nothing of what follows: work of its own, with one child at
-        # the most, and a call that nothing is known about.
+        # The three common cases need nothing of what follows: work of its own, a call that
+        # nothing is known about, and one with its server below it; no child beside the path.
         kind = kinds[owner]
-        if kind not in _CALLING:
-            if owner != previous and len(blocking[owner]) < 2 and owner not in beside:
-                rows.append((owner, _SELF, start, end, None))
-                previous = owner
-                continue
-        elif owner != previous and not children[owner]:
-            rows.append((owner, _WAIT, start, end, peer_of(spans, owner)))
+        if owner != previous and owner not in beside:
             previous = owner
-            continue
+            below = blocking[owner]
+            if kind not in _CALLING:
+                if len(below) < 2 or owner in calm:
+                    rows.append((owner, _SELF, start, end, None))
+                    continue
+                if not eps_ns and not may_be_attempts(spans, below):
+                    calm.add(owner)
+                    rows.append((owner, _SELF, start, end, None))
+                    continue
+            elif not children[owner]:
+                rows.append((owner, _WAIT, start, end, peer_of(spans, owner)))
+                continue
+            elif len(below) == 1 and kind == _CLIENT and not eps_ns:
+                [server] = below
+                first = low[server]
+                if kinds[server] == _SERVER and first < high[server]:
+                    label = _REQUEST if end <= first else _RESPONSE
+                    rows.append((owner, label, start, end, services[server]))
+                    continue
         previous = owner
         caller = callers.get(owner)
         if caller is None:

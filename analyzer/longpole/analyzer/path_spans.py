@@ -108,6 +108,10 @@ class PathSpans:
         """The first of these attributes that span `index` has and that is not empty."""
         return self.attribute(self.rows[index], keys)
 
+    def may_have(self, keys: tuple[str, ...]) -> bool:
+        """False when it is known at once that no span has any of these attributes."""
+        return self.column is None or self.column(keys) is not None
+
     def texts(self, keys: tuple[str, ...]) -> Sequence[str | None] | None:
         """By index what `text` says, for who asks it of every span; None when no span has any."""
         if self.column is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import repeat
+from typing import Any
 
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import NAMED_SPANS
@@ -67,8 +69,9 @@ def build_tree(spans: PathSpans) -> SpanTree:
     children = _children(parents)
     order = list(roots)
     for index in order:  # grows while it is walked: parents first, no recursion
-        if children[index]:
-            order.extend(children[index])
+        below = children[index]
+        if below:
+            order.extend(below)
     if len(order) < len(parents):
         _break_cycles(spans, parents, children, roots, order)
     if len(roots) == 1 and not problems:
@@ -117,17 +120,14 @@ def build_tree(spans: PathSpans) -> SpanTree:
 
 def _children(parents: list[int]) -> list[Sequence[int]]:
     """Most spans have none: they share one empty tuple, which saves a list for each."""
-    lists: dict[int, list[int]] = {}
+    children: list[Any] = [()] * len(parents)
     for index, parent in enumerate(parents):
         if parent >= 0:
-            known = lists.get(parent)
-            if known is None:
-                lists[parent] = [index]
-            else:
+            known = children[parent]
+            if known:
                 known.append(index)
-    children: list[Sequence[int]] = [()] * len(parents)
-    for parent, known in lists.items():
-        children[parent] = known
+            else:
+                children[parent] = [index]
     return children
 
 
@@ -166,9 +166,8 @@ def _parents_of_distinct(
     spans: PathSpans, places: dict[int, int]
 ) -> tuple[list[int], dict[int, RootKind]]:
     """The same where no two spans share an id; `places` has the place of each."""
-    parents = [
-        places.get(wanted, NO_PARENT) if wanted else NO_PARENT for wanted in spans.parent_ids
-    ]
+    places.pop(0, None)  # to name 0 is to name nobody
+    parents = list(map(places.get, spans.parent_ids, repeat(NO_PARENT)))
     roots: dict[int, RootKind] = {}
     for index, parent in enumerate(parents):
         if parent < 0:
