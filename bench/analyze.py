@@ -3,7 +3,7 @@
 One process, medians over several runs with the fastest and the slowest. `cpu` is processor time
 over all threads, so that neighbours do not count; `wall` is what a person waits. Spans per second
 per core come from processor time. Shapes of one big trace run in a process of their own, since
-peak memory never sinks.
+peak memory never sinks. The lines `calibration` say how fast the machine was before and after.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def measured(work: Callable[[], object], runs: int, spans: int = 0) -> dict[str,
     return {"runs": runs, **found}
 
 
-def plain_path(sent: PathSpans) -> object:
+def plain_path(sent: PathSpans, options: PathOptions) -> object:
     """What the columnar core does, by the plain implementation: no verdict."""
     spans, _ = repair(sent)
     tree = build_tree(spans)
-    found = windows(spans, tree, PathOptions())
+    found = windows(spans, tree, options)
     return labelled(spans, tree, found, walk(tree.primary, found))
 
 
@@ -107,6 +107,19 @@ def machine() -> dict[str, Any]:
         "pyarrow": pa.__version__,
         "load_1_5_15_minutes": [round(load, 1) for load in os.getloadavg()],
     }
+
+
+def additions_per_second() -> dict[str, int]:
+    """How many additions a bare Python loop does in a second of processor time, of ten runs: what
+    to divide figures of other machines and hours by."""
+    count, taken = 2_000_000, []
+    for _ in range(10):
+        before, total = time.process_time(), 0
+        for number in range(count):
+            total += number
+        taken.append(time.process_time() - before)
+    seconds = {"median": statistics.median(taken), "min": max(taken), "max": min(taken)}
+    return {name: round(count / each) for name, each in seconds.items()}
 
 
 def shape(name: str, runs: int) -> None:
@@ -149,8 +162,9 @@ def in_memory(whole: WholeTraces, runs: int) -> None:
     some = stored.first_of(whole, 5_000)
     few = some.spans.num_rows
     lists = [spans for _, spans in spans_of_whole_traces(some)]
+    usual = PathOptions()
     with garbage_pause(few):
-        say("plain_path", **measured(lambda: [plain_path(one) for one in lists], runs, few))
+        say("plain_path", **measured(lambda: [plain_path(one, usual) for one in lists], runs, few))
         say("plain_explain", **measured(lambda: [explain(one) for one in lists], runs, few))
     feed = stored.RepeatingFeed(some)
     # As in a server, which has its compiled loops ready a quarter of a minute after its start.
@@ -205,6 +219,7 @@ def main() -> None:
         from_segments(given.runs, given.traces)
         return
     say("machine", **machine())
+    say("calibration", additions_per_second=additions_per_second())
     compiling()
     compile_all()
     in_memory(small_traces(given.traces), given.runs)
@@ -214,6 +229,7 @@ def main() -> None:
     from_segments(given.runs, given.traces)
     if given.aggregated:
         over_stored(given.runs, given.aggregated)
+    say("calibration_afterwards", additions_per_second=additions_per_second())
     say("machine_afterwards", **machine())
 
 

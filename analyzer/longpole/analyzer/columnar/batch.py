@@ -61,12 +61,12 @@ def span_batch(whole: WholeTraces) -> SpanBatch:
     services, service_names = _codes(table.column("service_name"))
     names, span_names = _codes(table.column("name"))
     peers, peer_names = _peers(table)
-    columns = (
+    columns: tuple[npt.NDArray[Any], ...] = (
         _numbers(table, "parent_span_id"), starts, ends, _numbers(table, "kind"),
         _numbers(table, "status_code"), services, names, peers, _is_resent(table),
     )  # fmt: skip
     if not is_placed:
-        columns = placed(rows, *columns)
+        columns = tuple(placed(rows, *columns))
     parent_ids, starts, ends, kinds, statuses, services, names, peers, is_resent = columns
     return SpanBatch(
         whole,

@@ -83,21 +83,28 @@ def label_all(
     covers = count if eps_ns else walks.beside_count
     room = walks.owners.size + 2 * covers + 2 * gaps.shape[0]
     most = int(np.diff(walks.segment_offsets).max(initial=0))
-    made = rooms(
+    (
+        offsets, out_owner, out_label, out_start, out_end, out_peer, ambiguous, critical,
+        caller_of, cover_low, cover_high, callers,
+    ) = rooms(
         (traces + 1, np.int64), (room, np.int64), (room, np.uint8), (room, np.int64),
         (room, np.int64), (room, np.int64), (traces, np.int64), (count, np.int64),
         (count, np.int32), (covers, np.int64), (covers, np.int64), (7 * most, np.int64),
     )  # fmt: skip
-    made[7][:] = 0
-    made[8][:] = -1
-    made[8][waiting] = -2 - np.arange(waiting.size)
+    critical[:] = 0
+    caller_of[:] = -1
+    caller_of[waiting] = -2 - np.arange(waiting.size)
     filled = _label(
         walks.segment_offsets, walks.owners, walks.starts, walks.ends, walks.first_beside,
         walks.next_beside, forest.low, forest.high, forest.is_detached, forest.first_child,
-        forest.children, services, kinds, peers, service_count, first_pause, gaps,
-        eps_ns, *made[:11], made[11].reshape(7, -1),
+        forest.children, services, kinds, peers, service_count, first_pause, gaps, eps_ns,
+        offsets, out_owner, out_label, out_start, out_end, out_peer, ambiguous, critical,
+        caller_of, cover_low, cover_high, callers.reshape(7, -1),
     )  # fmt: skip
-    return LabelledSegments(made[0], *(one[:filled] for one in made[1:6]), made[6], made[7])
+    return LabelledSegments(
+        offsets, out_owner[:filled], out_label[:filled], out_start[:filled], out_end[:filled],
+        out_peer[:filled], ambiguous, critical,
+    )  # fmt: skip
 
 
 @compiled(
@@ -152,7 +159,7 @@ def _label(
         caller_count: Any = 0
         cover_count: Any = 0
         for segment in range(segment_offsets[trace], segment_offsets[trace + 1]):
-            owner = np.int64(path_owners[segment])
+            owner: Any = np.int64(path_owners[segment])
             at, end = path_starts[segment], path_ends[segment]
             critical[owner] += end - at
             kind = kinds[owner]

@@ -72,23 +72,24 @@ def walk_all(
     # Bounds for everything beforehand, since arrays that may be replaced make loops slow. Each
     # visit adds its own time at most once more than it has children on the path.
     segments = 2 * count + 1
-    made = rooms(
+    (
+        segment_offsets, owners, starts, ends, node, first_beside, next_beside, flat_nodes,
+        retrying, candidates, flat_frames,
+    ) = rooms(
         (traces + 1, np.int64), (segments, np.int32), (segments, np.int64), (segments, np.int64),
         (count, np.int32), (count, np.int32), (count, np.int32), (3 * count, np.int64),
         (count, np.int64), (count, np.int32), (6 * largest + 6, np.int64),
     )  # fmt: skip
+    nodes = flat_nodes.reshape(-1, 3)
     first, node_count, retrying_count, beside_count = _walk(
         forest.primary, forest.low, forest.high, forest.is_detached, forest.first_child,
         forest.children, services, names, kinds, statuses, peers, is_resent, eps_ns, offsets,
-        *made[:7], made[7].reshape(-1, 3), *made[8:10], made[10].reshape(-1, 6),
+        segment_offsets, owners, starts, ends, node, first_beside, next_beside, nodes, retrying,
+        candidates, flat_frames.reshape(-1, 6),
     )  # fmt: skip
-    segment_offsets, owners, starts, ends, node, first_beside, next_beside, nodes, retrying = made[
-        :9
-    ]
     return Walks(
         segment_offsets, owners[first:], starts[first:], ends[first:], node, first_beside,
-        next_beside, beside_count, nodes[: 3 * node_count].reshape(-1, 3).copy(),
-        retrying[:retrying_count].copy(),
+        next_beside, beside_count, nodes[:node_count].copy(), retrying[:retrying_count].copy(),
     )  # fmt: skip
 
 
@@ -152,10 +153,13 @@ def _walk(
         node_count += node[index] == node_count
         depth = 0
         is_new = True
-        t, at, last = hi, 0, 0
+        t: Any = hi
+        at: Any = 0
+        last: Any = 0
         while True:
             if is_new:
-                begin, end = np.int64(first_child[index]), np.int64(first_child[index + 1])
+                begin: Any = np.int64(first_child[index])
+                end: Any = np.int64(first_child[index + 1])
                 t, at, last = hi, begin, begin
                 calls, doubts = 0, 0
                 for place in range(begin, end):
@@ -197,7 +201,7 @@ def _walk(
                     filled -= 1
                     owners[filled], starts[filled], ends[filled] = index, stop, t
                 t = start
-                above = np.int64(node[index])
+                above: Any = np.int64(node[index])
                 own = _node(table, nodes, node_count, above, services[child], names[child])
                 node_count += own == node_count
                 node[child] = own
