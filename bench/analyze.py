@@ -171,6 +171,8 @@ def in_memory(whole: WholeTraces, runs: int) -> None:
     CORE.start()
     assert CORE.wait(120.0)
     say("settle_once", **measured(lambda: settle_once(feed, ManualClock()), runs, few))
+    hurried = measured(lambda: settle_once(feed, ManualClock(), hurry_from=1), runs, few)
+    say("settle_once_in_a_hurry", **hurried)
 
 
 def from_segments(runs: int, traces: int) -> None:

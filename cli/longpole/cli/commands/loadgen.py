@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from longpole.cli.exit_codes import Refused, end_with_bad_news
+from longpole.cli.exit_codes import NoAnswer, Refused, end_with_bad_news
 from longpole.cli.filters import json_option
 from longpole.cli.loadgen.plan import COMPRESSIONS, PROTOCOLS
 from longpole.cli.options import client_options, resolved
@@ -121,9 +121,18 @@ def _endpoint(endpoint: str, protocol: str, url: str | None, settings: Any) -> s
             raise Refused(f"--endpoint {endpoint!r}: {error}") from None
     if url is None:
         return f"127.0.0.1:{_PORTS[protocol]}"
-    from longpole.cli.http_source import HttpSource
+    if settings.url is None:
+        from longpole.storage.data_dir import DataDir
 
-    with HttpSource(url, settings.auth_token()) as source:
-        addresses = source.status()["addresses"]
-    at = str(addresses["grpc" if protocol == "grpc" else "http"])
+        # The lock names them before the pages are there to be asked.
+        held = DataDir(settings.data_dir).read_lock()
+        addresses = held.addresses if held is not None else {}
+    else:
+        from longpole.cli.http_source import HttpSource
+
+        with HttpSource(url, settings.auth_token()) as source:
+            addresses = source.status()["addresses"]
+    at = str(addresses.get("grpc" if protocol == "grpc" else "http", ""))
+    if not at:
+        raise NoAnswer("the server does not say where it receives OTLP: give --endpoint")
     return at.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
