@@ -82,19 +82,25 @@ def repeated_calls(explanation: Explanation) -> list[RepeatedCalls]:
         (spans.texts(MESSAGING_SYSTEM), spans.texts(QUERY_TEXT)) if families else (None, None)
     )
     for family in families:
-        groups: dict[tuple[int, CallKey], list[int]] = {}
+        below: dict[int, list[int]] = {}
         for call in family:
             if spans.kinds[call] == _CLIENT:
                 is_call = messages is None or messages[call] is None
             else:  # old instrumentations leave the kind of a query's span at INTERNAL
                 is_call = queries is not None and queries[call] is not None
             if is_call:
-                groups.setdefault((survey.entry(call), survey.calls.key(call)), []).append(call)
-        for (entry, key), calls in groups.items():
-            if len(calls) >= FEWEST_ALIKE:
-                found = _repeated(explanation, survey, entry, key, calls)
-                if found is not None:
-                    repeated.append(found)
+                below.setdefault(survey.entry(call), []).append(call)
+        for entry, made in below.items():
+            if len(made) < FEWEST_ALIKE:
+                continue  # what exactly they ask for takes longer to find out than all the rest
+            groups: dict[CallKey, list[int]] = {}
+            for call in made:
+                groups.setdefault(survey.calls.key(call), []).append(call)
+            for key, calls in groups.items():
+                if len(calls) >= FEWEST_ALIKE:
+                    found = _repeated(explanation, survey, entry, key, calls)
+                    if found is not None:
+                        repeated.append(found)
     repeated.sort(key=lambda r: r.calls[0])
     survey.noted[_NOTE] = repeated
     return repeated
