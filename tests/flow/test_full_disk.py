@@ -66,6 +66,32 @@ def test_a_full_disk_refuses_loses_nothing_and_recovers(
         disk.remove()
 
 
+@pytest.mark.full
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", [Limit, SmallDisk])
+def test_a_server_stops_cleanly_while_the_disk_is_full(
+    tmp_path: Path, kind: type[FullDisk]
+) -> None:
+    chance = random.Random(2)
+    disk = kind(tmp_path)
+    try:
+        server = ServerProcess(disk.data_dir, *disk.arguments(), env=SETTINGS)
+        try:
+            kept = {trace for _ in range(5) for trace, _ in accepted(server, chance)}
+            disk.fill(server)
+            assert server.stop() == 0, server.log_text
+            if kind is SmallDisk:
+                disk.free(server)
+            server = ServerProcess(disk.data_dir, *disk.arguments(), env=SETTINGS)
+            assert eventually(lambda: server.get("/api/v1/status")["is_replayed"])
+            rows = server.sql("SELECT DISTINCT trace_id FROM spans")
+            assert {trace for (trace,) in rows} == kept
+        finally:
+            server.kill()
+    finally:
+        disk.remove()
+
+
 def accepted(server: ServerProcess, chance: random.Random) -> list[tuple[str, str]]:
     """The ids of a request that was acknowledged; empty when it was refused."""
     body, ids = batch(chance, traces=5)
