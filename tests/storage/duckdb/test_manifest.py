@@ -109,3 +109,13 @@ def test_a_manifest_from_before_there_were_digests_is_opened_and_gets_them(tmp_p
     Manifest.open(path).close()
     with closing(sqlite3.connect(path)) as other:
         assert len(other.execute("SELECT * FROM digests").fetchall()) == 6
+
+
+@pytest.mark.parametrize("change", ["SET value = 0", "SET value = 'x'", "SET key = 'sche'"])
+def test_a_damaged_version_is_no_other_version(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "manifest.sqlite"
+    Manifest.open(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(f"UPDATE meta {change} WHERE key = 'schema_version'")
+    with pytest.raises(ManifestDamaged, match="no version has the number"):
+        Manifest.open(path)

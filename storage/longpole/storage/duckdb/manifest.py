@@ -118,14 +118,16 @@ class Manifest:
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check found damage")
             row = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
-            wrong = wrong_table(connection) if row == (SCHEMA_VERSION,) else None
+            version = row[0] if row else None
+            if not isinstance(version, int) or version < 1:
+                raise sqlite3.DatabaseError(f"no version has the number {version!r}")
+            wrong = wrong_table(connection) if version == SCHEMA_VERSION else None
             if wrong is not None:
                 raise sqlite3.DatabaseError(f"the table {wrong} is not what was written")
         except (sqlite3.Error, UnicodeError, ValueError) as error:
             if connection is not None:
                 connection.close()
             raise ManifestDamaged(f"the manifest {path.name} cannot be read: {error}") from error
-        version = row[0] if row else None
         if version != SCHEMA_VERSION:
             connection.close()
             raise ManifestVersionMismatch(
