@@ -95,7 +95,7 @@ class DerivedColumns:
             done.skew_shifts,
             done.detached,
             e.ambiguous_ns,
-            verdict_line(verdict_of(e, findings, most=1), failure_of(e)),
+            verdict_line(verdict_of(e, findings, most=2), failure_of(e)),
             clocks_text(e.clocks),
         )
         chains = call_path_ids(spans, e.tree, e.path.visited)

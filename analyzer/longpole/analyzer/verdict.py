@@ -191,7 +191,8 @@ def is_unusual(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NONE)
 
 
 def verdict_line(verdict: Sequence[VerdictEntry], failure: Failure = Failure.NONE) -> str:
-    """The answer in one line, empty when there is nothing to tell."""
+    """The answer in one line, empty when there is nothing to tell. Two entries are as good as all:
+    own time may stand before a finding, but never two causes."""
     if not verdict:
         return ""
     top = verdict[0]

@@ -47,7 +47,7 @@ class ColumnarRows:
         """The rows of the next trace; all of them or, if this raises, none. Gives back what was
         found in it."""
         findings = detect(e, self._thresholds)
-        line = verdict_line(verdict_of(e, findings, most=1), failure_of(e))
+        line = verdict_line(verdict_of(e, findings, most=2), failure_of(e))
         if self._is_odd:
             alone = DerivedColumns(self._thresholds)
             alone.add(state, e)
