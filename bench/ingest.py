@@ -146,14 +146,14 @@ def own(plan: Plan, folder: Path, warm_up: float, flags: list[str]) -> dict[str,
     peak = server.stop()
     stored = on_disk(folder, load)
     records = load.acknowledged_records
-    data_bytes = stored.bytes_by_kind
-    signal_bytes = data_bytes.get({"traces": "spans"}.get(plan.signal.value, plan.signal.value), 0)
+    kind = {"traces": "spans"}.get(plan.signal.value, plan.signal.value)
+    rows, data_bytes = stored.rows_by_kind.get(kind, 0), stored.bytes_by_kind.get(kind, 0)
     return {
         **headline(load, marks),
         "lost_spans": stored.lost,
         "doubled_spans": stored.doubled,
         "peak_rss_bytes": peak,
-        "disk_bytes_per_span": round(signal_bytes / max(1, stored.records), 2),
+        "disk_bytes_per_span": round(data_bytes / max(1, rows), 2),
         "queryable_after_seconds": _round(max(probe.seconds) if probe.seconds else None),
         "queryable_after_seconds_median": _round(_median(probe.seconds)),
         "trace_by_id_seconds_median": _round(_median(probe.ask_seconds)),
@@ -162,7 +162,8 @@ def own(plan: Plan, folder: Path, warm_up: float, flags: list[str]) -> dict[str,
         "is_settled": is_settled,
         "is_compiled": is_compiled,
         "unanswered_but_stored_spans": stored.extra,
-        "segment_bytes": data_bytes,
+        "segment_rows": stored.rows_by_kind,
+        "segment_bytes": stored.bytes_by_kind,
         "load": load.document(),
     }
 

@@ -38,6 +38,7 @@ class OnDisk:
     lost: int
     doubled: int
     extra: int
+    rows_by_kind: dict[str, int]
     bytes_by_kind: dict[str, int]
 
 
@@ -49,8 +50,10 @@ def on_disk(folder: Path, load: Load) -> OnDisk:
     finally:
         manifest.close()
     signal, batch = load.plan.signal, load.plan.batch
+    rows: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for entry in entries:
+        rows[entry.kind] = rows.get(entry.kind, 0) + entry.row_count
         sizes[entry.kind] = sizes.get(entry.kind, 0) + entry.byte_count
     files = [DataDir(folder).segments / e.file_name for e in entries if e.kind == _KIND[signal]]
     requests = max([*load.acknowledged, *load.unknown], default=-1) + 1
@@ -74,6 +77,7 @@ def on_disk(folder: Path, load: Load) -> OnDisk:
         int(np.maximum(expected - counted, 0).sum()),
         int(np.maximum(counted - most, 0).sum()),
         int(np.minimum(counted, most)[expected == 0].sum()),
+        rows,
         sizes,
     )
 
