@@ -85,3 +85,13 @@ def test_pinned_time_stays_when_the_clock_goes_on() -> None:
     assert shown.time == window(since="1h").time
     assert time_control(shown, {}).pin is None
     assert time_control(shown, {}).later is not None
+
+
+def test_an_exact_window_is_kept_to_the_nanosecond() -> None:
+    begin, end = 1_767_319_204_687_854_533, 1_767_319_212_705_004_279
+    asked = {"from": [str(begin)], "to": [str(end)]}
+    exact = window_of(asked, ManualClock(), is_exact=True)
+    assert (exact.time.start_unix_nano, exact.time.end_unix_nano) == (begin, end)
+    assert exact.words == "2026-01-02 02:00:04.687 to 2026-01-02 02:00:12.705 UTC"
+    again = window_of(exact.fixed, ManualClock(), is_exact=True)
+    assert abs(again.time.start_unix_nano - begin) < 1000  # addresses are read to the microsecond

@@ -39,7 +39,8 @@ _LONGEST_NS = MOST_STEPS * STEPS_NS[-1]
 @dataclass(frozen=True, slots=True)
 class Window:
     """`time` is made of whole steps of `step_ns`, at most `MOST_STEPS`, and a little more than
-    was asked for. `since` is the text of a relative window, else empty."""
+    was asked for (but for exact ones, see `window_of`). `since` is the text of a relative window,
+    else empty."""
 
     time: TimeRange
     step_ns: int
@@ -88,8 +89,10 @@ class Window:
         }
 
 
-def window_of(asked: Parameters, clock: Clock) -> Window:
-    """The window that `since`, or `from` and `to`, ask for. Raises `BadQuestion`."""
+def window_of(asked: Parameters, clock: Clock, *, is_exact: bool = False) -> Window:
+    """The window that `since`, or `from` and `to`, ask for. With `is_exact`, for pages without
+    steps, `from` and `to` are kept to the nanosecond: an incident of eight seconds is not judged
+    by the twelve around it. Raises `BadQuestion`."""
     since, begin, end = (first(asked, name) for name in ("since", "from", "to"))
     if since and (begin or end):
         raise BadQuestion("since and from both say where to begin; give one of them")
@@ -108,6 +111,8 @@ def window_of(asked: Parameters, clock: Clock) -> Window:
         raise BadQuestion(f"the time range is longer than {_LONGEST_NS // STEPS_NS[-1]} days")
     is_relative = not begin and not end
     step = step_of(stop - start)
+    if is_exact and not is_relative:
+        return Window(TimeRange(start, stop), step, "", now)
     last = -(-stop // step) * step
     # A relative window keeps its length: steps are counted back from the one that is now.
     start = last - -(-(stop - start) // step) * step if is_relative else start // step * step
@@ -204,8 +209,11 @@ def _clock(unix_nano: int) -> str:
 
 
 def _text(unix_nano: int) -> str:
-    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    fraction = f".{unix_nano % _S:09d}".rstrip("0").rstrip(".")
+    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def _shown(unix_nano: int) -> str:
-    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%d %H:%M:%S}"
+    milliseconds = unix_nano // 10**6 % 1000
+    fraction = f".{milliseconds:03d}" if milliseconds else ""
+    return f"{datetime.fromtimestamp(unix_nano // _S, UTC):%Y-%m-%d %H:%M:%S}{fraction}"

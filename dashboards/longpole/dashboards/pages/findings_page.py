@@ -59,7 +59,7 @@ def found_in(
     try:
         _only_known(chosen)
         page_number(given)
-        window = window_of(given, answers.clock)
+        window = window_of(given, answers.clock, is_exact=True)
         kept = {name: [value] for name, value in chosen.items() if value}
         found["times"] = time_control(window, kept)
         # Comparing with the time before takes longest: only where somebody chose the time.
@@ -157,7 +157,7 @@ def _cause(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
     """Who is to blame for what changed in the time, against as much time right before."""
     found: dict[str, Any] = {"refusal": "", "report": None}
     try:
-        window = window_of(given, answers.clock)
+        window = window_of(given, answers.clock, is_exact=True)
         question = {"q": list(given["q"])} if any(given.get("q", ())) else {}
         found["report"] = answers.root_cause({**question, **window.fixed})
     except errors.ANSWERED as error:
