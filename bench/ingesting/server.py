@@ -15,7 +15,7 @@ import httpx
 
 _READY = re.compile(r"^ready grpc=(\S+) http=(\S+) web=(\S+)$")
 _COMPILED = re.compile(r'^longpole_compiled_code_ready\{task="\w+"\} (\S+)$', re.MULTILINE)
-_COMPILE_SECONDS = 180.0
+_COMPILE_SECONDS = 600.0
 
 
 class ServerUnderLoad:
