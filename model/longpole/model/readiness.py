@@ -9,7 +9,10 @@ Until it is ready, and for ever where Numba does not work, plain code gives the 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +23,7 @@ from loguru import logger
 
 JOIN_SECONDS = 10.0
 _LOWEST_PRIORITY = 19
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
 class Readiness(StrEnum):
@@ -112,6 +116,9 @@ class CompiledCode:
 
 
 def step_back() -> None:
-    """This process has time: it compiles, and others serve."""
+    """This process has time: it compiles, and others serve. It ends with the one that started it,
+    where the system can see to that: nobody waits for what it does for a server that was killed."""
     if hasattr(os, "nice"):
         os.nice(_LOWEST_PRIORITY)
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

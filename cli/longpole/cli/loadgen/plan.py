@@ -16,8 +16,8 @@ class Plan:
     """One run. `endpoint` is `host:port`; `batch` is records (spans, log records, points) a
     request; `attributes` is attributes a record; `rate` is records per second over all
     connections, 0 for as many as are taken. Each of `workers` processes has its share of
-    `connections`, each with one request under way at a time. `seed` makes ids: two runs
-    with one seed send equal ids.
+    `connections`, each with one request under way at a time, and ends early after
+    `most_requests`, if that is not 0. `seed` makes ids: two runs with one seed send equal ids.
     """
 
     endpoint: str
@@ -30,6 +30,7 @@ class Plan:
     workers: int = 2
     rate: float = 0.0
     seconds: float = 10.0
+    most_requests: int = 0
     # How long a request is sent again and again, after the run is over, too.
     patience_seconds: float = 30.0
     seed: int = 1

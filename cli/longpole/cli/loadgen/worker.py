@@ -7,7 +7,7 @@ import resource
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from multiprocessing.connection import Connection
 
 from longpole.cli.loadgen.batches import Batches
@@ -49,7 +49,9 @@ async def _run(
     plan: Plan, worker: int, batches: Batches, begin: float, clock: Clock, pipe: Connection
 ) -> None:
     tally = Tally()
-    numbers = count(worker, plan.workers)
+    numbers: Iterator[int] = count(worker, plan.workers)
+    if plan.most_requests:
+        numbers = islice(numbers, plan.most_requests)
     own = plan.connections // plan.workers + (worker < plan.connections % plan.workers)
     await asyncio.sleep(max(0.0, begin - _seconds(clock)))
     before = _cpu_seconds()
@@ -88,7 +90,9 @@ async def _connection(
             await asyncio.sleep(due - now)
         elif plan.rate:
             tally.late_seconds = max(tally.late_seconds, now - due)
-        number = next(numbers)
+        number = next(numbers, None)
+        if number is None:
+            return
         body = batches.request(number, clock.now_unix_nano())
         await deliver(plan, connection, number, body, begin, clock, tally)
 
