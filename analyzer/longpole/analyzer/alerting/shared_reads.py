@@ -25,9 +25,10 @@ from longpole.analyzer.promql.expressions import (
     Unary,
     VectorSelector,
 )
+from longpole.analyzer.promql.known_values import HeldValues
 from longpole.analyzer.promql.refusals import TooMuch
-from longpole.analyzer.promql.selectors import NAME, meets_all
-from longpole.analyzer.promql.series import Series, SeriesSource
+from longpole.analyzer.promql.selectors import NAME, check_of
+from longpole.analyzer.promql.series import Integers, Series, SeriesSource
 
 Matchers = tuple[Matcher, ...]
 
@@ -35,6 +36,8 @@ Matchers = tuple[Matcher, ...]
 SHARED_FROM = 2
 # With more samples than that, each selector reads its own.
 MOST_SAMPLES = 2_000_000
+# In values of expressions that are kept, 40 MB.
+MOST_NUMBERS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class _Held:
 
 
 class SharedReads:
-    """The series of one round. Nothing is read before it is asked for."""
+    """The series of one round, and in `values` what expressions make of them. Nothing is read
+    before it is asked for."""
 
     def __init__(self, store: SeriesSource, wanted: Mapping[str, Wanted]) -> None:
         self._store = store
@@ -73,6 +77,11 @@ class SharedReads:
         self._held: dict[str, _Held | None] = {}
         self._met: dict[tuple[str, Matchers], Sequence[Series]] = {}
         self._parts: dict[tuple[str, Matchers, int, int], Sequence[Series]] = {}
+        self.values = HeldValues(MOST_NUMBERS)
+
+    def holds(self, name: str) -> bool:
+        """Whether the series of a metric were read for all of the round."""
+        return self._held.get(name) is not None
 
     def matching(
         self, name: str, matchers: Matchers, after_ms: int, through_ms: int
@@ -89,17 +98,16 @@ class SharedReads:
             return None
         key = name, matchers
         if key not in self._met:
-            rest = [one for one in matchers if one.label != NAME]
+            meets = check_of([one for one in matchers if one.label != NAME])
             self._met[key] = [
                 series
                 for series, labels in zip(held.series, held.labels, strict=True)
-                if meets_all(rest, labels)
+                if meets(labels)
             ]
         # Groups that are due at one time ask the same.
         part = name, matchers, after_ms, through_ms
         if part not in self._parts:
-            cut = (_cut(one, after_ms, through_ms) for one in self._met[key])
-            self._parts[part] = [one for one in cut if one is not None]
+            self._parts[part] = _cut(self._met[key], after_ms, through_ms)
         return self._parts[part]
 
     def _alike(self, wanted: Wanted) -> list[str]:
@@ -132,14 +140,23 @@ class SharedReads:
             self._held[name] = _Held(series, [labels[id(one)] for one in series])
 
 
-def _cut(series: Series, after_ms: int, through_ms: int) -> Series | None:
-    times = series.times_ms
-    if times.size and times[0] > after_ms and times[-1] <= through_ms:
-        return series
-    start, end = np.searchsorted(times, (after_ms, through_ms), "right")
-    if start == end:
-        return None
-    return series.part(slice(int(start), int(end)))
+def _cut(series: Sequence[Series], after_ms: int, through_ms: int) -> list[Series]:
+    """Those that have samples in the time, with these. Series that share their times go on sharing
+    them, which makes windows of them cheap."""
+    found: list[Series] = []
+    known: Integers | None = None
+    place = slice(0, 0)
+    times = np.empty(0, np.int64)
+    for one in series:
+        if one.times_ms is not known:
+            known = one.times_ms
+            start, end = np.searchsorted(known, (after_ms, through_ms), "right").tolist()
+            place, times = slice(start, end), known[start:end]
+        if not times.size:
+            continue
+        held = None if one.histograms is None else one.histograms[place]
+        found.append(Series(one.labels, times, one.values[place], held))
+    return found
 
 
 def wanted_of(expressions: Iterable[Expression], at_ms: int, lookback_ms: int) -> dict[str, Wanted]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from longpole.analyzer.alerting.shared_reads import SharedReads, name_of
-from longpole.analyzer.promql.expressions import Matcher
+from longpole.analyzer.alerting.shared_reads import MOST_NUMBERS, SharedReads, name_of
+from longpole.analyzer.promql.expressions import Expression, Matcher
 from longpole.analyzer.promql.histograms import Histogram
+from longpole.analyzer.promql.known_values import HeldValues, selectors_of
 from longpole.analyzer.promql.selectors import NAME, meets_all
 from longpole.analyzer.promql.series import Labels, Series, SeriesSource, joined_samples
+from longpole.analyzer.promql.vectors import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,28 @@ class TickSource:
         self._store, self._shared = store, shared
         self._asked: dict[tuple[tuple[Matcher, ...], int, int], Sequence[Series]] = {}
         self._recorded: dict[str, dict[Labels, Sample]] = {}
+        # Of metrics that only rules of this group read.
+        self._values = HeldValues(MOST_NUMBERS)
+
+    def find(self, node: Expression, at_ms: int) -> Value | None:
+        """As `KnownValues` promises: what is said of metrics that this group did not record yet."""
+        held = self._values_of(node)
+        return None if held is None else held.find(node, at_ms)
+
+    def keep(self, node: Expression, at_ms: int, value: Value) -> None:
+        """As `KnownValues` promises."""
+        held = self._values_of(node)
+        if held is not None:
+            held.keep(node, at_ms, value)
+
+    def _values_of(self, node: Expression) -> HeldValues | None:
+        """Where the values of an expression are kept: with the series that it reads, if all groups
+        share these. Nowhere if it reads what this group has recorded, or may have."""
+        names = [name_of(one.matchers) for one in selectors_of(node)]
+        if any(name is None or name in self._recorded for name in names):
+            return None
+        is_shared = all(name is not None and self._shared.holds(name) for name in names)
+        return self._shared.values if is_shared else self._values
 
     def record(self, samples: Iterable[Sample]) -> None:
         """Let the rules behind see these."""

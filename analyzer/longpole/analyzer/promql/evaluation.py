@@ -32,6 +32,7 @@ from longpole.analyzer.promql.expressions import (
 )
 from longpole.analyzer.promql.histogram_operators import Operation
 from longpole.analyzer.promql.histograms import Histograms
+from longpole.analyzer.promql.known_values import KnownValues
 from longpole.analyzer.promql.notes import Notes
 from longpole.analyzer.promql.refusals import EvaluationError, TooMuch
 from longpole.analyzer.promql.series import (
@@ -87,17 +88,21 @@ def evaluate(
     settings: Settings,
     elapsed_seconds: Callable[[], float],
     notes: Notes | None = None,
+    known: KnownValues | None = None,
 ) -> Value:
     """The value at each step: a vector, one number a step, or a text. `elapsed_seconds` tells
-    how long the query runs; `notes` takes what is to be said beside the value. Raises
-    `EvaluationError`, `TooMuch` among them."""
+    how long the query runs; `notes` takes what is to be said beside the value. `known` has the
+    values of parts of instant queries, of which nothing is said and no work is counted again.
+    Raises `EvaluationError`, `TooMuch` among them."""
     count = (steps.end_ms - steps.start_ms) // steps.step_ms + 1
     if count > settings.limits.steps:
         raise TooMuch(
             f"exceeded maximum resolution of {settings.limits.steps:,} points per timeseries."
             " Try decreasing the query resolution (?step=XX)"
         )
-    query = Query.of(source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms), notes)
+    query = Query.of(
+        source, settings, elapsed_seconds, (steps.start_ms, steps.end_ms), notes, known
+    )
     found = query.value(expression, steps.times_ms)
     return found.shown() if isinstance(found, Vector) else found
 
@@ -131,6 +136,7 @@ class Query:
     budget: Budget
     bounds_ms: tuple[int, int]
     notes: Notes
+    known: KnownValues | None
 
     @staticmethod
     def of(
@@ -139,15 +145,30 @@ class Query:
         elapsed_seconds: Callable[[], float],
         bounds_ms: tuple[int, int],
         notes: Notes | None = None,
+        known: KnownValues | None = None,
     ) -> Query:
         """A query that begins now."""
         budget = Budget(settings.limits.work, settings.limits.seconds, elapsed_seconds)
-        return Query(source, settings, budget, bounds_ms, Notes() if notes is None else notes)
+        notes = Notes() if notes is None else notes
+        return Query(source, settings, budget, bounds_ms, notes, known)
 
     def value(self, node: Expression, times: Integers) -> Value:
         """The value of one node at the steps `times`."""
         self.budget.check_time()
-        found = self._value(node, times)
+        # Inside of a subquery the same may mean something else, by `@ start()`.
+        at_ms = int(times[0]) if times.size == 1 else None
+        if (
+            self.known is not None
+            and isinstance(node, Aggregation | Call)
+            and (at_ms, at_ms) == self.bounds_ms
+        ):
+            known = self.known.find(node, self.bounds_ms[0])
+            if known is not None:
+                return known
+            found = self._value(node, times)
+            self.known.keep(node, self.bounds_ms[0], found)
+        else:
+            found = self._value(node, times)
         # What the node above makes of it is about as much.
         size = found.values.size if isinstance(found, Vector) else times.size
         self.budget.spend(size)
@@ -208,40 +229,36 @@ class Query:
 
     def selected(self, node: VectorSelector, times: Integers) -> Vector:
         """The latest sample of each series at each step."""
-        return self._latest(node, times, lambda one, places: one.values[places], True)
+        return self._latest(node, times)
 
     def taken(self, node: VectorSelector, times: Integers) -> Vector:
         """When the latest sample of each series at each step was taken, in seconds."""
-        return self._latest(node, times, lambda one, places: one.times_ms[places] / 1000)
+        return self._latest(node, times, is_taken=True)
 
-    def _latest(
-        self,
-        node: VectorSelector,
-        times: Integers,
-        wanted: Callable[[Series, Integers], Floats],
-        has_histograms: bool = False,
-    ) -> Vector:
+    def _latest(self, node: VectorSelector, times: Integers, is_taken: bool = False) -> Vector:
         ends = self._ends(node.shift, times)
         lookback = self.settings.lookback_ms
         series = self._series(node, int(ends[0]) - lookback, int(ends[-1]))
         self.bounded(len(series), times.size)
         values = np.zeros((len(series), ends.size))
+        taken = np.zeros(values.shape if is_taken else 0)
         present = np.zeros(values.shape, bool)
         held: Histograms | None = None
-        if has_histograms and any(one.histograms is not None for one in series):
+        if not is_taken and any(one.histograms is not None for one in series):
             held = np.full(values.shape, None, object)
         found: Latest | None = None
         for row, one in enumerate(series):
             # Most often all series of a metric have their samples at the same times.
             if found is None or not found.holds(one.times_ms):
                 found = Latest.of(one.times_ms, ends, lookback)
-            values[row] = wanted(one, found.places)
+            values[row] = one.values[found.places]
+            if is_taken:
+                taken[row] = one.times_ms[found.places] / 1000
             if held is not None and one.histograms is not None:
                 held[row] = one.histograms[found.places]
-            stale = is_stale(one.values)
             present[row] = found.is_fresh
-            if stale.any():
-                present[row] &= ~stale[found.places]
+        present &= ~is_stale(values)
+        values = taken if is_taken else values
         if ends.size != times.size:
             values, present = (np.repeat(part, times.size, axis=1) for part in (values, present))
             held = None if held is None else np.repeat(held, times.size, axis=1)

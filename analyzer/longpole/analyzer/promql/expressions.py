@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -42,7 +42,7 @@ class Number:
     """A literal, also written as a duration (`5m` is 300)."""
 
     value: float
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Text:
     """A string literal."""
 
     value: str
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class VectorSelector:
 
     matchers: tuple[Matcher, ...]
     shift: Shift
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class MatrixSelector:
 
     selector: VectorSelector
     range_ms: int
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Subquery:
     range_ms: int
     step_ms: int | None
     shift: Shift
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Paren:
     """Parentheses, kept so that a query can be written back."""
 
     inner: Expression
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Unary:
 
     op: str
     inner: Expression
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Binary:
     right: Expression
     is_bool: bool
     matching: Matching
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Aggregation:
     parameter: Expression | None
     is_without: bool
     labels: tuple[str, ...]
-    at: Place
+    at: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Call:
 
     name: str
     arguments: tuple[Expression, ...]
-    at: Place
+    at: Place = field(compare=False)
 
 
 Expression: TypeAlias = (

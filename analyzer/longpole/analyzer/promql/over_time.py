@@ -109,6 +109,10 @@ def _lost_in_few(w: Windows, places: Integers) -> Floats | float:
     rows = np.searchsorted(w.hi[:, -1], places, "right")
     inside = np.minimum(rows, w.lo.shape[0] - 1)
     is_within = (rows < w.lo.shape[0]) & (w.lo[inside, 0] < places)
+    if w.lo.shape[1] == 1:
+        rows, places = rows[is_within], places[is_within]
+        lost = np.bincount(rows, w.values[places - 1], w.lo.shape[0])
+        return np.asarray(lost, np.float64)[:, None] if rows.size else 0.0
     found: Floats | None = None
     for row, place in zip(rows[is_within].tolist(), places[is_within].tolist(), strict=True):
         holds = (w.lo[row] < place) & (place < w.hi[row])

@@ -171,6 +171,23 @@ def windows_of(
 ) -> Windows:
     """The windows that end at `ends_ms`. Staleness markers are no samples of a range."""
     held, flat = _without_stale(series)
+    labels = tuple(one.labels for one in held)
+    histograms = joined_histograms([(one.histograms, one.values.shape) for one in held])
+    if held and held[0].times_ms.size and all(one.times_ms is held[0].times_ms for one in held):
+        times_ms = held[0].times_ms
+        before = np.arange(len(held))[:, None] * times_ms.size
+        return Windows(
+            labels,
+            np.tile(times_ms, len(held)),
+            flat,
+            np.searchsorted(times_ms, ends_ms - range_ms, "right") + before,
+            np.searchsorted(times_ms, ends_ms, "right") + before,
+            ends_ms,
+            steps_ms,
+            range_ms,
+            histograms=histograms,
+            is_aligned=True,
+        )
     lo = np.empty((len(held), ends_ms.size), np.int64)
     hi = np.empty_like(lo)
     offset = 0
@@ -189,9 +206,7 @@ def windows_of(
         np.add(found.lo, offset, out=lo[row])
         np.add(found.hi, offset, out=hi[row])
         offset += one.times_ms.size
-    labels = tuple(one.labels for one in held)
     flat_times = np.concatenate([one.times_ms for one in held]) if held else np.empty(0, np.int64)
-    histograms = joined_histograms([(one.histograms, one.values.shape) for one in held])
     return Windows(
         labels,
         flat_times,
