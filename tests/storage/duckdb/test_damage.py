@@ -3,6 +3,7 @@ rest is served."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,22 @@ def test_who_may_not_change_the_directory_is_told_what_to_do(tmp_path: Path) -> 
         list(store.export(Signal.TRACES))
     store.close()
     assert sorted(p.name for p in tmp_path.glob("*/*")) == files
+
+
+def test_what_the_journal_lost_is_counted_for_good_once_it_is_released(tmp_path: Path) -> None:
+    store = opened(tmp_path / "data")
+    for part in (SECOND[:5], SECOND[5:]):
+        send(store, spans(part))
+    shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    store.close()
+    (journal,) = (tmp_path / "killed" / "journal").iterdir()
+    flip(journal, 200)
+    store = opened(tmp_path / "killed")
+    losses = store.status().losses
+    assert losses["journal_damaged_bytes"] > 0
+    store.close()  # seals, and gives the damaged file back
+    assert not any((tmp_path / "killed" / "journal").iterdir())
+    for _ in range(2):
+        again = opened(tmp_path / "killed")
+        assert again.status().losses == losses
+        again.close()
