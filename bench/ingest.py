@@ -19,6 +19,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -56,6 +57,8 @@ VARIANTS: tuple[dict[str, Any], ...] = (
 def main() -> None:
     """One run as the arguments say, or one for each variant of it."""
     given = arguments()
+    # So that a run that is stopped takes its server along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plan = Plan(
         given.endpoint.removeprefix("http://"),
         Signal(given.signal),
