@@ -99,7 +99,10 @@ def was_hit(server: ServerProcess, moment: str, chance: random.Random) -> bool:
         return not has_loaded(server)
     folder = server.data_dir / "segments"
     if moment == "seal":
-        eventually(lambda: has_loaded(server), READY_SECONDS)
+        # Not the first one, so that the kill leaves sealed and unsealed data.
+        eventually(
+            lambda: has_loaded(server) and bool(segments(server.data_dir, "spans")), READY_SECONDS
+        )
         return wait_for(lambda: any(folder.glob("*.tmp")), PATIENCE_SECONDS)
     if moment == "merge":
         # A merge follows the seal that completes the number; fewer files before that prove
