@@ -1,18 +1,19 @@
 """Evaluates 1,000 alert and recording rules over stored metrics, and says how long a round takes.
 
-    python -m bench.rules [--rules 1000] [--series 1000] [--json]
+    python -m bench.rules [--rules 1000] [--series 1000] [--distinct]
+
+It prints JSON lines: the machine and its speed, a line for the rounds, the speed afterwards.
 
 The series are sent as OTLP, an hour of one sample each 30 s, into a store of the embedded engine in
 a temporary folder; the rules are those that real files are made of: rates by label, ratios of
 recorded series, comparisons, aggregates over time. Each round has its own time, so that nothing of
-the one before is reused.
+the one before is reused. Of rules in real files many say the same with other thresholds, which is
+calculated once; with `--distinct` every rule has a range of its own, and nothing is said twice.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import tempfile
 import time
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.analyze import additions_per_second, machine, say
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -68,21 +70,22 @@ def requests(series: int) -> Sequence[bytes]:
     return found
 
 
-def rules_text(count: int) -> str:
-    """A file with that many rules in groups of 50."""
+def rules_text(count: int, is_distinct: bool = False) -> str:
+    """A file with that many rules in groups of 50; each has a range of its own if asked for."""
     made = []
     for number in range(count):
         metric = f"requests{number % METRICS}_total"
         code = number % 5
+        short, long = (f"{300 + number}s", f"{600 + number}s") if is_distinct else ("5m", "10m")
         path = f'{{path="/p{number % 90}"}}'
         some = f'{{path=~"/p[0-4]?{number % 10}"}}'
         kinds = (
-            f"record: r{number}, expr: 'sum by (code) (rate({metric}{some}[5m]))'",
-            f"alert: A{number}, expr: 'rate({metric}{path}[5m]) > {number}', for: 5m,"
+            f"record: r{number}, expr: 'sum by (code) (rate({metric}{some}[{short}]))'",
+            f"alert: A{number}, expr: 'rate({metric}{path}[{short}]) > {number}', for: 5m,"
             " annotations: {summary: '{{ $labels.path }} {{ $value | humanize }}'}",
-            f"alert: B{number}, expr: 'sum(rate({metric}{some}[5m]))"
-            f" / sum(rate({metric}[5m])) > 0.1'",
-            f"alert: C{number}, expr: 'max_over_time({metric}{{code=\"{code}\"}}[10m]) > 1e9'",
+            f"alert: B{number}, expr: 'sum(rate({metric}{some}[{short}]))"
+            f" / sum(rate({metric}[{short}])) > 0.1'",
+            f"alert: C{number}, expr: 'max_over_time({metric}{{code=\"{code}\"}}[{long}]) > 1e9'",
             f"alert: D{number}, expr: 'absent({metric}{path})'",
         )
         made.append(kinds[number % len(kinds)])
@@ -93,10 +96,10 @@ def rules_text(count: int) -> str:
     return "groups:\n" + "".join(groups)
 
 
-def measured(rules: int, series: int, rounds: int = 5) -> dict[str, Any]:
+def measured(rules: int, series: int, is_distinct: bool, rounds: int = 9) -> dict[str, Any]:
     """Seconds of a round over all groups."""
     clock = ManualClock(START_NS + SAMPLES * STEP_S * 10**9)
-    read = read_rules(rules_text(rules), "bench.yml")
+    read = read_rules(rules_text(rules, is_distinct), "bench.yml")
     assert not read.problems, read.problems[:3]
     with tempfile.TemporaryDirectory() as folder:
         store = DuckDBStore.open(StoreSettings(data_dir=Path(folder)), clock)
@@ -122,14 +125,24 @@ def measured(rules: int, series: int, rounds: int = 5) -> dict[str, Any]:
             assert not failed, failed[:3]
         finally:
             store.close()
+    # The first round looks up which series there are.
     return {
         "rules": read.rule_count,
         "groups": len(read.groups),
         "series": series,
-        "first_seconds": round(seconds[0], 3),
-        "median_seconds": round(statistics.median(seconds), 3),
-        "median_cpu_seconds": round(statistics.median(cpu), 3),
-        "machine": platform.processor() or platform.machine(),
+        "is_distinct": is_distinct,
+        "first": {"wall_seconds": round(seconds[0], 3), "cpu_seconds": round(cpu[0], 3)},
+        "wall_seconds": spread(seconds[1:]),
+        "cpu_seconds": spread(cpu[1:]),
+    }
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """The median with the fastest and the slowest."""
+    return {
+        "median": round(statistics.median(seconds), 3),
+        "min": round(min(seconds), 3),
+        "max": round(max(seconds), 3),
     }
 
 
@@ -138,14 +151,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rules", type=int, default=1_000)
     arguments.add_argument("--series", type=int, default=1_000)
-    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--distinct", action="store_true")
     given = arguments.parse_args()
-    found = measured(given.rules, given.series)
-    if given.json:
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:16} {value}")
+    say("machine", **machine())
+    say("calibration", additions_per_second=additions_per_second())
+    say("rules", **measured(given.rules, given.series, given.distinct))
+    say("calibration_afterwards", additions_per_second=additions_per_second())
+    say("machine_afterwards", **machine())
 
 
 if __name__ == "__main__":

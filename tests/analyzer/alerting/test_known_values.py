@@ -5,6 +5,7 @@ import numpy as np
 from longpole.analyzer.alerting.shared_reads import SharedReads, wanted_of
 from longpole.analyzer.alerting.tick_source import Sample, TickSource
 from longpole.analyzer.promql.evaluation import Settings, Steps, evaluate
+from longpole.analyzer.promql.expressions import VectorSelector
 from longpole.analyzer.promql.memory_catalog import MemoryCatalog
 from longpole.analyzer.promql.query import parse
 from longpole.analyzer.promql.selectors import NAME
@@ -38,6 +39,19 @@ def test_groups_of_a_round_calculate_once_what_they_say_of_series_that_they_shar
     assert known.values.tolist() == [[2.0]]
     assert second.find(SUM, AT_MS + 1) is None
     assert asked("1 + sum(up)", second) == [3.0]
+
+
+def test_a_selector_that_all_rules_mean_is_read_once_and_others_of_its_metric_apart() -> None:
+    shared = reads('up{job="a"}', 'sum(up{job="a"})')
+    named, of_a = parse("up"), parse('up{job="a"}')
+    assert isinstance(named, VectorSelector)
+    assert isinstance(of_a, VectorSelector)
+    found = shared.matching("up", of_a.matchers, AT_MS - 300_000, AT_MS)
+    assert found is not None
+    assert [one.labels for one in found] == [UP[0]]
+    assert shared.matching("up", named.matchers, AT_MS - 300_000, AT_MS) is None
+    assert asked("sum(up)", TickSource(STORE, shared)) == [2.0]
+    assert TickSource(STORE, shared).find(SUM, AT_MS) is None
 
 
 def test_what_one_group_reads_alone_no_other_takes_from_it() -> None:

@@ -32,7 +32,7 @@ from longpole.analyzer.promql.series import Integers, Series, SeriesSource
 
 Matchers = tuple[Matcher, ...]
 
-# A metric that one selector alone asks for may have many series that nobody wants.
+# What one expression alone asks for is read for it alone.
 SHARED_FROM = 2
 # With more samples than that, each selector reads its own.
 MOST_SAMPLES = 2_000_000
@@ -42,11 +42,12 @@ MOST_NUMBERS = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of one metric: by which selectors, and of which time."""
+    """What is asked of one metric: by which selectors, of which time, and how often."""
 
     selectors: frozenset[Matchers]
     after_ms: int
     through_ms: int
+    times: int = 1
 
     def joined(self, other: Wanted) -> Wanted:
         """What either asks."""
@@ -54,7 +55,13 @@ class Wanted:
             self.selectors | other.selectors,
             min(self.after_ms, other.after_ms),
             max(self.through_ms, other.through_ms),
+            self.times + other.times,
         )
+
+    @property
+    def only_selector(self) -> Matchers | None:
+        """The selector that everybody means. The metric may have many series that nobody wants."""
+        return next(iter(self.selectors)) if len(self.selectors) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +78,17 @@ class SharedReads:
 
     def __init__(self, store: SeriesSource, wanted: Mapping[str, Wanted]) -> None:
         self._store = store
-        self._wanted = {
-            name: one for name, one in wanted.items() if len(one.selectors) >= SHARED_FROM
-        }
+        self._wanted = {name: one for name, one in wanted.items() if one.times >= SHARED_FROM}
         self._held: dict[str, _Held | None] = {}
         self._met: dict[tuple[str, Matchers], Sequence[Series]] = {}
         self._parts: dict[tuple[str, Matchers, int, int], Sequence[Series]] = {}
         self.values = HeldValues(MOST_NUMBERS)
 
-    def holds(self, name: str) -> bool:
-        """Whether the series of a metric were read for all of the round."""
-        return self._held.get(name) is not None
+    def holds(self, name: str, matchers: Matchers) -> bool:
+        """Whether the series of a selector were read for all of the round."""
+        return self._held.get(name) is not None and (
+            self._wanted[name].only_selector in (None, matchers)
+        )
 
     def matching(
         self, name: str, matchers: Matchers, after_ms: int, through_ms: int
@@ -91,8 +98,11 @@ class SharedReads:
         wanted = self._wanted.get(name)
         if wanted is None or after_ms < wanted.after_ms or through_ms > wanted.through_ms:
             return None
+        only = wanted.only_selector
+        if only is not None and only != matchers:
+            return None
         if name not in self._held:
-            self._read(self._alike(wanted))
+            self._read(self._alike(wanted) if only is None else [name])
         held = self._held[name]
         if held is None:
             return None
@@ -116,18 +126,21 @@ class SharedReads:
         return [
             name
             for name, one in self._wanted.items()
-            if name not in self._held and (one.through_ms - one.after_ms).bit_length() == size
+            if name not in self._held
+            and one.only_selector is None
+            and (one.through_ms - one.after_ms).bit_length() == size
         ]
 
     def _read(self, names: Sequence[str]) -> None:
         pattern = "|".join(re2.escape(name) for name in names)
-        matcher = Matcher(NAME, MatchOp.REGEX, pattern)
+        matchers: Matchers = (Matcher(NAME, MatchOp.REGEX, pattern),)
         if len(names) == 1:
-            matcher = Matcher(NAME, MatchOp.EQUAL, names[0])
+            only = self._wanted[names[0]].only_selector
+            matchers = (Matcher(NAME, MatchOp.EQUAL, names[0]),) if only is None else only
         after = min(self._wanted[name].after_ms for name in names)
         through = max(self._wanted[name].through_ms for name in names)
         try:
-            found = self._store.select([matcher], after, through, MOST_SAMPLES)
+            found = self._store.select(matchers, after, through, MOST_SAMPLES)
         except TooMuch:
             self._held.update(dict.fromkeys(names))
             return

@@ -66,10 +66,12 @@ class TickSource:
     def _values_of(self, node: Expression) -> HeldValues | None:
         """Where the values of an expression are kept: with the series that it reads, if all groups
         share these. Nowhere if it reads what this group has recorded, or may have."""
-        names = [name_of(one.matchers) for one in selectors_of(node)]
-        if any(name is None or name in self._recorded for name in names):
-            return None
-        is_shared = all(name is not None and self._shared.holds(name) for name in names)
+        is_shared = True
+        for selector in selectors_of(node):
+            name = name_of(selector.matchers)
+            if name is None or name in self._recorded:
+                return None
+            is_shared = is_shared and self._shared.holds(name, selector.matchers)
         return self._shared.values if is_shared else self._values
 
     def record(self, samples: Iterable[Sample]) -> None:
