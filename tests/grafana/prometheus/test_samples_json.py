@@ -46,6 +46,12 @@ def test_times_are_seconds_with_all_their_milliseconds(times: list[int]) -> None
     assert [round(at * 1000) for at, _ in json.loads(entry)["values"]] == times
 
 
+def test_whole_seconds_are_written_without_a_point() -> None:
+    series = Series((), np.array([-60_000, 0, 1_600_000_000_000], np.int64), np.arange(3.0))
+    (entry,) = samples_json.series_entries([series])
+    assert entry == b'{"metric":{},"values":[[-60,"0"],[0,"1"],[1600000000,"2"]]}'
+
+
 @pytest.mark.parametrize(
     ("text", "ms"),
     [

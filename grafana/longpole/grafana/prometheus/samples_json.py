@@ -93,6 +93,10 @@ def stamps(times_ms: Integers) -> list[bytes]:
 
 def _prefixes(times_ms: Integers) -> list[bytes]:
     """What stands between two values: the end of one pair, and the time of the next."""
+    if times_ms.size and not (times_ms % 1000).any():
+        # Most steps are whole seconds, which are written and cut in C.
+        seconds = orjson.dumps(times_ms // 1000, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+        return (b'"],[%b,"' % seconds.replace(b",", b',"|"],[')).split(b"|")
     return [b'"],[%b,"' % stamp for stamp in stamps(times_ms)]
 
 

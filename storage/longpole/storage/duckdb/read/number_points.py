@@ -93,8 +93,8 @@ def read_number_points(
     kept: NumberBlocks,
 ) -> NumberPoints:
     """Answer `MetricReader.number_points`."""
-    connection.register(_IDS, pa.table({"series_id": pa.array(series_ids, pa.uint64())}))
     blocks: list[Block] = []
+    is_told = False
     left = most + 1
     is_many = len(series_ids) >= _MANY
     upgrades = _UPGRADES
@@ -110,6 +110,11 @@ def read_number_points(
             block = _read(connection, f"{part.relation('metric_points')} s WHERE s.count IS NULL")
             kept.keep(segment.segment_id, block)
         if block is None:
+            if not is_told:
+                # Late: it takes longer than a question whose parts are all known.
+                ids = pa.table({"series_id": pa.array(series_ids, pa.uint64())})
+                connection.register(_IDS, ids)
+                is_told = True
             block = _some(connection, part, time, left)
             left -= block.values.size
         blocks.append(block)
