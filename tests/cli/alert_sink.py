@@ -12,12 +12,13 @@ from typing import Any
 
 class Sink:
     """What was posted, with which headers (in lower case); `refuse` is how many requests get a
-    500 first."""
+    500 first, `said` what an answer says, over and over if it `is_endless`."""
 
-    def __init__(self, refuse: int = 0) -> None:
+    def __init__(self, refuse: int = 0, said: bytes = b"", is_endless: bool = False) -> None:
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.refuse = refuse
+        self.said, self.is_endless = said, is_endless
         self.url = ""
 
 
@@ -32,6 +33,12 @@ def listening(sink: Sink) -> Iterator[Sink]:
             if sink.refuse < 0:
                 sink.headers.append({name.lower(): text for name, text in self.headers.items()})
                 sink.bodies.append(json.loads(body))
+            try:
+                self.wfile.write(sink.said)
+                while sink.is_endless:
+                    self.wfile.write(sink.said)
+            except OSError:
+                pass  # Whoever asked has read enough.
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

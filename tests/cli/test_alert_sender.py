@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import json
+from dataclasses import replace
 
-from longpole.analyzer.alerting.notifications import Notice, alertmanager_alerts
+import pytest
+from loguru import logger
+
+from longpole.analyzer.alerting.notifications import Notice, alertmanager_alerts, webhook_body
 from longpole.cli import alert_sender
 from longpole.cli.alert_sender import Receiver
 from tests.cli.alert_sink import Sink, listening
@@ -57,3 +61,49 @@ def test_what_nobody_takes_is_counted() -> None:
     receiver.start()
     receiver.stop(20)
     assert (receiver.sent, receiver.failed) == (0, 1)
+
+
+def test_an_answer_without_end_does_not_keep_the_next_message_waiting() -> None:
+    with listening(Sink(said=b"x" * 65_536, is_endless=True)) as sink:
+        receiver = Receiver(sink.url, alertmanager_alerts, tries=1, is_news_only=False)
+        receiver.start()
+        for number in (1, 2):
+            receiver.put([notice(number)])
+            eventually(lambda number=number: receiver.sent == number, 20)
+        receiver.stop(20)
+    assert len(sink.bodies) == 2
+
+
+def test_why_a_receiver_refuses_is_logged() -> None:
+    lines: list[str] = []
+    added = logger.add(lines.append, format="{message}")
+    try:
+        with listening(Sink(refuse=1, said=b"no\n such\xff route" + b"!" * 10_000)) as sink:
+            receiver = Receiver(sink.url, alertmanager_alerts, tries=1, is_news_only=False)
+            receiver.put([notice(1)])
+            receiver.start()
+            receiver.stop(20)
+    finally:
+        logger.remove(added)
+    (line,) = lines
+    assert "status 500: no such\ufffd route!!!" in line
+    assert len(line) < 400
+
+
+def test_a_message_that_json_cannot_say_does_not_end_the_sending() -> None:
+    with listening(Sink()) as sink:
+        receiver = Receiver(
+            sink.url, lambda batch: [one.value for one in batch], tries=5, is_news_only=False
+        )
+        receiver.start()
+        receiver.put([replace(notice(1), value=float("inf"))])
+        eventually(lambda: receiver.failed == 1, 20)
+        receiver.put([notice(2)])
+        receiver.stop(20)
+    assert sink.bodies == [[1.0]]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_webhook_is_told_of_values_that_json_does_not_know(value: float) -> None:
+    body = webhook_body([replace(notice(1), value=value)], [None], "http://here")
+    assert json.loads(json.dumps(body, allow_nan=False))["alerts"][0]["value"] is None

@@ -1,7 +1,8 @@
 """Tells receivers of alerts: Alertmanagers over their API v2, and a plain webhook.
 
 A queue and a thread for each receiver, so that one that hangs keeps nobody waiting. A queue that is
-full drops its oldest; what is dropped or refused is counted.
+full drops its oldest; what is dropped or refused is counted. Of an answer only the status is read,
+and of a refusal the beginning of its text: an answer without end costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TIMEOUT_SECONDS = 10.0
 # A webhook hears of news once, so it is asked again when it fails.
 WEBHOOK_TRIES = 5
 WEBHOOK_PAUSE_SECONDS = 2.0
+REASON_LENGTH = 200
 
 Body = Callable[[Sequence[Notice]], Any]
 
@@ -71,7 +73,8 @@ class Receiver:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        options: Any = {"timeout": self._timeout_seconds, "headers": self._headers}
+        headers = {"Accept-Encoding": "identity", **self._headers}
+        options: Any = {"timeout": self._timeout_seconds, "headers": headers}
         with httpx.Client(trust_env=False, **options) as client:
             while True:
                 with self._changed:
@@ -91,13 +94,16 @@ class Receiver:
             return
         for attempt in range(1, self._tries + 1):
             try:
-                answer = client.post(self.url, json=body)
-                if answer.is_success:
-                    self.sent += len(batch)
-                    return
-                reason = f"status {answer.status_code}"
+                reason = _refusal(client, self.url, body)
             except httpx.HTTPError as error:
                 reason = str(error) or type(error).__name__
+            except ValueError as error:
+                # No try will turn it into JSON, and the thread has to go on.
+                reason = f"the message is no JSON: {error}"
+                break
+            if not reason:
+                self.sent += len(batch)
+                return
             if attempt < self._tries:
                 with self._changed:
                     if self._changed.wait_for(
@@ -106,3 +112,14 @@ class Receiver:
                         break
         self.failed += len(batch)
         logger.warning("{} alerts could not be sent to {}: {}", len(batch), self.url, reason)
+
+
+def _refusal(client: httpx.Client, url: str, body: Any) -> str:
+    """Why a message was not taken, in the words of the receiver; nothing if it was. Raises
+    `httpx.HTTPError` when nobody answers, `ValueError` for what JSON cannot say."""
+    with client.stream("POST", url, json=body) as answer:
+        if answer.is_success:
+            return ""
+        said = next(answer.iter_raw(), b"")[: 4 * REASON_LENGTH].decode("utf-8", "replace")
+        words = " ".join(said.split())[:REASON_LENGTH]
+        return f"status {answer.status_code}" + (f": {words}" if words else "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -162,3 +163,39 @@ def test_a_rule_that_cannot_be_written_is_counted() -> None:
     with pytest.raises(OSError, match="full"):
         house.run(manager, 0, 0, 1)
     assert manager.counts.unwritten == 1
+
+
+def test_an_alert_fires_also_when_its_annotation_takes_too_long() -> None:
+    house = House()
+    ticks = itertools.count()
+    around = Surround(house.series, Settings(), lambda: next(ticks) * 0.1, (), "http://here")
+    manager = RuleManager(around, house.settings, house.series.add, house.notices.extend)
+    text = """
+groups:
+- name: g
+  rules:
+  - alert: A
+    expr: up
+    labels: {n: '{{ $value }}'}
+    annotations:
+      slow: '{{ range 99 }}{{ range 99 }}{{ query "up" }}{{ end }}{{ end }}'
+"""
+    manager.load(groups(text), START, is_start=True)
+    house.run(manager, 0, 0, 3)
+    (alert,) = manager.groups()[0].rules[0].alerts
+    assert alert.state is AlertState.FIRING
+    assert dict(alert.labels)["n"] == "3"
+    assert "take over 10 s" in dict(alert.annotations)["slow"]
+
+
+def test_rules_and_messages_go_on_when_the_clock_is_set_back() -> None:
+    house = House()
+    manager = house.manager(groups("groups: [{name: g, rules: [{alert: A, expr: up}]}]"), START)
+    house.run(manager, 100, 103, 1)
+    house.notices.clear()
+    house.run(manager, 10, 12, 1)
+    assert manager.groups()[0].last_evaluation_ms < START + 13 * MINUTE
+    assert len(house.notices) >= 1
+    assert manager.counts.missed == 0
+    house.run(manager, 13, 13, 0)
+    assert house.notices[-1].is_resolved

@@ -37,6 +37,9 @@ def test_functions_newer_than_the_peer(template: str, text: str) -> None:
         "{{" + "(" * 500 + "1" + ")" * 500 + "}}",
         "{{ if true }}" * 500 + "{{ end }}" * 500,
         '{{ printf "%1000000d" 1 }}{{ range 200 }}{{ printf "%60000d" 1 }}{{ end }}',
+        '{{ $x := printf "%5000d" 1 }}{{ $y := reReplaceAll " " $x $x }}',
+        '{{ $x := "12345678" }}' + "{{ $x = print $x $x }}" * 14,
+        '{{ $x := printf "' + "%60000d" * 2 + '" 1 2 }}',
     ],
 )
 def test_a_template_without_end_is_stopped(template: str) -> None:

@@ -54,7 +54,8 @@ class Alert:
             return False
         if self.resolved_at_ms > self.last_sent_ms:
             return True
-        return self.last_sent_ms + resend_ms < at_ms
+        # A message of the future is one before the clock was set back.
+        return self.last_sent_ms + resend_ms < at_ms or self.last_sent_ms > at_ms + resend_ms
 
     def shown(self) -> ActiveAlert:
         """As the board shows it."""

@@ -41,7 +41,9 @@ from longpole.model.problem import LongpoleError
 ALERTS, ALERTS_FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
 STALE: float = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
 
-# What a template's `query` may read, many times less than a query of a person.
+# What all templates of one rule may take at one evaluation. An alert whose annotation comes after
+# that has this as its text: it is better told late of than not at all.
+TEMPLATE_SECONDS = 10.0
 Point = tuple[Labels, float | Histogram]
 
 
@@ -232,6 +234,12 @@ def _recorded(rule: Rule, limit: int, points: Sequence[Point]) -> dict[Labels, f
 def _yielded(
     rule: Rule, points: Sequence[Point], source: SeriesSource, asked_ms: int, around: Surround
 ) -> dict[Labels, Yielded]:
+    began = around.seconds()
+
+    def check_time() -> None:
+        if around.seconds() - began > TEMPLATE_SECONDS:
+            raise TemplateError(f"the templates of this rule take over {TEMPLATE_SECONDS:g} s")
+
     def query(text: str) -> list[TemplateSample]:
         try:
             found = asked(parse(text), source, asked_ms, around)
@@ -239,27 +247,31 @@ def _yielded(
             raise TemplateError(str(error)) from None
         return [TemplateSample(dict(labels), _number(value)) for labels, value in found]
 
-    functions = Surroundings(query, asked_ms, around.external_url)
-    found: dict[Labels, Yielded] = {}
+    functions = Surroundings(query, asked_ms, around.external_url, check_time)
+    # Labels say which alert it is, so they come before annotations may take the time.
+    found: dict[Labels, tuple[AlertData, float]] = {}
+
+    def said(pairs: Pairs, data: AlertData) -> dict[str, str]:
+        return {
+            name: template_running.expanded_or_said(rule.name, text, data, functions)
+            for name, text in pairs
+        }
+
     for labels, held in points:
         value, said_value = _number(held), text(held) if isinstance(held, Histogram) else held
         data = AlertData(
             dict(labels), dict(around.external_labels), around.external_url, said_value
         )
-
-        def said(pairs: Pairs, data: AlertData = data) -> dict[str, str]:
-            return {
-                name: template_running.expanded_or_said(rule.name, text, data, functions)
-                for name, text in pairs
-            }
-
-        after = _relabelled(labels, {NAME: "", **said(rule.labels), "alertname": rule.name})
+        after = _relabelled(labels, {NAME: "", **said(rule.labels, data), "alertname": rule.name})
         if after in found:
             raise EvaluationError(
                 "vector contains metrics with the same labelset after applying alert labels"
             )
-        found[after] = Yielded(tuple(sorted(said(rule.annotations).items())), value)
-    return found
+        found[after] = (data, value)
+    return {
+        labels: Yielded(tuple(sorted(said(rule.annotations, data).items())), value)
+        for labels, (data, value) in found.items()
+    }
 
 
 def _number(value: float | Histogram) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,7 +98,8 @@ def webhook_body(
             "endsAt": rfc_3339(one.ends_ms) if one.is_resolved else "0001-01-01T00:00:00Z",
             "generatorURL": one.generator_url,
             "fingerprint": one.fingerprint,
-            "value": one.value if one.value == one.value else None,
+            # JSON knows neither infinity nor NaN.
+            "value": one.value if math.isfinite(one.value) else None,
             "activeAt": rfc_3339(one.active_at_ms),
             "evidence": found,
         }

@@ -102,7 +102,8 @@ class RuleManager:
 
     def run_due(self, now_ms: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Evaluate each group that became due since its last evaluation, at the time it was due.
-        What was missed in between is counted and left out."""
+        What was missed in between is counted and left out. After a clock that was set back rules go
+        on at its time, so that nobody is left without alerts until it has caught up."""
         if self._ended:
             self._write(self._ended)
             self._ended = []
@@ -110,6 +111,7 @@ class RuleManager:
             (place, at_ms)
             for place in self._groups
             if (at_ms := place.due_ms(now_ms)) > place.run.at_ms
+            or place.run.at_ms > now_ms + place.run.interval_ms
         ]
         shared = SharedReads(
             self.around.source,
@@ -118,7 +120,7 @@ class RuleManager:
         for place, at_ms in due:
             if is_stopping():
                 return
-            if place.run.at_ms:
+            if 0 < place.run.at_ms < at_ms:
                 self.counts.missed += (at_ms - place.run.at_ms) // place.run.interval_ms - 1
             self._evaluate(place, at_ms, now_ms, shared)
 

@@ -35,11 +35,16 @@ PREAMBLE = (
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What templates know besides their data. `query` evaluates PromQL at `now_ms`; it raises
-    `TemplateError`."""
+    `TemplateError`, and so does `check_time` when templates have taken long enough."""
 
     query: Callable[[str], list[Sample]]
     now_ms: int
     external_url: str = ""
+    check_time: Callable[[], None] = lambda: None
+
+
+# No text of a template is longer: functions that multiply texts do not get to do it many times.
+LONGEST = 65_536
 
 
 # A function's parameters by kind; "..." repeats the kind before it.
@@ -69,8 +74,16 @@ def _pattern(text: str) -> Any:
 def _replaced(_: Surroundings, pattern: str, replacement: str, text: str) -> str:
     found = _pattern(pattern)
     names = found.groupindex
+    size = 0
 
     def expanded(match: Any) -> str:
+        nonlocal size
+        put = replaced(match)
+        size += len(put)
+        _check_length(size)
+        return put
+
+    def replaced(match: Any) -> str:
         def group(reference: re.Match[str]) -> str:
             name = reference[1] or reference[2]
             if reference[0] == "$$":
@@ -82,6 +95,11 @@ def _replaced(_: Surroundings, pattern: str, replacement: str, text: str) -> str
 
     result: str = found.sub(expanded, text)
     return result
+
+
+def _check_length(size: int) -> None:
+    if size > LONGEST:
+        raise TemplateError(f"the text is longer than {LONGEST:,} characters")
 
 
 def _split_port(host_port: str) -> tuple[str, str] | None:
@@ -308,4 +326,7 @@ def called(name: str, around: Surroundings, arguments: list[Value]) -> Value:
             raise TemplateError(
                 f"wrong type for value; expected {go[kind]}; got {type_name(value)}"
             )
-    return function(around, *arguments)
+    result = function(around, *arguments)
+    if isinstance(result, str):
+        _check_length(len(result))
+    return result

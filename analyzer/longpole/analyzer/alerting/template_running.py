@@ -21,6 +21,7 @@ from longpole.analyzer.alerting.go_values import (
 from longpole.analyzer.alerting.template_functions import (
     FUNCTIONS,
     LAZY,
+    LONGEST,
     PREAMBLE,
     Surroundings,
     called,
@@ -43,8 +44,6 @@ from longpole.analyzer.alerting.template_nodes import (
     Variable,
 )
 
-# A message longer than this helps nobody.
-LONGEST = 65_536
 MOST_STEPS = 100_000
 DEEPEST = 50
 
@@ -123,6 +122,7 @@ class _Run:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TemplateError(f"more than {MOST_STEPS:,} steps")
+        self.around.check_time()
 
     def write(self, text: str) -> None:
         self.size += len(text)
