@@ -67,9 +67,10 @@ def test_an_answer_without_end_does_not_keep_the_next_message_waiting() -> None:
     with listening(Sink(said=b"x" * 65_536, is_endless=True)) as sink:
         receiver = Receiver(sink.url, alertmanager_alerts, tries=1, is_news_only=False)
         receiver.start()
-        for number in (1, 2):
-            receiver.put([notice(number)])
-            eventually(lambda number=number: receiver.sent == number, 20)
+        receiver.put([notice(1)])
+        eventually(lambda: receiver.sent == 1, 20)
+        receiver.put([notice(2)])
+        eventually(lambda: receiver.sent == 2, 20)
         receiver.stop(20)
     assert len(sink.bodies) == 2
 

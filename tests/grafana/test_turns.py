@@ -23,6 +23,7 @@ from longpole.grafana.loki import app as loki
 from longpole.grafana.presence import stopwatch
 from longpole.grafana.tempo import app as tempo
 from longpole.grafana.threads import AT_ONCE, Threads
+from longpole.grafana.turns import NoTurn, Turns
 from longpole.grafana.zipkin import app as zipkin
 from longpole.model.clock import ManualClock
 from longpole.storage.memory import MemoryStore
@@ -115,6 +116,11 @@ def test_who_waits_too_long_and_who_comes_too_late_is_told_to_come_again(
     assert "too many outstanding requests" in words_of(crowded)
     assert crowded.headers["retry-after"] == patient.headers["retry-after"] == "1"
     assert [one.status_code for one in served] == [200] * AT_ONCE
+
+
+def test_a_question_without_time_is_not_told_that_others_are_slow() -> None:
+    with pytest.raises(NoTurn, match="leaves no time"):
+        asyncio.run(Turns(4).run(lambda: None, 0.0))
 
 
 @dataclass

@@ -83,7 +83,11 @@ class HttpSource:
         return self._get(f"services/{BY_PARAMETER}/verdict", {**asked, "service": [service]})
 
     def alerts(self) -> dict[str, Any]:
-        return self._get("alerts", {})
+        document = self._get("alerts", {})
+        if "firing" not in document:
+            # A Prometheus answers there too, and its alerts are not shown as ours.
+            raise self._stranger()
+        return document
 
     def status(self) -> dict[str, Any]:
         return self._get("status", {})
@@ -127,8 +131,11 @@ class HttpSource:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise NoAnswer(f"{self._url} answers, but not as a Longpole server does")
+            raise self._stranger()
         return document
+
+    def _stranger(self) -> NoAnswer:
+        return NoAnswer(f"{self._url} answers, but not as a Longpole server does")
 
     @contextmanager
     def _no_answer(self) -> Iterator[None]:

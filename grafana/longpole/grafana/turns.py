@@ -59,6 +59,11 @@ class Turns:
         borrower = object()
         with anyio.move_on_after(wait_seconds) as waiting:
             await places.acquire_on_behalf_of(borrower)
+        if waiting.cancelled_caught and wait_seconds <= 0:
+            raise NoTurn(
+                "query timed out: its timeout leaves no time. Give a longer one, or none",
+                is_crowded=False,
+            )
         if waiting.cancelled_caught:
             raise NoTurn(
                 f"query timed out in expression evaluation queue: {self._at_once} questions are"
