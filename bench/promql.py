@@ -171,7 +171,8 @@ def measured(
         if len(sides) > 1:
             row["is_same"] = agree(*(one.document(form) for one in sides))
         # Short ones more often, so that the counter of processor time says something.
-        slowest = max(wall for wall, _ in first)
+        # By processor time, so that a busy machine leaves out no warm-up.
+        slowest = max(cpu for _, cpu in first)
         times = max(1, min(20, int(seconds / max(slowest, 1e-3))))
         if slowest < QUICK_SECONDS:
             # What is asked for often is decoded as a whole, a few segments a question.
