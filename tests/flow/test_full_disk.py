@@ -39,7 +39,7 @@ def test_a_full_disk_refuses_loses_nothing_and_recovers(
             eventually(lambda: server.get("/api/v1/status")["is_replayed"])
             kept = {trace for trace, _ in accepted(server, chance)}
             disk.fill(server)
-            refused = eventually(lambda: refusal(server, batch(chance, spans_per_trace=64)[0]), 60)
+            refused = eventually(lambda: refusal(server, chance, kept), 60)
             assert refused.headers["retry-after"] == "1"
             assert "full" in refused.text
             assert over_grpc(server, batch(chance, spans_per_trace=64)[0]) == (
@@ -99,11 +99,16 @@ def accepted(server: ServerProcess, chance: random.Random) -> list[tuple[str, st
     return ids if answer.status_code == 200 else []
 
 
-def refusal(server: ServerProcess, body: bytes) -> httpx.Response | None:
-    """The answer to a request, once it is one that sends the client away."""
+def refusal(server: ServerProcess, chance: random.Random, kept: set[str]) -> httpx.Response | None:
+    """The answer to a request, once it is one that sends the client away. Space is looked at
+    now and then: what is still acknowledged goes to `kept`."""
+    body, ids = batch(chance, spans_per_trace=64)
     answer = httpx.post(f"http://{server.http}/v1/traces", content=body, headers=HEADERS)
     assert answer.status_code in (200, 503), answer.text
-    return answer if answer.status_code == 503 else None
+    if answer.status_code == 503:
+        return answer
+    kept |= {trace for trace, _ in ids}
+    return None
 
 
 def over_grpc(server: ServerProcess, body: bytes) -> tuple[grpc.StatusCode, int]:
