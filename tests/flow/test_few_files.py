@@ -36,7 +36,8 @@ def test_without_file_handles_a_server_waits_and_recovers(tmp_path: Path, port: 
             for _ in range(CONNECTIONS):
                 # The kernel takes them; the server cannot.
                 stack.enter_context(socket.create_connection((host, int(number)), timeout=10))
-            assert busy_share(process, seconds=3.0) < BUSY_SHARE
+            # A server that has just started is busy with its own for a while; spinning never ends.
+            eventually(lambda: busy_share(process, seconds=3.0) < BUSY_SHARE, 60)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (hard, hard))
         body, ids = batch(random.Random(5))
 
