@@ -48,10 +48,15 @@ DRAIN_SECONDS = 5.0
 RULE_LIMITS = Limits(samples=20_000_000, cells=20_000_000, seconds=30.0)
 
 
-def checked_rules(settings: Settings) -> LoadedRules:
-    """The rules that a server starts with. Raises `SettingRefused` for a file with a mistake, also
-    for that of `--alerting`."""
+def checked_rules(settings: Settings) -> LoadedRules | None:
+    """The rules that a server starts with, None without `--rules`. Raises `SettingRefused` for a
+    file with a mistake, also for that of `--alerting`, and for an interval that is none."""
     read_alerting(settings.alerting)
+    if _ms(settings.rule_interval) < 1:
+        raise SettingRefused("--rule-interval: rules cannot be evaluated every 0 s")
+    if not settings.rules:
+        logger.warning("nobody will be told of alerts: there are no rules (--rules FILES)")
+        return None
     found = load(settings.rules, Path())
     if found.problems:
         shown = "\n".join(f"  {problem}" for problem in found.problems[:20])

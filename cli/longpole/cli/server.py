@@ -68,7 +68,7 @@ class Server:
         for address in (settings.otlp_grpc, settings.otlp_http, settings.web):
             check_bind(address, token is not None, settings.insecure_allow_remote)
         self._registry = CollectorRegistry()
-        if settings.rules:
+        if settings.rules or settings.alertmanager or settings.alert_webhook or settings.alerting:
             from longpole.cli.rule_service import checked_rules
 
             self._rules = checked_rules(settings)
