@@ -38,9 +38,9 @@ def grafana() -> Iterator[Grafana]:
         settings = resolve({"rules": f"{STARTER}/*.yml"}, {})
         registry = CollectorRegistry()
         counted = CollectorMetrics(registry)
-        board = RuleService(
-            settings, store, clock, checked_rules(settings), f"http://{ADDRESS}", registry
-        )
+        rules = checked_rules(settings)
+        assert rules is not None
+        board = RuleService(settings, store, clock, rules, f"http://{ADDRESS}", registry)
         metrics_text(registry, store, SpanCounters(), clock)
         spans = [span for story in SHOP for span in story.spans]
         for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs_of(SHOP))):
