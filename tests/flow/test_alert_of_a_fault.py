@@ -120,8 +120,11 @@ def test_a_fault_of_the_shop_fires_over_a_restart_with_evidence_and_resolves(
             shown = eventually(lambda: shown_in(manager) or None, 60)
             firing = eventually(lambda: told_to(sink) or None, 60)[0]
             shop.switch_off(FAULT)
-            eventually(lambda: shown_in(manager) == [], 400)
-            resolved = eventually(lambda: told_to(sink)[1:] or None, 60)[-1]
+            # Alertmanager forgets an alert of a starved server by itself; the webhook is told.
+            resolved = eventually(
+                lambda: [one for one in told_to(sink) if one["status"] == "resolved"] or None, 400
+            )[-1]
+            eventually(lambda: shown_in(manager) == [], 60)
             assert of_guilty(shop) is None
 
     assert [one["labels"] for one in shown] == [LABELS]
