@@ -95,8 +95,8 @@ class Asked:
 
     def cpu_seconds(self) -> float:
         """Of all threads since it was started."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        # The clock of a process by its id (clock_getcpuclockid(3)); /proc counts in 10 ms.
+        return time.clock_gettime_ns(~self.pid << 3 | 2) / 1e9
 
     def peak_bytes(self) -> int:
         """The most memory it ever held."""

@@ -1,4 +1,4 @@
-"""The rules of a server: read from their files, evaluated in a thread, their alerts sent.
+"""The rules of a server: read from their files, evaluated by a few threads, their alerts sent.
 
 The files are looked at again before each round: a change is taken over with the states that go on;
 a mistake is logged, and the rules that were there stay.
@@ -17,7 +17,7 @@ from loguru import logger
 from prometheus_client import CollectorRegistry
 
 from longpole.analyzer.alerting.board import GroupState
-from longpole.analyzer.alerting.group_evaluation import Surround
+from longpole.analyzer.alerting.group_evaluation import Stopped, Surround
 from longpole.analyzer.alerting.notifications import (
     Notice,
     alertmanager_alerts,
@@ -27,6 +27,7 @@ from longpole.analyzer.alerting.relabelling import relabelled
 from longpole.analyzer.alerting.restoring import RestoreSettings
 from longpole.analyzer.alerting.rule_manager import ManagerSettings, RuleManager
 from longpole.analyzer.alerting.tick_source import Sample
+from longpole.analyzer.alerting.workers import Workers
 from longpole.analyzer.promql.evaluation import Limits
 from longpole.analyzer.promql.evaluation import Settings as QuerySettings
 from longpole.analyzer.promql.series import labels_of
@@ -44,6 +45,9 @@ from longpole.storage.ports import Store
 WRITE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
+# Groups that are evaluated at once: enough that a few slow ones keep nobody waiting, and few enough
+# that rules leave something of the machine to everybody else.
+GROUPS_AT_ONCE = 4
 # One rule must not take the time of all others.
 RULE_LIMITS = Limits(samples=20_000_000, cells=20_000_000, seconds=30.0)
 
@@ -97,8 +101,10 @@ class RuleService:
                 for one in (*webhooks, *alerting.webhooks)
             ),
         ]  # fmt: skip
+        self._workers = Workers(GROUPS_AT_ONCE, _log)
+        self._stopped = threading.Event()
         self._manager = RuleManager(
-            surround(settings, store, clock, self._url),
+            replace(surround(settings, store, clock, self._url), go_on=self._go_on),
             ManagerSettings(
                 interval_ms=_ms(settings.rule_interval),
                 resend_ms=_ms(settings.alert_resend_delay),
@@ -108,6 +114,7 @@ class RuleService:
             ),
             self._write,
             self._send,
+            self._workers,
         )
         registry.register(RuleMetrics(self._manager, self._receivers))
 
@@ -116,7 +123,8 @@ class RuleService:
         return self._manager.groups()
 
     def run(self, stopping: threading.Event) -> None:
-        """Evaluate what is due until it is told to stop."""
+        """Have evaluated what is due until it is told to stop, and then until nothing is evaluated
+        any more, which is soon: a rule under way is given up."""
         for receiver in self._receivers:
             receiver.start()
         self._manager.load(self._rules.groups, self._now_ms(), is_start=True)
@@ -133,11 +141,17 @@ class RuleService:
             now = self._now_ms()
             pause = (self._manager.next_ms(now) - now) / 1000
             stopping.wait(min(max(pause, 0.02), LONGEST_PAUSE_SECONDS))
+        self._stopped.set()
+        self._workers.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
         """Send what waits, for a few seconds at most."""
         for receiver in self._receivers:
             receiver.stop(DRAIN_SECONDS)
+
+    def _go_on(self) -> None:
+        if self._stopped.is_set():
+            raise Stopped
 
     def _now_ms(self) -> int:
         return self._clock.now_unix_nano() // 1_000_000
@@ -193,6 +207,10 @@ def surround(settings: Settings, store: Store, clock: Clock, external_url: str) 
         external_url,
         _ms(settings.rule_query_offset),
     )
+
+
+def _log(error: Exception) -> None:
+    logger.opt(exception=error).error("a group of rules failed")
 
 
 def _ms(seconds: float) -> int:

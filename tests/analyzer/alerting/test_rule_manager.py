@@ -2,63 +2,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
 from longpole.analyzer.alerting.board import AlertState
 from longpole.analyzer.alerting.group_evaluation import Surround
-from longpole.analyzer.alerting.notifications import Notice
-from longpole.analyzer.alerting.restoring import RestoreSettings
-from longpole.analyzer.alerting.rule_files import read_rules
 from longpole.analyzer.alerting.rule_manager import ManagerSettings, RuleManager
-from longpole.analyzer.alerting.rule_testing import GrowingSeries
-from longpole.analyzer.alerting.rules import RuleGroup
 from longpole.analyzer.alerting.tick_source import Sample
 from longpole.analyzer.promql.evaluation import Settings
-from longpole.analyzer.promql.expressions import Matcher, MatchOp
-from longpole.analyzer.promql.selectors import NAME
-from longpole.analyzer.promql.series import Labels, is_stale, labels_of
-
-MINUTE = 60_000
-START = 1_700_000_000_000 // MINUTE * MINUTE
-UP = labels_of({NAME: "up", "job": "a"})
-
-
-def groups(text: str) -> tuple[RuleGroup, ...]:
-    read = read_rules(text, "rules.yml")
-    assert not read.problems
-    return read.groups
-
+from longpole.analyzer.promql.series import labels_of
+from tests.analyzer.alerting.rule_house import MINUTE, START, House, groups
 
 WAITING = "groups:\n- {name: g, rules: [{alert: Down, expr: up == 0, for: 20m}]}\n"
-
-
-@dataclass
-class House:
-    """A manager over series in memory, and what it sent."""
-
-    series: GrowingSeries = field(default_factory=GrowingSeries)
-    notices: list[Notice] = field(default_factory=list)
-    settings: ManagerSettings = ManagerSettings(restore=RestoreSettings(grace_ms=5 * MINUTE))
-    external_labels: Labels = ()
-
-    def manager(self, rules: Sequence[RuleGroup], at_ms: int) -> RuleManager:
-        around = Surround(self.series, Settings(), lambda: 0.0, self.external_labels, "http://here")
-        made = RuleManager(around, self.settings, self.series.add, self.notices.extend)
-        made.load(rules, at_ms, is_start=True)
-        return made
-
-    def run(self, manager: RuleManager, first: int, last: int, value: float) -> None:
-        """Minutes `first` through `last`, with `up` of that value."""
-        for minute in range(first, last + 1):
-            now = START + minute * MINUTE
-            self.series.add([Sample(UP, now - MINUTE + 1, value)])
-            manager.run_due(now + MINUTE - 1)
-
-    def last(self, name: str) -> tuple[float, bool]:
-        (series,) = self.series.select([Matcher(NAME, MatchOp.EQUAL, name)], 0, 2**60, 10**6)
-        return float(series.values[-1]), bool(is_stale(series.values[-1:])[0])
 
 
 def states(manager: RuleManager) -> list[AlertState]:

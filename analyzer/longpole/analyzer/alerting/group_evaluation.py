@@ -47,11 +47,16 @@ TEMPLATE_SECONDS = 10.0
 Point = tuple[Labels, float | Histogram]
 
 
+class Stopped(Exception):
+    """Nobody waits for the rest of an evaluation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surround:
     """What every evaluation is told: the series, the settings of queries, and what templates
     know. `seconds` reads a clock that only grows. Where recorded series are stored, there are
-    numbers only; `records_histograms` is for series in memory."""
+    numbers only; `records_histograms` is for series in memory. `go_on` is asked every so often and
+    raises `Stopped` to end an evaluation early."""
 
     source: SeriesSource
     settings: Settings
@@ -60,6 +65,7 @@ class Surround:
     external_url: str = ""
     query_offset_ms: int = 0
     records_histograms: bool = False
+    go_on: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -143,7 +149,8 @@ def evaluate_group(
     run: GroupRun, at_ms: int, around: Surround, shared: SharedReads | None = None
 ) -> list[Sample]:
     """Evaluate every rule at `at_ms` and move its alerts on; the samples to be written. A rule
-    that fails keeps its state and writes nothing. `shared` holds what several groups read."""
+    that fails keeps its state and writes nothing, and so do those that come after an evaluation
+    was stopped. `shared` holds what several groups read."""
     began = around.seconds()
     asked_ms = asked_at(run, at_ms, around)
     if shared is None:
@@ -153,6 +160,7 @@ def evaluate_group(
     for rule in run.rules:
         rule_began = around.seconds()
         try:
+            around.go_on()
             found = _evaluated(rule, run.group, source, at_ms, asked_ms, around)
             samples = [Sample(labels, asked_ms, value) for labels, value in found]
             series = frozenset(labels for labels, _ in found)
@@ -161,6 +169,8 @@ def evaluate_group(
             source.record(samples)
             written += samples
             rule.health, rule.error = Health.OK, ""
+        except Stopped:
+            break
         except (LongpoleError, ValueError, OverflowError) as error:
             rule.health, rule.error = Health.ERR, str(error)
         rule.seconds, rule.at_ms = around.seconds() - rule_began, at_ms
@@ -200,10 +210,13 @@ def asked(
     """The series and values of an expression at one time; a scalar has no labels. What a
     `TickSource` knows already is not calculated again."""
     began = around.seconds()
-    found = evaluate(
-        expression, source, Steps(at_ms, at_ms), around.settings,
-        lambda: around.seconds() - began, known=source if isinstance(source, TickSource) else None,
-    )  # fmt: skip
+
+    def elapsed() -> float:
+        around.go_on()
+        return around.seconds() - began
+
+    known = source if isinstance(source, TickSource) else None
+    found = evaluate(expression, source, Steps(at_ms, at_ms), around.settings, elapsed, known=known)
     if isinstance(found, Vector):
         values = found.values[:, 0].tolist() if len(found.labels) else []
         if found.histograms is not None:
@@ -237,6 +250,7 @@ def _yielded(
     began = around.seconds()
 
     def check_time() -> None:
+        around.go_on()
         if around.seconds() - began > TEMPLATE_SECONDS:
             raise TemplateError(f"the templates of this rule take over {TEMPLATE_SECONDS:g} s")
 

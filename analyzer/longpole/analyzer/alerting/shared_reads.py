@@ -2,11 +2,15 @@
 
 A read costs about the same however few series it wants, so the metrics of all rules that are due
 are read together, by how far back they are looked at, and each selector takes its part of them.
+Groups are evaluated side by side: who wants a metric that is being read waits for it, and for
+nothing else.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,12 +78,15 @@ class _Held:
 
 class SharedReads:
     """The series of one round, and in `values` what expressions make of them. Nothing is read
-    before it is asked for."""
+    before it is asked for. Any thread may ask."""
 
     def __init__(self, store: SeriesSource, wanted: Mapping[str, Wanted]) -> None:
         self._store = store
         self._wanted = {name: one for name, one in wanted.items() if one.times >= SHARED_FROM}
         self._held: dict[str, _Held | None] = {}
+        # By each of the metrics that are read together just now.
+        self._reading: dict[str, Future[None]] = {}
+        self._lock = threading.Lock()
         self._met: dict[tuple[str, Matchers], Sequence[Series]] = {}
         self._parts: dict[tuple[str, Matchers, int, int], Sequence[Series]] = {}
         self.values = HeldValues(MOST_NUMBERS)
@@ -101,8 +108,7 @@ class SharedReads:
         only = wanted.only_selector
         if only is not None and only != matchers:
             return None
-        if name not in self._held:
-            self._read(self._alike(wanted) if only is None else [name])
+        self._have_read(name, wanted)
         held = self._held[name]
         if held is None:
             return None
@@ -120,13 +126,39 @@ class SharedReads:
             self._parts[part] = _cut(self._met[key], after_ms, through_ms)
         return self._parts[part]
 
+    def _have_read(self, name: str, wanted: Wanted) -> None:
+        """Until the metric is there: this thread reads it, unless another one does already."""
+        with self._lock:
+            if name in self._held:
+                return
+            reading = self._reading.get(name)
+            if reading is None:
+                names = self._alike(wanted) if wanted.only_selector is None else [name]
+                mine: Future[None] = Future()
+                self._reading.update(dict.fromkeys(names, mine))
+        if reading is not None:
+            reading.result()
+            return
+        try:
+            self._read(names)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(None)
+        finally:
+            with self._lock:
+                for one in names:
+                    del self._reading[one]
+
     def _alike(self, wanted: Wanted) -> list[str]:
-        """Metrics that are not read yet and are looked at about as far back."""
+        """Metrics that nobody reads yet and that are looked at about as far back."""
         size = (wanted.through_ms - wanted.after_ms).bit_length()
         return [
             name
             for name, one in self._wanted.items()
             if name not in self._held
+            and name not in self._reading
             and one.only_selector is None
             and (one.through_ms - one.after_ms).bit_length() == size
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,11 +34,12 @@ class KnownValues(Protocol):
 
 class HeldValues:
     """`KnownValues` in memory, for as long as the series stay what they are. With more than `most`
-    numbers in them, no more are kept."""
+    numbers in them, no more are kept. Any thread may use it."""
 
     def __init__(self, most: int) -> None:
         self._held: dict[tuple[Expression, int], Value] = {}
         self._left = most
+        self._lock = threading.Lock()
 
     def find(self, node: Expression, at_ms: int) -> Value | None:
         """See `KnownValues`."""
@@ -48,12 +50,12 @@ class HeldValues:
         query that makes them."""
         if not isinstance(value, Vector) or value.histograms is not None:
             return
-        self._left -= value.values.size + 1
-        if self._left < 0:
-            return
         value.values.setflags(write=False)
         value.present.setflags(write=False)
-        self._held[node, at_ms] = value
+        with self._lock:
+            self._left -= value.values.size + 1
+            if self._left >= 0:
+                self._held[node, at_ms] = value
 
 
 def selectors_of(expression: Expression) -> Sequence[VectorSelector]:
