@@ -27,6 +27,7 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from tests.collector import messages
 from tests.formats.comparison import identical
+from tests.formats.compiled.agreement import Ready
 
 MIB = 1 << 20
 LIMIT = 4 * MIB
@@ -129,7 +130,7 @@ def test_damaged_bodies_mean_the_same_to_both_decoders(
     chance: random.Random, seconds: float
 ) -> None:
     assert load()
-    bodies, fast = corpus(), FastDecoder()
+    bodies, fast = corpus(), FastDecoder(Ready(), 0)
 
     def check() -> None:
         signal, honest, is_json = chance.choice(bodies)

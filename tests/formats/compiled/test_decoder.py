@@ -6,47 +6,20 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from longpole.formats import bounded_decoding, otlp
-from longpole.formats.compiled.decoder import FastDecoder, traces
-from longpole.formats.compiled.readiness import DECODING, load
+from longpole.formats.compiled.decoder import FastDecoder
+from longpole.formats.compiled.readiness import DECODING
 from longpole.model.readiness import CompiledCode, Readiness
 from longpole.model.signals import Signal
-from longpole.model.telemetry import Telemetry
 from tests.formats.comparison import identical
+from tests.formats.compiled.agreement import agrees, decoded, field, relaxed, request_of, same
 from tests.formats.requests import trace_requests
 from tests.formats.test_otlp_properties import mutated, mutations
-
-relaxed = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loops() -> None:
-    assert load()
-
-
-def agrees(body: bytes) -> bool:
-    """Whether the loops read the body; what they make of it is what the reference makes."""
-    read = traces(body)
-    if read is None:
-        return False
-    same(read, otlp.decode(Signal.TRACES, body))
-    return True
-
-
-def same(read: Telemetry, expected: Telemetry) -> None:
-    for table in read.tables.values():
-        table.validate(full=True)
-    assert identical(read.tables, expected.tables)
-    assert read.body == expected.body
-    assert (read.rejected, read.problems) == (expected.rejected, expected.problems)
-    assert read.has_time == expected.has_time
 
 
 def plain(seed: int, spans: int) -> ExportTraceServiceRequest:
@@ -91,6 +64,9 @@ def attributes_of(span: Span, chance: random.Random) -> None:
     values.add().string_value = "ü"
 
 
+ONE_SPAN = Span(trace_id=b"t" * 16, span_id=b"s" * 8, name="a").SerializeToString()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_sdks_send_is_read_by_the_loops(seed: int) -> None:
     assert agrees(plain(seed, 20).SerializeToString())
@@ -133,7 +109,7 @@ def test_every_changed_byte_means_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "field",
+    "later",
     [
         b"\x98\x06\x07",  # an unknown number
         b"\xa2\x06\x03abc",  # unknown bytes
@@ -141,15 +117,9 @@ def test_every_changed_byte_means_the_same() -> None:
         b"\xa5\x06" + bytes(4),
     ],
 )
-def test_fields_of_later_versions_are_passed_by(field: bytes) -> None:
-    span = plain(0, 1).resource_spans[0].scope_spans[0].spans[0].SerializeToString() + field
-    scope = b"\x12" + length(span) + span + field
-    owner = b"\x12" + length(scope) + scope + field
-    assert agrees(b"\x0a" + length(owner) + owner + field)
-
-
-def length(content: bytes) -> bytes:
-    return bytes([len(content) & 127 | 128, len(content) >> 7])
+def test_fields_of_later_versions_are_passed_by(later: bytes) -> None:
+    scope = field(2, ONE_SPAN + later) + later
+    assert agrees(field(1, field(2, scope) + later) + later)
 
 
 def test_more_rows_than_the_first_try_has_room_for_are_read() -> None:
@@ -185,6 +155,18 @@ def test_large_requests_are_read_in_slices_by_the_loops(monkeypatch: pytest.Monk
     same(read, bounded_decoding.decode(Signal.TRACES, body, 64 << 10))
 
 
+def test_a_name_that_is_not_text_is_not_hidden_by_a_second_one() -> None:
+    body = request_of(ONE_SPAN + field(5, b"\xff") + field(5, b"ok"))
+    same(decoded(body), otlp.decode(Signal.TRACES, body))
+
+
+@pytest.mark.parametrize("again", [Status(code=Status.STATUS_CODE_OK), Status(message="b")])
+def test_a_status_that_comes_twice_is_merged(again: Status) -> None:
+    first = Status(code=Status.STATUS_CODE_ERROR, message="a").SerializeToString()
+    body = request_of(ONE_SPAN + field(15, first) + field(15, again.SerializeToString()))
+    same(decoded(body), otlp.decode(Signal.TRACES, body))
+
+
 def test_the_same_service_is_known_again_and_a_changed_one_is_not_mixed_up() -> None:
     first, second = plain(0, 2), plain(0, 2)
     second.resource_spans[0].resource.attributes[0].value.string_value = "other"
@@ -195,5 +177,5 @@ def test_the_same_service_is_known_again_and_a_changed_one_is_not_mixed_up() -> 
 def test_a_broken_resource_without_spans_is_not_overlooked() -> None:
     request = plain(0, 2)
     request.resource_spans.add().resource.attributes.add(key="k", key_strindex=3)
-    read = FastDecoder(least_bytes=0)(Signal.TRACES, request.SerializeToString())
-    same(read, otlp.decode(Signal.TRACES, request.SerializeToString()))
+    body = request.SerializeToString()
+    same(decoded(body), otlp.decode(Signal.TRACES, body))

@@ -52,12 +52,13 @@ def attribute(data: Bytes, at: int, end: int, rows: Rows, row: int) -> bool:
             return False
     rows[row, layout.ATTRIBUTE_KEY] = key
     rows[row, layout.ATTRIBUTE_KEY_END] = key_end
-    return any_value(data, value, value_end, rows, row)
+    return any_value(data, value, value_end, rows, row, layout.ATTRIBUTE_TYPE)
 
 
-@compiled(BYTES, INT, INT, OUT_ROWS, INT)
-def any_value(data: Bytes, at: int, end: int, rows: Rows, row: int) -> bool:
-    """An AnyValue of one field, or none, into a row of the attribute table."""
+@compiled(BYTES, INT, INT, OUT_ROWS, INT, INT)
+def any_value(data: Bytes, at: int, end: int, rows: Rows, row: int, column: int) -> bool:
+    """An AnyValue of one field, or none, into a row: its type at `column`, then the two columns
+    of a value, as in the attribute table."""
     name = data[at] if at < end else np.uint8(0)
     kind, value, after = layout.OTHER, at, end
     if name == _TEXT_TAG:
@@ -77,9 +78,9 @@ def any_value(data: Bytes, at: int, end: int, rows: Rows, row: int) -> bool:
         after = content(data, at + 1, end)[1]
     elif at < end:
         return False
-    rows[row, layout.ATTRIBUTE_TYPE] = kind
-    rows[row, layout.ATTRIBUTE_VALUE] = value
-    rows[row, layout.ATTRIBUTE_VALUE_END] = end
+    rows[row, column] = kind
+    rows[row, column + 1] = value
+    rows[row, column + 2] = end
     return after == end
 
 
@@ -118,21 +119,21 @@ def is_key_before(data: Bytes, rows: Rows, first: int, one: int) -> bool:
     return False
 
 
-@compiled(OUT_ROWS, INT, OUT_ROWS)
-def measure_types(rows: Rows, count: int, sizes: Rows) -> None:
-    """Per type into `sizes`: how many attributes, and the bytes of their keys."""
-    for row in range(count):
-        kind = rows[row, layout.ATTRIBUTE_TYPE]
-        sizes[kind, 0] += 1
-        sizes[kind, 1] += rows[row, layout.ATTRIBUTE_KEY_END] - rows[row, layout.ATTRIBUTE_KEY]
+@compiled(OUT_ROWS, OUT_ROWS, OUT_ROWS)
+def measure_types(rows: Rows, owners: Rows, sizes: Rows) -> None:
+    """Per type into `sizes`: how many attributes the owners have, and the bytes of their keys."""
+    for owner in range(len(owners)):
+        for row in range(owners[owner, layout.ATTRIBUTES], owners[owner, layout.ATTRIBUTES_END]):
+            kind = rows[row, layout.ATTRIBUTE_TYPE]
+            sizes[kind, 0] += 1
+            sizes[kind, 1] += rows[row, layout.ATTRIBUTE_KEY_END] - rows[row, layout.ATTRIBUTE_KEY]
 
 
-@compiled(BYTES, OUT_ROWS, OUT_ROWS, INT, INT, OUT_CODES, OUT_CODES, OUT_BYTES, OUT)
+@compiled(BYTES, OUT_ROWS, OUT_ROWS, INT, OUT_CODES, OUT_CODES, OUT_BYTES, OUT)
 def take_type(
     data: Bytes,
     rows: Rows,
     owners: Rows,
-    ends_column: int,
     kind: int,
     list_offsets: Codes,
     key_offsets: Codes,
@@ -141,12 +142,11 @@ def take_type(
 ) -> bool:
     """The attributes of one type: where each owner's list begins, their keys, and which rows they
     are. False when a key is not UTF-8. Offsets have one more place than there are values."""
-    made = size = row = 0
+    made = size = 0
     list_offsets[0] = 0
     key_offsets[0] = 0
     for owner in range(len(owners)):
-        end = owners[owner, ends_column]
-        while row < end:
+        for row in range(owners[owner, layout.ATTRIBUTES], owners[owner, layout.ATTRIBUTES_END]):
             if rows[row, layout.ATTRIBUTE_TYPE] == kind:
                 after = copy_text(
                     data,
@@ -161,7 +161,6 @@ def take_type(
                 picked[made] = row
                 made += 1
                 key_offsets[made] = size
-            row += 1
         list_offsets[owner + 1] = made
     return True
 

@@ -1,6 +1,6 @@
 """The decoder of a server: compiled loops where they can be had, the reference everywhere else.
 
-It gives what `otlp.decode` gives, of anything. The loops read trace requests as SDKs send them;
+It gives what `otlp.decode` gives, of anything. The loops read requests as SDKs send them;
 what is broken, altered or unusual is the reference's, and so are small requests, for which
 putting columns together takes longer than reading messages.
 """
@@ -25,21 +25,21 @@ class FastDecoder:
 
     def __call__(self, signal: Signal, body: bytes) -> Telemetry:
         """As `otlp.decode`."""
-        if signal is Signal.TRACES and len(body) >= self._least_bytes and self._code.is_ready:
-            telemetry = traces(body)
+        if len(body) >= self._least_bytes and self._code.is_ready:
+            telemetry = by_loops(signal, body)
             if telemetry is not None:
                 return telemetry
         return otlp.decode(signal, body)
 
 
-def traces(body: bytes) -> Telemetry | None:
-    """A trace request by the loops, which must be ready; None for one that is the reference's."""
+def by_loops(signal: Signal, body: bytes) -> Telemetry | None:
+    """A request by the loops, which must be ready; None for one that is the reference's."""
     # Imports Numba, which a client command has no time for.
-    from longpole.formats.compiled.trace_tables import tables_of_traces
+    from longpole.formats.compiled.tables import TABLES
 
-    read = tables_of_traces(body)
+    read = TABLES[signal](body) if signal in TABLES else None
     if read is None:
         return None
     tables, has_time = read
-    telemetry = Telemetry(Signal.TRACES, tables, body, has_time=has_time)
+    telemetry = Telemetry(signal, tables, body, has_time=has_time)
     return None if telemetry.accepted >> ROWS_PER_REQUEST_BITS else telemetry

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
@@ -11,7 +14,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from longpole.formats import any_value
 from longpole.formats.compiled import layout
 from longpole.formats.compiled.attribute_loops import measure_types, take_texts, take_type
+from longpole.formats.compiled.scanning import Scanned
 from longpole.formats.compiled.wire_loops import Bytes, Codes, Ints, Rows
+from longpole.model import columns
 
 # A value of few containers is nested no deeper than a strict parser follows, wherever in a
 # request it stands.
@@ -22,19 +27,17 @@ class BadText(Exception):
     """A text is not UTF-8, or a value is one that only the reference decoder can judge."""
 
 
-def text_array(data: Bytes, rows: Rows, column: int) -> pa.Array:
+def text_array(request: Scanned, rows: Rows, column: int) -> pa.Array:
     """The texts that begin at `column` of a scanned table. Raises `BadText`."""
-    return _texts(data, rows, column, np.arange(len(rows)))
+    return _texts(request.data, rows, column, np.arange(len(rows)))
 
 
-def attribute_arrays(
-    body: bytes, data: Bytes, attributes: Rows, owners: Rows, ends_column: int
-) -> list[pa.Array]:
-    """The ten list columns of the rows of `owners`, in the order of `ATTRIBUTE_COLUMNS`. Raises
+def attribute_arrays(request: Scanned, owners: Rows) -> list[pa.Array]:
+    """The ten list columns of these messages, in the order of `ATTRIBUTE_COLUMNS`. Raises
     `BadText`."""
-    count = int(owners[-1, ends_column]) if len(owners) else 0
+    body, data, attributes = request.body, request.data, request.attributes
     sizes = np.zeros((layout.TYPES, 2), np.int64)
-    measure_types(attributes, count, sizes)
+    measure_types(attributes, owners, sizes)
     arrays = []
     for kind in range(layout.TYPES):
         how_many, key_bytes = sizes[kind].tolist()
@@ -43,7 +46,7 @@ def attribute_arrays(
         keys = np.empty(key_bytes, np.uint8)
         picked = np.empty(how_many, np.int64)
         if how_many and not take_type(
-            data, attributes, owners, ends_column, kind, list_offsets, key_offsets, keys, picked
+            data, attributes, owners, kind, list_offsets, key_offsets, keys, picked
         ):
             raise BadText
         offsets = pa.array(list_offsets)
@@ -53,19 +56,39 @@ def attribute_arrays(
     return arrays
 
 
+def table_of(schema: pa.Schema, values: dict[str, Any], lists: Sequence[pa.Array] = ()) -> pa.Table:
+    """A table of `schema` from one array per column, and from the lists of attributes."""
+    arrays = dict(values)
+    if lists:
+        arrays.update(zip(columns.ATTRIBUTE_COLUMNS, lists, strict=True))
+    return pa.table(
+        [
+            value if isinstance(value, pa.Array) else pa.array(value)
+            for value in (arrays[name] for name in schema.names)
+        ],
+        schema=schema,
+    )
+
+
+def ids(rows: Rows, column: int) -> NDArray[np.uint64]:
+    """Unsigned numbers of a scanned table."""
+    return rows[:, column].copy().view(np.uint64)
+
+
 def _values(body: bytes, data: Bytes, attributes: Rows, kind: int, picked: Ints) -> pa.Array:
     if kind == layout.TEXT:
         return _texts(data, attributes, layout.ATTRIBUTE_VALUE, picked)
     if kind == layout.OTHER:
-        return pa.array([_other(body, attributes[row]) for row in picked], pa.string())
+        places = attributes[picked, layout.ATTRIBUTE_VALUE :].tolist()
+        return pa.array([value_text(body, begin, end) for begin, end in places], pa.string())
     numbers = attributes[picked, layout.ATTRIBUTE_VALUE]
     if kind == layout.DOUBLE:
         return pa.array(numbers.view(np.float64))
     return pa.array(numbers.astype(np.bool_) if kind == layout.TRUTH else numbers)
 
 
-def _other(body: bytes, attribute: NDArray[np.int64]) -> str:
-    begin, end = attribute[layout.ATTRIBUTE_VALUE], attribute[layout.ATTRIBUTE_VALUE_END]
+def value_text(body: bytes, begin: int, end: int) -> str:
+    """The OTLP/JSON of an encoded AnyValue. Raises `BadText`."""
     try:
         text = any_value.text_of(AnyValue.FromString(body[begin:end]))
     except DecodeError:

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from longpole.formats import any_value, wire
 from longpole.formats.compiled import layout
-from longpole.formats.compiled.wire_loops import Rows
+from longpole.formats.compiled.scanning import Scanned
 from longpole.formats.envelope import Envelope
 from longpole.formats.tally import Tally
 from longpole.model import columns
@@ -81,9 +81,18 @@ class _Memory:
 _MEMORY = _Memory()
 
 
-def owners_of(body: bytes, scopes: Rows) -> Owners | None:
+def owners_of(request: Scanned) -> Owners | None:
     """Those of a scanned request; None when one of them is broken or has to be altered, whether
     there are records of it or not."""
+    groups, scopes = request.kind(layout.GROUP), request.kind(layout.SCOPE)
+    of_group = request.parents(scopes, layout.GROUP, layout.GROUP)
+    resources = [_described(request.body, row) for row in groups.tolist()]
+    # A resource without scopes is looked at, too: it may hold what has to be repaired.
+    for index in np.setdiff1d(np.arange(len(groups)), of_group):
+        if _MEMORY.owner((*resources[index], b"", b"")) is None:
+            return None
+    of_scope = request.parents(request.kind(layout.RECORD), layout.SCOPE, layout.SCOPE)
+    is_used = np.bincount(of_scope, minlength=len(scopes)) > 0
     resource_ids = np.zeros(len(scopes), np.uint64)
     scope_ids = np.zeros(len(scopes), np.uint64)
     places = np.zeros(len(scopes), np.int32)
@@ -91,10 +100,10 @@ def owners_of(body: bytes, scopes: Rows) -> Owners | None:
     scope_rows: dict[int, pa.Table] = {}
     services: dict[str, int] = {}
     for index, row in enumerate(scopes.tolist()):
-        owner = _MEMORY.owner(_described(body, row))
+        owner = _MEMORY.owner((*resources[of_group[index]], *_described(request.body, row)))
         if owner is None:
             return None
-        if not row[layout.SCOPE_USED]:
+        if not is_used[index]:
             continue
         resource_ids[index], scope_ids[index] = owner.resource_id, owner.scope_id
         resource_rows.setdefault(owner.resource_id, owner.resource)
@@ -116,18 +125,18 @@ def _joined(schema: pa.Schema, rows: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(rows).combine_chunks() if rows else schema.empty_table()
 
 
-def _described(body: bytes, row: list[int]) -> _Bytes:
+def _described(body: bytes, row: list[int]) -> tuple[bytes, bytes]:
+    """The message of a resource or scope, and its schema URL."""
     return (
-        body[row[layout.SCOPE_RESOURCE] : row[layout.SCOPE_RESOURCE_END]],
-        body[row[layout.SCOPE_RESOURCE_URL] : row[layout.SCOPE_RESOURCE_URL_END]],
-        body[row[layout.SCOPE_MESSAGE] : row[layout.SCOPE_MESSAGE_END]],
-        body[row[layout.SCOPE_URL] : row[layout.SCOPE_URL_END]],
+        body[row[layout.OWNER] : row[layout.OWNER_END]],
+        body[row[layout.OWNER_URL] : row[layout.OWNER_URL_END]],
     )
 
 
 def _read(description: _Bytes) -> _Owner | None:
     resource, resource_url, scope, scope_url = description
-    # A request of nothing else, so that what nests too deep in one does so in the other.
+    # A request of nothing else, so that what nests too deep in one does so in the other; the
+    # numbers are those of every signal.
     in_scope = _field(2, _field(1, scope) + _field(3, scope_url))
     whole = _field(1, _field(1, resource) + in_scope + _field(3, resource_url))
     try:

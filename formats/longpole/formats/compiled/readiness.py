@@ -10,7 +10,7 @@ from longpole.model.readiness import CompiledCode
 def load(is_stopping: Callable[[], bool] = lambda: False) -> bool:
     """Load or make the machine code of the decoder's loops; whether it is all there."""
     # They declare their loops on import.
-    from longpole.formats.compiled import trace_tables  # noqa: F401
+    from longpole.formats.compiled import tables  # noqa: F401
     from longpole.model.compiling import compile_declared
 
     return compile_declared(is_stopping)
