@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 BITS_PER_ID = 10
 _PROBES = 7
+_ALL = (1 << 64) - 1
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,6 +46,8 @@ class Bloom:
         self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]
     ) -> npt.NDArray[np.bool_]:
         """For each id whether it may be in the set."""
+        if hi.size == 1:  # one id is asked of every segment: whole numbers take a tenth of arrays
+            return np.array([self._may_hold(int(hi[0]), int(lo[0]))])
         found = np.ones(hi.shape, dtype=np.bool_)
         for position in _positions(hi, lo, self.bits.size * 8):
             found &= (self.bits[position >> np.uint64(3)] & _bit(position)) != 0
@@ -52,9 +55,18 @@ class Bloom:
 
     def may_contain(self, trace_id: int) -> bool:
         """Whether one 128-bit id may be in the set."""
-        hi = np.array([trace_id >> 64], dtype=np.uint64)
-        lo = np.array([trace_id & 0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
-        return bool(self.contains(hi, lo)[0])
+        return self._may_hold(trace_id >> 64, trace_id & _ALL)
+
+    def _may_hold(self, hi: int, lo: int) -> bool:
+        bits, last = self.bits, self.bits.size * 8 - 1
+        position = _mixed_number(lo ^ _mixed_number(hi))
+        step = _mixed_number(position) | 1
+        for _ in range(_PROBES):
+            place = position & last
+            if not int(bits[place >> 3]) >> (place & 7) & 1:
+                return False
+            position += step  # wraps at a power of two, as `place` does
+        return True
 
 
 def _bit(position: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
@@ -76,3 +88,11 @@ def _mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
+
+
+def _mixed_number(value: int) -> int:
+    """The same for one number."""
+    value = (value + int(_MIX)) & _ALL
+    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _ALL
+    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _ALL
+    return value ^ value >> 31

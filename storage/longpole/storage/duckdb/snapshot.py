@@ -42,6 +42,8 @@ class Segment:
     max_unix_nano: int
     attribute_columns: tuple[AttributeColumn, ...]
     bloom: Bloom  # of trace ids
+    # Small tables of this file that were read already, by name; None for one that is not small.
+    kept: dict[str, pa.Table | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def alias(self) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_AMONG_WANTED = f"JOIN {WANTED} w ON s.trace_hi = w.trace_hi AND s.trace_lo = w.trace_lo WHERE true"
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -50,7 +52,7 @@ def latest_columns(
     if parts and hi.size:
         places = np.arange(hi.size)
         connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo, "place": places}))
-        selects = [_latest_sql(part, snapshot, "place") for part in parts]
+        selects = [_latest_sql(part, snapshot, _AMONG_WANTED, "place") for part in parts]
         rows = arrow(connection, " UNION ALL ".join(selects))
         # Ascending, so that the latest revision is what stays.
         order = np.argsort(rows.column("revision").to_numpy(), kind="stable")
@@ -71,8 +73,12 @@ def latest_revisions(
     parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
     if not parts or not trace_ids:
         return {}
-    connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
-    selects = [_latest_sql(part, snapshot) for part in parts]
+    if hi.size == 1:  # DuckDB plans and answers this in half the time of a join
+        wanted = f"WHERE s.trace_hi = {hi[0]} AND s.trace_lo = {lo[0]}"
+    else:
+        wanted = _AMONG_WANTED
+        connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
+    selects = [_latest_sql(part, snapshot, wanted) for part in parts]
     rows = arrow(connection, " UNION ALL ".join(selects)).to_pylist()
     latest: dict[int, LatestRevision] = {}
     for row in rows:
@@ -85,9 +91,11 @@ def latest_revisions(
     return latest
 
 
-def _latest_sql(part: Part, snapshot: Snapshot, key: str = "trace_hi, trace_lo") -> str:
-    visible = f" WHERE {latest_only('s')}" if snapshot.superseded.num_rows else ""
+def _latest_sql(
+    part: Part, snapshot: Snapshot, wanted: str, key: str = "s.trace_hi, s.trace_lo"
+) -> str:
+    visible = f" AND {latest_only('s')}" if snapshot.superseded.num_rows else ""
     return (
         f"SELECT {key}, s.revision, s.span_count, s.late, s.clocks"
-        f" FROM {part.relation('traces')} s JOIN {WANTED} USING (trace_hi, trace_lo){visible}"
+        f" FROM {part.relation('traces')} s {wanted}{visible}"
     )

@@ -12,10 +12,13 @@ from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.read.identifiers import quote_literal
 from longpole.storage.duckdb.read.part import TABLES_OF_KIND, Part
+from longpole.storage.duckdb.typed_columns import TABLES_WITH_TYPED_COLUMNS, restored
 
 if TYPE_CHECKING:
     import duckdb
 
+MOST_KEPT = 1000  # rows of a side table that are kept in memory
+_SIDES = ("resources", "scopes", "span_events", "span_links")
 WANTED = "longpole_wanted"  # registered by the caller: trace_hi, trace_lo
 # Joins what has an alias `s` with ids that have the alias `w`. An expression keeps DuckDB from
 # looking every stored row up before it looks at cheaper conditions, which takes twice as long.
@@ -62,8 +65,15 @@ def read_table(
     parameters: Sequence[object] = (),
 ) -> pa.Table:
     """The rows of one table of one part that meet a condition (alias `s`)."""
-    sql = f"SELECT {model_columns(part, table)} FROM {part.relation(table)} s WHERE {condition}"
-    return arrow(connection, sql, parameters).cast(_SCHEMAS[table])
+    schema = _SCHEMAS[table]
+    source = f"FROM {part.relation(table)} s WHERE {condition}"
+    if part.segment is None or table not in TABLES_WITH_TYPED_COLUMNS:
+        sql = f"SELECT {model_columns(part, table)} {source}"
+        return arrow(connection, sql, parameters).cast(schema)
+    # To plan the expressions that fold typed columns takes longer than to find a trace.
+    typed = [column for column in part.segment.attribute_columns if column.table_name == table]
+    rows = arrow(connection, f"SELECT s.* {source}", parameters)
+    return restored(rows, typed).select(schema.names).cast(schema)
 
 
 def empty_table(table: str) -> pa.Table:
@@ -83,8 +93,8 @@ def rows_with_ids(
 ) -> pa.Table:
     """The rows of a table whose `column` is one of `ids`, in the order in which they came:
     the events of a span have one, and DuckDB keeps none unless it is told to."""
-    if part.segment is None:
-        rows = part.hot[table]
+    rows = _in_memory(connection, part, table)
+    if rows is not None:
         return rows.filter(pc.is_in(rows.column(column), ids)).cast(_SCHEMAS[table])
     connection.register("longpole_ids", pa.table({"id": ids}))
     condition = f"s.{column} IN (SELECT id FROM longpole_ids) ORDER BY s.rowid"
@@ -94,17 +104,31 @@ def rows_with_ids(
 def rows_of_trace(
     connection: duckdb.DuckDBPyConnection, part: Part, table: str, trace_id: int
 ) -> pa.Table:
-    """The rows of one trace; hot ones by a mask, which is faster than SQL over Arrow."""
+    """The rows of one trace; those in memory by a mask, which is faster than SQL over Arrow."""
     hi, lo = split_trace_id(trace_id)
-    if part.segment is None:
-        rows = part.hot[table]
+    rows = _in_memory(connection, part, table)
+    if rows is not None:
         mask = pc.and_(
             pc.equal(rows.column("trace_lo"), pa.scalar(lo, pa.uint64())),
             pc.equal(rows.column("trace_hi"), pa.scalar(hi, pa.uint64())),
         )
         return rows.filter(mask).cast(_SCHEMAS[table])
-    condition = "s.trace_hi = ? AND s.trace_lo = ? ORDER BY s.rowid"
-    return read_table(connection, part, table, condition, (hi, lo))
+    condition = f"s.trace_hi = {hi} AND s.trace_lo = {lo} ORDER BY s.rowid"
+    return read_table(connection, part, table, condition)
+
+
+def _in_memory(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -> pa.Table | None:
+    """A hot table, or one beside the records of a segment that is small: nearly every question
+    about a trace needs its few resources and scopes, and files never change."""
+    if part.segment is None:
+        return part.hot[table]
+    if table not in _SIDES:
+        return None
+    kept = part.segment.kept
+    if table not in kept:
+        rows = read_table(connection, part, table, f"true ORDER BY s.rowid LIMIT {MOST_KEPT + 1}")
+        kept[table] = rows if rows.num_rows <= MOST_KEPT else None
+    return kept[table]
 
 
 def with_sides(
