@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from longpole.cli.loadgen.batches import TIME_BITS, Batches
 from longpole.cli.loadgen.mixing import mixed, unmixed
+from longpole.cli.loadgen.placeholders import Kind, Placeholders
 from longpole.cli.loadgen.plan import Plan
 from longpole.cli.loadgen.senders import Answer
 from longpole.cli.loadgen.worker import Tally, deliver
@@ -54,6 +55,14 @@ def test_json_and_protobuf_carry_the_same_records(signal: Signal, batch: int) ->
         assert (telemetry.accepted, telemetry.rejected, telemetry.problems) == (batch, 0, ())
         found.append(telemetry.tables[RECORDS[signal]])
     assert found[0].equals(found[1])
+
+
+def test_no_two_placeholders_begin_or_end_alike() -> None:
+    made = Placeholders(seed=3)
+    texts = [made.token() for _ in range(60_000)]
+    assert len({text[:8] for text in texts}) == len(texts)
+    times = [str(made.time(Kind.START)) for _ in range(20_000)]
+    assert len({text[-8:] for text in times}) == len(times)
 
 
 def test_spans_of_a_run_are_distinct_and_say_which_they_are() -> None:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
 
 IDS = (Kind.TRACE_HI, Kind.TRACE_LO, Kind.SPAN)
 TIMES = (Kind.START, Kind.END)
+_HEXADECIMAL = (*IDS, Kind.TOKEN)
 DECIMALS = (*TIMES, Kind.INTEGER, Kind.DOUBLE)
 
 
@@ -45,6 +46,7 @@ class Placeholders:
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._used: set[int] = set()
+        self._used_first: set[int] = set()
         self._counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self.given: list[Placeholder] = []
 
@@ -87,9 +89,12 @@ class Placeholders:
                 number = int(self._random.integers(1 << 60, 1 << 62))
             # The last eight digits tell decimals apart, whatever they are written as.
             short = number % 10**8
-            if short not in self._used:
+            # The first eight tell apart what is written in hexadecimal.
+            first = number >> 32 if kind in _HEXADECIMAL else -number
+            if short not in self._used and first not in self._used_first:
                 break
         self._used.add(short)
+        self._used_first.add(first)
         self.given.append(Placeholder(kind, self._counts[kind], number))
         self._counts[kind] += 1
         return number
