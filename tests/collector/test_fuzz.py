@@ -28,6 +28,9 @@ from longpole.model.telemetry import Telemetry
 from tests.collector import messages
 from tests.formats.comparison import identical
 from tests.formats.compiled.agreement import Ready
+from tests.formats.compiled.test_log_tables import BODIES as LOG_BODIES
+from tests.formats.compiled.test_log_tables import plain as sent_logs
+from tests.formats.compiled.test_metric_tables import plain as sent_metrics
 
 MIB = 1 << 20
 LIMIT = 4 * MIB
@@ -72,6 +75,8 @@ def corpus() -> list[tuple[Signal, bytes, bool]]:
     for signal in Signal:
         request = messages.any_request(signal)
         found.append((signal, request.SerializeToString(), False))
+    found.append((Signal.LOGS, sent_logs(0, LOG_BODIES).SerializeToString(), False))
+    found.append((Signal.METRICS, sent_metrics(0).SerializeToString(), False))
     many = messages.traces(20).SerializeToString()
     found.append((Signal.TRACES, many, False))
     found.append((Signal.TRACES, messages.json_traces(messages.json_span()), True))

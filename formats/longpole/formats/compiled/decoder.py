@@ -37,7 +37,7 @@ def by_loops(signal: Signal, body: bytes) -> Telemetry | None:
     # Imports Numba, which a client command has no time for.
     from longpole.formats.compiled.tables import TABLES
 
-    read = TABLES[signal](body) if signal in TABLES else None
+    read = TABLES[signal](body)
     if read is None:
         return None
     tables, has_time = read

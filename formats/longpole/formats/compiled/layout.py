@@ -11,10 +11,14 @@ REQUEST, GROUP, SCOPE, RECORD = range(4)
 # What the groups of every signal have: ResourceSpans, ResourceLogs, ResourceMetrics.
 # Further kinds of trace requests; their records are spans.
 EVENT, LINK, STATUS = range(4, 7)
+# Further kinds of metric requests; their records are metrics. Data, points, parts of points.
+GAUGE, SUM, HISTOGRAM, EXPONENTIAL, SUMMARY = range(4, 9)
+NUMBER_POINT, HISTOGRAM_POINT, EXPONENTIAL_POINT, SUMMARY_POINT = range(9, 13)
+METADATA, EXEMPLAR, QUANTILE, POSITIVE, NEGATIVE = range(13, 18)
 
 # One row per message, in the order of levels: the row of the message around it, its own bytes,
-# and its rows of the attribute table.
-KIND, PARENT, BEGIN, END, ATTRIBUTES, ATTRIBUTES_END, OWN = range(7)
+# its rows of the attribute table, and the bytes from its first attribute to its last.
+KIND, PARENT, BEGIN, END, ATTRIBUTES, ATTRIBUTES_END, LABELS, LABELS_END, OWN = range(9)
 
 # A resource of a group, a scope of a scope.
 OWNER, OWNER_END, OWNER_URL, OWNER_URL_END = range(OWN, OWN + 4)
@@ -45,6 +49,27 @@ STATUS_CODE, STATUS_MESSAGE, STATUS_MESSAGE_END = range(OWN, OWN + 3)
     LOG_EVENT_NAME, LOG_EVENT_NAME_END,
     LOG_FLAGS, LOG_DROPPED,
 ) = range(OWN, OWN + 15)  # fmt: skip
+
+(
+    METRIC_NAME, METRIC_NAME_END, METRIC_DESCRIPTION, METRIC_DESCRIPTION_END,
+    METRIC_UNIT, METRIC_UNIT_END,
+) = range(OWN, OWN + 6)  # fmt: skip
+
+DATA_TEMPORALITY, DATA_IS_MONOTONIC = range(OWN, OWN + 2)
+
+# The same for points of every kind. HAS_ is the number of the field that was there, 0 for none;
+# a number point has its value where the others have their sum.
+(
+    POINT_START, POINT_TIME, POINT_FLAGS, POINT_COUNT, POINT_SUM, POINT_HAS_SUM,
+    POINT_MIN, POINT_HAS_MIN, POINT_MAX, POINT_HAS_MAX,
+    POINT_BOUNDS, POINT_BOUNDS_END, POINT_COUNTS, POINT_COUNTS_END,
+    POINT_SCALE, POINT_ZERO_COUNT, POINT_ZERO_THRESHOLD,
+) = range(OWN, OWN + 17)  # fmt: skip
+VALUE_IS_DOUBLE, VALUE_IS_INT = 4, 6
+
+BUCKETS_OFFSET, BUCKETS_COUNTS, BUCKETS_COUNTS_END = range(OWN, OWN + 3)
+
+QUANTILE_QUANTILE, QUANTILE_VALUE = range(OWN, OWN + 2)
 
 WIDTH = OWN + 18
 

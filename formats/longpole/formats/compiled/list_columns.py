@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from longpole.formats import any_value
 from longpole.formats.compiled import layout
@@ -90,13 +90,24 @@ def _values(body: bytes, data: Bytes, attributes: Rows, kind: int, picked: Ints)
 def value_text(body: bytes, begin: int, end: int) -> str:
     """The OTLP/JSON of an encoded AnyValue. Raises `BadText`."""
     try:
-        text = any_value.text_of(AnyValue.FromString(body[begin:end]))
+        value = AnyValue.FromString(body[begin:end])
     except DecodeError:
         raise BadText from None
+    return check_depth(any_value.text_of(value))
+
+
+def check_depth(text: str) -> str:
+    """An OTLP/JSON value, if strict parsers follow it. Raises `BadText`."""
     # Names and texts that look like containers count as such, which costs only time.
     if text.count(_CONTAINER) > any_value.CONTAINERS_PER_WRAP:
         raise BadText
     return text
+
+
+def is_index_free(pair: KeyValue) -> bool:
+    """Whether an attribute does not refer to a table of texts, which only profiles have."""
+    is_index = pair.value.WhichOneof("value") == "string_value_strindex"
+    return not (pair.key_strindex or is_index)
 
 
 def _texts(data: Bytes, rows: Rows, column: int, picked: Ints) -> pa.Array:

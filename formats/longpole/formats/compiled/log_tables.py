@@ -28,12 +28,15 @@ def tables_of_logs(body: bytes) -> tuple[dict[str, pa.Table], bool] | None:
     """The tables of the request and whether any record has a time, as the reference decoder gives
     them; None for a request that only the reference can judge."""
     request = scanned(body, plans.LOGS)
-    owners = None if request is None else owners_of(request)
-    if request is None or owners is None:
+    if request is None:
         return None
     records = request.kind(layout.RECORD)
+    of_scope = request.parents(records, layout.SCOPE, layout.SCOPE)
+    owners = owners_of(request, of_scope)
+    if owners is None:
+        return None
     try:
-        table = _log_table(request, records, owners)
+        table = _log_table(request, records, owners, of_scope)
     except BadText:
         return None
     tables = {"logs": table, "resources": owners.resources, "scopes": owners.scopes}
@@ -41,8 +44,7 @@ def tables_of_logs(body: bytes) -> tuple[dict[str, pa.Table], bool] | None:
     return tables, has_time
 
 
-def _log_table(request: Scanned, records: Rows, owners: Owners) -> pa.Table:
-    scope = request.parents(records, layout.SCOPE, layout.SCOPE)
+def _log_table(request: Scanned, records: Rows, owners: Owners, scope: Ints) -> pa.Table:
     has_body = records[:, layout.LOG_BODY_END] != 0
     is_text = records[:, layout.LOG_BODY_TYPE] == layout.TEXT
     values: dict[str, Any] = {

@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from longpole.formats import any_value, wire
 from longpole.formats.compiled import layout
 from longpole.formats.compiled.scanning import Scanned
+from longpole.formats.compiled.wire_loops import Ints
 from longpole.formats.envelope import Envelope
 from longpole.formats.tally import Tally
 from longpole.model import columns
@@ -81,9 +82,9 @@ class _Memory:
 _MEMORY = _Memory()
 
 
-def owners_of(request: Scanned) -> Owners | None:
-    """Those of a scanned request; None when one of them is broken or has to be altered, whether
-    there are records of it or not."""
+def owners_of(request: Scanned, of_records: Ints) -> Owners | None:
+    """Those of a scanned request, of which records have these scopes; None when one of them is
+    broken or has to be altered, whether there are records of it or not."""
     groups, scopes = request.kind(layout.GROUP), request.kind(layout.SCOPE)
     of_group = request.parents(scopes, layout.GROUP, layout.GROUP)
     resources = [_described(request.body, row) for row in groups.tolist()]
@@ -91,8 +92,7 @@ def owners_of(request: Scanned) -> Owners | None:
     for index in np.setdiff1d(np.arange(len(groups)), of_group):
         if _MEMORY.owner((*resources[index], b"", b"")) is None:
             return None
-    of_scope = request.parents(request.kind(layout.RECORD), layout.SCOPE, layout.SCOPE)
-    is_used = np.bincount(of_scope, minlength=len(scopes)) > 0
+    is_used = np.bincount(of_records, minlength=len(scopes)) > 0
     resource_ids = np.zeros(len(scopes), np.uint64)
     scope_ids = np.zeros(len(scopes), np.uint64)
     places = np.zeros(len(scopes), np.int32)

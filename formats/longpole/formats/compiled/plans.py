@@ -28,7 +28,9 @@ _Fields: TypeAlias = Mapping[int, tuple[int, int]]
 
 
 def _plan(*messages: _Fields) -> Plan:
-    plan = np.zeros((len(messages), 1 + max(map(max, messages)), 2), np.int64)
+    plan = np.zeros(
+        (len(messages), 1 + max(max(fields, default=0) for fields in messages), 2), np.int64
+    )
     for kind, fields in enumerate(messages):
         for number, (action, column) in fields.items():
             plan[kind, number] = action, column
@@ -99,4 +101,76 @@ LOGS = _plan(
         11: (FIXED, layout.LOG_OBSERVED),
         12: (PLACE, layout.LOG_EVENT_NAME),
     },
+)
+
+_POINTS = (CHILD, layout.NUMBER_POINT)
+_TEMPORALITY = (NUMBER, layout.DATA_TEMPORALITY)
+_START, _TIME = (FIXED, layout.POINT_START), (FIXED, layout.POINT_TIME)
+_COUNT, _SUM = (FIXED, layout.POINT_COUNT), (CHOICE, layout.POINT_SUM)
+_MIN, _MAX = (CHOICE, layout.POINT_MIN), (CHOICE, layout.POINT_MAX)
+_FLAGS, _EXEMPLAR = (NUMBER, layout.POINT_FLAGS), (CHILD, layout.EXEMPLAR)
+_BUCKETS: _Fields = {1: (NUMBER, layout.BUCKETS_OFFSET), 2: (PLACE, layout.BUCKETS_COUNTS)}
+
+METRICS = _plan(
+    *_ENVELOPE,
+    {
+        1: (PLACE, layout.METRIC_NAME),
+        2: (PLACE, layout.METRIC_DESCRIPTION),
+        3: (PLACE, layout.METRIC_UNIT),
+        5: (CHILD, layout.GAUGE),
+        7: (CHILD, layout.SUM),
+        9: (CHILD, layout.HISTOGRAM),
+        10: (CHILD, layout.EXPONENTIAL),
+        11: (CHILD, layout.SUMMARY),
+        12: (CHILD, layout.METADATA),
+    },
+    {1: _POINTS},
+    {1: _POINTS, 2: _TEMPORALITY, 3: (NUMBER, layout.DATA_IS_MONOTONIC)},
+    {1: (CHILD, layout.HISTOGRAM_POINT), 2: _TEMPORALITY},
+    {1: (CHILD, layout.EXPONENTIAL_POINT), 2: _TEMPORALITY},
+    {1: (CHILD, layout.SUMMARY_POINT)},
+    {2: _START, 3: _TIME, 4: _SUM, 5: _EXEMPLAR, 6: _SUM, 7: (ATTRIBUTE, 0), 8: _FLAGS},
+    {
+        2: _START,
+        3: _TIME,
+        4: _COUNT,
+        5: _SUM,
+        6: (PLACE, layout.POINT_COUNTS),
+        7: (PLACE, layout.POINT_BOUNDS),
+        8: _EXEMPLAR,
+        9: (ATTRIBUTE, 0),
+        10: _FLAGS,
+        11: _MIN,
+        12: _MAX,
+    },
+    {
+        1: (ATTRIBUTE, 0),
+        2: _START,
+        3: _TIME,
+        4: _COUNT,
+        5: _SUM,
+        6: (NUMBER, layout.POINT_SCALE),
+        7: (FIXED, layout.POINT_ZERO_COUNT),
+        8: (CHILD, layout.POSITIVE),
+        9: (CHILD, layout.NEGATIVE),
+        10: _FLAGS,
+        11: _EXEMPLAR,
+        12: _MIN,
+        13: _MAX,
+        14: (FIXED, layout.POINT_ZERO_THRESHOLD),
+    },
+    {
+        2: _START,
+        3: _TIME,
+        4: _COUNT,
+        5: _SUM,
+        6: (CHILD, layout.QUANTILE),
+        7: (ATTRIBUTE, 0),
+        8: _FLAGS,
+    },
+    {},  # metadata and exemplars are few, and read as messages
+    {},
+    {1: (FIXED, layout.QUANTILE_QUANTILE), 2: (FIXED, layout.QUANTILE_VALUE)},
+    _BUCKETS,
+    _BUCKETS,
 )

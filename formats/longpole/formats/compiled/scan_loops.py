@@ -72,6 +72,7 @@ def scan(data: Bytes, plans: Plan, messages: Rows, attributes: Rows, made: Ints)
         )
         first = keys
         while at < end:
+            start = at
             name, at = tag(data, at, end)
             if at < 0:
                 return UNUSUAL
@@ -91,6 +92,9 @@ def scan(data: Bytes, plans: Plan, messages: Rows, attributes: Rows, made: Ints)
                         return FULL
                     if not attribute(data, begin, at, attributes, keys):
                         return UNUSUAL
+                    if keys == first:
+                        messages[row, layout.LABELS] = start
+                    messages[row, layout.LABELS_END] = at
                     keys += 1
                 elif action == PLACE:
                     if messages[row, column + 1] != 0:

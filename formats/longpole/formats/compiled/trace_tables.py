@@ -22,7 +22,7 @@ from longpole.formats.compiled.list_columns import (
 )
 from longpole.formats.compiled.owners import Owners, owners_of
 from longpole.formats.compiled.scanning import Scanned, scanned
-from longpole.formats.compiled.wire_loops import Rows
+from longpole.formats.compiled.wire_loops import Ints, Rows
 from longpole.model import columns
 
 
@@ -35,12 +35,13 @@ def tables_of_traces(body: bytes) -> tuple[dict[str, pa.Table], bool] | None:
     spans = request.kind(layout.RECORD)
     if not _haveids(spans) or not _take_statuses(request, spans):
         return None
-    owners = owners_of(request)
+    of_scope = request.parents(spans, layout.SCOPE, layout.SCOPE)
+    owners = owners_of(request, of_scope)
     if owners is None:
         return None
     try:
         tables = {
-            "spans": _span_table(request, spans, owners),
+            "spans": _span_table(request, spans, owners, of_scope),
             "span_events": _event_table(request, spans),
             "span_links": _link_table(request, spans),
             "resources": owners.resources,
@@ -67,8 +68,7 @@ def _take_statuses(request: Scanned, spans: Rows) -> bool:
     return bool((np.diff(of) > 0).all())
 
 
-def _span_table(request: Scanned, spans: Rows, owners: Owners) -> pa.Table:
-    scope = request.parents(spans, layout.SCOPE, layout.SCOPE)
+def _span_table(request: Scanned, spans: Rows, owners: Owners, scope: Ints) -> pa.Table:
     starts = spans[:, layout.SPAN_START]
     values: dict[str, Any] = {
         "row_id": np.arange(len(spans), dtype=np.uint64),
