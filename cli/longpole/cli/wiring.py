@@ -94,6 +94,8 @@ def mount_grafana(
     app: FastAPI, settings: Settings, store: Store, clock: Clock, version: str, board: RuleBoard
 ) -> None:
     """Puts the dialects that Grafana's data sources speak under their prefixes."""
+    from starlette.routing import Mount
+
     from longpole.grafana.jaeger.app import jaeger_app
     from longpole.grafana.loki.app import create_loki_app
     from longpole.grafana.prometheus.app import prometheus_app
@@ -108,8 +110,12 @@ def mount_grafana(
         return (clock.now_unix_nano() if oldest is None else oldest) // 10**6
 
     asking = Asking(series, clock, board, version=version, oldest_ms=oldest_ms)
-    app.mount("/prometheus", prometheus_app(asking))
-    app.mount("/jaeger", jaeger_app(store, series, clock))
-    app.mount("/zipkin", zipkin_app(store, clock))
-    app.mount("/tempo", create_tempo_app(store, clock, TempoSettings(version)))
-    app.mount("/loki", create_loki_app(store, clock, version))
+    dialects = {
+        "/prometheus": prometheus_app(asking),
+        "/jaeger": jaeger_app(store, series, clock),
+        "/zipkin": zipkin_app(store, clock),
+        "/tempo": create_tempo_app(store, clock, TempoSettings(version)),
+        "/loki": create_loki_app(store, clock, version),
+    }
+    # In front of the pages, each of which would be compared with the address first.
+    app.router.routes[:0] = [Mount(prefix, dialect) for prefix, dialect in dialects.items()]

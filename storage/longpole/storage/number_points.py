@@ -100,16 +100,21 @@ def assembled(
     values: list[Floats] = [np.empty(0)] * wanted.size
     is_stale: list[Booleans | None] = [None] * wanted.size
     if count:
-        pattern = np.stack([one.runs for one in found], axis=1)
-        _, group_of = np.unique(pattern, axis=0, return_inverse=True)
-        order = np.argsort(group_of.ravel(), kind="stable")
-        borders = np.flatnonzero(np.diff(group_of.ravel()[order])) + 1
-        for places in np.split(order, borders):
+        for places in _alike(np.stack([one.runs for one in found], axis=1)):
             own_times, matrix, stale = _side_by_side(found, places)
             for row, place in enumerate(places.tolist()):
                 times[place], values[place] = own_times, matrix[row]
                 is_stale[place] = None if stale is None else stale[row]
     return NumberPoints(times, values, is_stale, count)
+
+
+def _alike(pattern: Integers) -> Sequence[Integers]:
+    """The places of equal rows."""
+    if bool((pattern == pattern[0]).all()):
+        return (np.arange(len(pattern)),)
+    _, group_of = np.unique(pattern, axis=0, return_inverse=True)
+    order = np.argsort(group_of.ravel(), kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(group_of.ravel()[order])) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +131,7 @@ class _Found:
 
     @staticmethod
     def of(block: Block, wanted: NDArray[np.uint64], time: TimeRange) -> _Found:
-        edges = (time.start_unix_nano, time.end_unix_nano)
-        bounds = [np.searchsorted(run, edges) for run in block.runs]
-        low, high = np.array([*bounds, (0, 0)], np.int64).reshape(-1, 2).T
+        low, high = np.array([*(_bounds(run, time) for run in block.runs), (0, 0)], np.int64).T
         rows = np.searchsorted(block.ids, wanted)
         inside = np.minimum(rows, max(block.ids.size - 1, 0))
         is_there = block.ids[inside] == wanted if block.ids.size else np.zeros(wanted.size, bool)
@@ -168,6 +171,17 @@ def _side_by_side(
     return times, matrix, marks
 
 
+def _bounds(run: Integers, time: TimeRange) -> tuple[int, int]:
+    """The part of a run that lies in a time; most lie in it as a whole."""
+    if run.size and run[0] >= time.start_unix_nano and run[-1] < time.end_unix_nano:
+        return 0, run.size
+    low, high = np.searchsorted(run, (time.start_unix_nano, time.end_unix_nano)).tolist()
+    return low, high
+
+
 def _rows(of: NDArray[np.generic], begins: Integers, size: int) -> NDArray[np.generic]:
     """Equally long pieces of a column, one a row."""
+    if begins.size == 1:
+        begin = int(begins[0])
+        return of[None, begin : begin + size]
     return np.lib.stride_tricks.sliding_window_view(of, size)[begins]

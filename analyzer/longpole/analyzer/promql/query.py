@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from longpole.analyzer.promql.checking import checked
 from longpole.analyzer.promql.expressions import Expression, Matcher, Shift, VectorSelector
 from longpole.analyzer.promql.parsing import Parser
@@ -10,10 +12,16 @@ from longpole.analyzer.promql.tokens import Kind
 
 # In characters.
 LONGEST_QUERY = 65_536
+# Dashboards ask the same again and again. Queries that people write are shorter than this.
+_KEPT, _LONGEST_KEPT = 512, 2_000
 
 
 def parse(text: str) -> Expression:
     """The expression of a query, its types checked. Raises `QueryError`, which names the place."""
+    return _known(text) if len(text) <= _LONGEST_KEPT else _parsed(text)
+
+
+def _parsed(text: str) -> Expression:
     if len(text) > LONGEST_QUERY:
         raise QueryError(f"the query is longer than {LONGEST_QUERY:,} characters", "", 0)
     parser = Parser(text)
@@ -22,6 +30,9 @@ def parse(text: str) -> Expression:
     found = parser.expression(0, 0)
     parser.finish()
     return checked(found, text)
+
+
+_known = lru_cache(_KEPT)(_parsed)
 
 
 def parse_selector(text: str) -> tuple[Matcher, ...]:
