@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from longpole.formats import otlp
+from longpole.model.signals import Signal
+from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import KNOWN_SERIES, POINT_SHAPES
 from longpole.storage.ports import Store
@@ -104,3 +109,51 @@ class SeriesConformance:
         submit(store, measurements(7, first=10))
         times = store.resource_times(EVERYTHING, 5 * SECOND)["time_unix_nano"].to_pylist()
         assert times == [NOON + 2 * SECOND, NOON + 10 * SECOND]
+
+    def test_histograms_come_as_columns_of_counts_sums_and_bounds(
+        self, store: Store, disturb: Disturb
+    ) -> None:
+        submit(store, histograms((1.0, 5.0), {2: (2, 3, 4), 0: (1, 0, 0)}))
+        store = disturb()
+        submit(store, histograms((5.0,), {1: (2, 2)}, total=None))
+        submit(store, measurements(4))
+        (wait,) = (
+            row["series_id"]
+            for row in store.metric_series(EVERYTHING, True).series.to_pylist()
+            if row["name"] == "delay"
+        )
+        # The third question may read more than it asks for, to be quicker the next time.
+        for _ in range(4):
+            found = store.histogram_points(
+                [77, wait], EVERYTHING, ["count", "sum", 1.0, 5.0, 9.0], 20
+            )
+            shown = [
+                [(at - NOON) // SECOND for at in one.times[1].tolist()] for one in found
+            ], [one.values[1].tolist() for one in found]  # fmt: skip
+            assert shown == (
+                [[0, 1, 2], [0, 2], [0, 2], [0, 1, 2], []],
+                [[1, 4, 9], [7.5, 7.5], [1, 2], [1, 2, 5], []],
+            )
+            assert all(one.times[0].size == 0 for one in found)
+        part = TimeRange(NOON + SECOND, NOON + 3 * SECOND)
+        (found,) = store.histogram_points([wait], part, ["count"], 20)
+        assert (found.values[0].tolist(), found.count) == ([4, 9], 2)
+        assert store.histogram_points([wait], EVERYTHING, ["count", 5.0], 5) == ()
+        assert store.histogram_points([], EVERYTHING, ["count"], 5)[0].count == 0
+
+
+def histograms(
+    bounds: Sequence[float], points: Mapping[int, Sequence[int]], total: float | None = 7.5
+) -> Telemetry:
+    """A histogram with a point for each second after noon, the counts of its buckets."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="delay", unit="s")
+    metric.histogram.aggregation_temporality = 2
+    for second, counts in points.items():
+        point = metric.histogram.data_points.add(
+            time_unix_nano=NOON + second * SECOND, count=sum(counts),
+            explicit_bounds=bounds, bucket_counts=counts,
+        )  # fmt: skip
+        if total is not None:
+            point.sum = total
+    return otlp.decode(Signal.METRICS, request.SerializeToString())

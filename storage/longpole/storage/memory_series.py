@@ -15,6 +15,12 @@ from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import KNOWN_SERIES, POINT_SHAPES, RESOURCE_TIMES
 from longpole.storage.found_records import MetricPoints
+from longpole.storage.histogram_blocks import (
+    SCHEMA,
+    HistogramColumn,
+    histogram_blocks,
+    histogram_points,
+)
 from longpole.storage.memory_attributes import attributes_json, resources_json
 from longpole.storage.memory_metrics import metric_points
 from longpole.storage.metric_ports import MetricSeries
@@ -81,6 +87,20 @@ class MemorySeries(ABC):
         ids = np.array(series_ids, np.uint64)[places] if len(places) else np.empty(0, np.uint64)
         columns = (rows.column(name).to_numpy() for name in ("time_unix_nano", "value", "flags"))
         return assembled([block_of(ids, *columns)], series_ids, time, most)
+
+    def histogram_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[HistogramColumn],
+        most: int,
+    ) -> Sequence[NumberPoints]:  # fmt: skip
+        """See `ports.MetricReader`."""
+        told = ["flags", "count", "sum", "scale", "explicit_bounds", "bucket_counts"]
+        rows = self.series_points(series_ids, time, told, most)
+        rows = rows.filter(
+            pc.and_(pc.is_valid(rows.column("count")), pc.is_null(rows.column("scale")))
+        )
+        ids = pa.array(series_ids, pa.uint64()).take(rows.column("place"))
+        rows = rows.append_column("series_id", ids).select(SCHEMA.names).cast(SCHEMA)
+        return histogram_points([histogram_blocks(rows)], series_ids, time, columns, most)
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
         """See `ports.MetricReader`."""

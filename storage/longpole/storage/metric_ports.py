@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from longpole.model.timerange import TimeRange
+from longpole.storage.histogram_blocks import HistogramColumn
 from longpole.storage.number_points import NumberPoints
 
 
@@ -48,6 +49,15 @@ class MetricReader(Protocol):
     def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
         """The numbers of those series (gauges and sums; ids are distinct), a column for each. With
         more than `most` points only their count, which may then stop counting early."""
+        ...
+
+    def histogram_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[HistogramColumn],
+        most: int,
+    ) -> Sequence[NumberPoints]:  # fmt: skip
+        """What the explicit histograms of those series say (ids are distinct), for each column:
+        their `count`, their `sum`, or the measurements at or below an upper bound, from points that
+        have such a bound. Nothing at all when these are more than `most` points together."""
         ...
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:

@@ -24,6 +24,7 @@ from longpole.model.trace import Trace
 from longpole.storage.call_ports import CallReader as CallReader
 from longpole.storage.found_records import FoundLogs as FoundLogs
 from longpole.storage.found_records import MetricPoints as MetricPoints
+from longpole.storage.histogram_blocks import HistogramColumn as HistogramColumn
 from longpole.storage.metric_ports import MetricReader as MetricReader
 from longpole.storage.metric_ports import MetricSeries as MetricSeries
 from longpole.storage.number_points import NumberPoints as NumberPoints

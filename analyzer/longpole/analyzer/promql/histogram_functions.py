@@ -103,7 +103,10 @@ def _of_classic(
             here = here & ~both
         present[place] = here.any(axis=0)
         # Mostly all buckets are there at all steps; each other pattern is worked out apart.
-        patterns, which = np.unique(here, axis=1, return_inverse=True)
+        if bool(here.all()):
+            patterns, which = here[:, :1], np.zeros(steps, np.int64)
+        else:
+            patterns, which = np.unique(here, axis=1, return_inverse=True)
         for index in range(patterns.shape[1]):
             chosen = np.flatnonzero(patterns[:, index])
             if chosen.size:

@@ -19,7 +19,11 @@ from longpole.analyzer.promql_sources.family_names import PROMOTED
 from longpole.analyzer.promql_sources.label_groups import LabelGroup
 from longpole.analyzer.promql_sources.metric_exemplars import exemplars_of
 from longpole.analyzer.promql_sources.metric_parts import Chosen
-from longpole.analyzer.promql_sources.number_series import NUMBERS, number_series
+from longpole.analyzer.promql_sources.number_series import (
+    NUMBERS,
+    histogram_series,
+    number_series,
+)
 from longpole.analyzer.promql_sources.point_samples import COLUMNS, is_daily, points_of, samples
 from longpole.analyzer.promql_sources.sample_limit import too_much
 from longpole.analyzer.promql_sources.series_labels import (
@@ -65,6 +69,12 @@ class StoredMetrics:
                 found += number_series(self._reader, group, time, most_samples - held)
                 held = sum(len(one.times_ms) for one in found)
                 continue
+            if first.type == "histogram" and not first.is_delta:
+                told = histogram_series(self._reader, group, time, most_samples - held)
+                if told is not None:
+                    found += told
+                    held = sum(len(one.times_ms) for one in found)
+                    continue
             start_ms = after_ms
             if first.is_delta:
                 start_ms = day_start_ms(after_ms) if is_daily(first) else _FIRST_MS

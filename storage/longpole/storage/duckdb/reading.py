@@ -15,6 +15,7 @@ from longpole.model.span import Span
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
+from longpole.storage.histogram_blocks import HistogramColumn
 from longpole.storage.number_points import NumberPoints
 from longpole.storage.ports import (
     CallSeriesQuery,
@@ -167,6 +168,13 @@ class Reading(ABC):
     def number_points(self, series_ids: Sequence[int], time: TimeRange, most: int) -> NumberPoints:
         """See `ports.MetricReader`."""
         return self._reader.number_points(series_ids, time, most)
+
+    def histogram_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[HistogramColumn],
+        most: int,
+    ) -> Sequence[NumberPoints]:  # fmt: skip
+        """See `ports.MetricReader`."""
+        return self._reader.histogram_points(series_ids, time, columns, most)
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
         """See `ports.MetricReader`."""

@@ -29,7 +29,11 @@ from longpole.storage.duckdb.read.metric_series import (
     read_resource_times,
     read_series_points,
 )
-from longpole.storage.duckdb.read.number_points import NumberBlocks, read_number_points
+from longpole.storage.duckdb.read.number_points import (
+    NumberBlocks,
+    read_histogram_points,
+    read_number_points,
+)
 from longpole.storage.duckdb.read.ordered_search import search
 from longpole.storage.duckdb.read.part import prepared
 from longpole.storage.duckdb.read.path_segments import read_path_segments
@@ -54,6 +58,7 @@ from longpole.storage.duckdb.read.trace_tables import read_trace_tables
 from longpole.storage.duckdb.read.traces import read_logs, read_trace
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot, SnapshotSource
+from longpole.storage.histogram_blocks import HistogramColumn
 from longpole.storage.number_points import NumberPoints
 from longpole.storage.ports import (
     CallSeriesQuery,
@@ -236,6 +241,15 @@ class Reader:
         with self._session() as (connection, snapshot):
             return read_number_points(
                 connection, snapshot, series_ids, time, most, self._number_blocks
+            )
+
+    def histogram_points(
+        self, series_ids: Sequence[int], time: TimeRange, columns: Sequence[HistogramColumn],
+        most: int,
+    ) -> Sequence[NumberPoints]:  # fmt: skip
+        with self._session() as (connection, snapshot):
+            return read_histogram_points(
+                connection, snapshot, series_ids, time, columns, most, self._number_blocks
             )
 
     def resource_times(self, time: TimeRange, step_ns: int) -> pa.Table:
