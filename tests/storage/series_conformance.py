@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 
 from longpole.formats import otlp
 from longpole.model.signals import Signal
@@ -136,8 +137,8 @@ class SeriesConformance:
             )
             assert all(one.times[0].size == 0 for one in found)
         part = TimeRange(NOON + SECOND, NOON + 3 * SECOND)
-        (found,) = store.histogram_points([wait], part, ["count"], 20)
-        assert (found.values[0].tolist(), found.count) == ([4, 9], 2)
+        (counts,) = store.histogram_points([wait], part, ["count"], 20)
+        assert (counts.values[0].tolist(), counts.count) == ([4, 9], 2)
         assert store.histogram_points([wait], EVERYTHING, ["count", 5.0], 5) == ()
         assert store.histogram_points([], EVERYTHING, ["count"], 5)[0].count == 0
 
@@ -148,7 +149,7 @@ def histograms(
     """A histogram with a point for each second after noon, the counts of its buckets."""
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="delay", unit="s")
-    metric.histogram.aggregation_temporality = 2
+    metric.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
     for second, counts in points.items():
         point = metric.histogram.data_points.add(
             time_unix_nano=NOON + second * SECOND, count=sum(counts),
