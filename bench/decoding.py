@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from longpole.cli.loadgen.batches import Batches
@@ -23,6 +23,7 @@ from longpole.formats.compiled.readiness import DECODING
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 
+PROTOCOLS = ("grpc", "http/json")
 # Attributes of a record, as `bench/ingest.py --all` sends them.
 ATTRIBUTES = {Signal.TRACES: 10, Signal.LOGS: 10, Signal.METRICS: 4}
 
@@ -39,18 +40,25 @@ def main() -> None:
         sys.exit("There is no compiled code to measure.")
     for signal in Signal:
         if given.only in (None, signal.value):
-            for line in measured(signal, given):
-                print(json.dumps(line), flush=True)
+            for protocol in PROTOCOLS:
+                print(json.dumps(measured(signal, protocol, given)), flush=True)
 
 
-def measured(signal: Signal, given: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """The lines of one signal."""
+def measured(signal: Signal, protocol: str, given: argparse.Namespace) -> dict[str, object]:
+    """The line of one signal as one protocol sends it."""
     fast = FastDecoder()
     decoders: dict[str, Callable[[bytes], Telemetry]] = {
         "compiled": partial(bounded_decoding.decode, signal, decoder=fast),
-        "reference": partial(bounded_decoding.decode, signal, decoder=otlp.decode),
+        "reference": partial(otlp.decode, signal),
     }
-    plan = Plan("", signal=signal, batch=given.batch, attributes=ATTRIBUTES[signal])
+    if protocol == "http/json":
+        decoders = {
+            "compiled": partial(bounded_decoding.decode_json, signal, decoder=fast),
+            "reference": partial(otlp.decode_json, signal),
+        }
+    plan = Plan(
+        "", signal=signal, protocol=protocol, batch=given.batch, attributes=ATTRIBUTES[signal]
+    )
     batches = Batches(plan, 0)
     found: dict[str, list[float]] = {name: [] for name in decoders}
     for number in range(given.rounds + 1):
@@ -61,8 +69,8 @@ def measured(signal: Signal, given: argparse.Namespace) -> Iterator[dict[str, ob
             if number:  # the first round warms up
                 found[name].append(cost)
     medians = {name: statistics.median(costs) for name, costs in found.items()}
-    yield {
-        "figure": "decoding", "signal": signal.value, "batch": given.batch,
+    return {
+        "figure": "decoding", "signal": signal.value, "protocol": protocol, "batch": given.batch,
         "bytes_per_record": round(len(bodies[0]) / given.batch), "rounds": given.rounds,
         "cpu_us_per_record": {
             name: {

@@ -200,11 +200,8 @@ class IntakeDesk:
             await lease.grow(len(body) - len(parcel.body))
             label = (parcel.transport, parcel.signal.value)
             self.metrics.decoded_bytes.labels(*label).inc(len(body))
-            decode = (
-                bounded_decoding.decode_json
-                if parcel.is_json
-                else partial(bounded_decoding.decode, decoder=self._decoder)
-            )
+            read = bounded_decoding.decode_json if parcel.is_json else bounded_decoding.decode
+            decode = partial(read, decoder=self._decoder)
             try:
                 telemetry = await loop.run_in_executor(self._pool, decode, parcel.signal, body)
             except RequestTooHeavy as error:

@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 
 from longpole.formats import otlp, request_weight
-from longpole.formats.otlp_json import request_of_json
+from longpole.formats.json_text import parse_json
+from longpole.formats.otlp_json import request_of_tree
+from longpole.formats.plain_json import encoded_traces
 from longpole.formats.request_slices import SLICE_BYTES, slices
 from longpole.formats.request_weight import RequestTooHeavy
 from longpole.formats.tally import EXAMPLES_KEPT, Tally
@@ -81,14 +83,16 @@ def decode_json(
     body: bytes,
     slice_bytes: int = SLICE_BYTES,
     max_table_bytes: int = MAX_TABLE_BYTES,
+    decoder: otlp.Decoder = otlp.decode,
 ) -> Telemetry:
-    """The same for `otlp.decode_json`."""
-    if len(body) <= slice_bytes:
-        return otlp.decode_json(signal, body)
-    request_weight.check_json(body)
+    """The same for `otlp.decode_json`; the protobuf in between is read by `decoder`."""
+    if len(body) > slice_bytes:
+        request_weight.check_json(body)
     tally = Tally()
-    binary = request_of_json(otlp.REQUESTS[signal], body, tally).SerializeToString()
-    telemetry = decode(signal, binary, slice_bytes, max_table_bytes)
+    binary = _protobuf(signal, body, tally)
+    telemetry = decode(signal, binary, slice_bytes, max_table_bytes, decoder)
+    if not tally.problems():
+        return telemetry
     return Telemetry(
         signal,
         telemetry.tables,
@@ -97,6 +101,15 @@ def decode_json(
         _merged([*tally.problems(), *telemetry.problems]),
         telemetry.has_time,
     )
+
+
+def _protobuf(signal: Signal, body: bytes, tally: Tally) -> bytes:
+    tree = parse_json(body, tally)
+    if signal is Signal.TRACES:
+        encoded = encoded_traces(tree)
+        if encoded is not None:
+            return encoded
+    return bytes(request_of_tree(otlp.REQUESTS[signal], tree, tally).SerializeToString())
 
 
 def _check_big(signal: Signal, piece: bytes) -> None:

@@ -43,10 +43,15 @@ def request_of_tree(request_type: Any, tree: object, tally: Tally) -> Any:
     """The same for parsed JSON."""
     request = request_type()
     try:
-        _Reader(tally).message(request, tree)
+        fill(request, tree, tally)
     except FieldFault as fault:
         raise MalformedRequest(f"The request cannot be read: {fault}.") from None
     return request
+
+
+def fill(message: Any, tree: object, tally: Tally) -> None:
+    """A message of any type from parsed JSON. Raises `FieldFault`."""
+    _Reader(tally).message(message, tree)
 
 
 class _Reader:
