@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from longpole.model.query import Field, TraceQuery
+from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.read.reader import Reader
 from longpole.storage.duckdb.read.trace_rows import STRIDE
@@ -113,3 +113,23 @@ def test_the_newest_traces_come_from_every_segment_that_may_hold_them(tmp_path: 
     for limit in range(1, 9):
         assert found(TraceOrder.NEWEST, limit) == newest[:limit]
     assert found(TraceOrder.SLOWEST, 4) == [1, 8, 3, 6]
+
+
+def test_traces_with_a_matching_span_are_read_whole_in_every_order(tmp_path: Path) -> None:
+    source = HandMadeSource(tmp_path)
+    source.add_segment(traces=[trace(1, 100, 9), trace(2, 500, 9), trace(3, 600, 2)])
+    source.add_segment(traces=[trace(4, 300, 9), trace(5, 900, 3)])
+    source.add_segment(spans=[span(1), span(3), span(4)])
+    source.add_segment(spans=[span(5)])
+    source.add_hot(traces=[trace(6, 400, 4)], spans=[span(6)])
+    condition = Condition(Field.SERVICE, Comparison.EQ, "shop")
+    for order, numbers in (
+        (TraceOrder.NEWEST, [5, 3, 6, 4, 1]),
+        (TraceOrder.SLOWEST, [4, 1, 6, 5, 3]),
+    ):
+        for limit in range(1, 6):
+            query = TraceQuery((condition,), limit=limit)
+            answer = Reader(source).search_traces(query, order, TimeRange(), 9, 9)
+            assert answer.traces["trace_lo"].to_pylist() == numbers[:limit]
+            assert (answer.is_truncated, answer.looked_at) == (limit < 5, None)
+            assert answer.traces["revision"].to_pylist() == [1] * limit

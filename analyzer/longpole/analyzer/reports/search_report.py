@@ -18,7 +18,7 @@ from longpole.analyzer.search.facets import facets_of
 from longpole.analyzer.search.removal import removals
 from longpole.analyzer.search.sample import Sample, sample_of
 from longpole.analyzer.search.scatter import scatter_of
-from longpole.analyzer.search.typical import Root, typical_durations
+from longpole.analyzer.search.typical import typical_durations
 from longpole.analyzer.traceql import format_query
 from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
@@ -75,27 +75,32 @@ def search_report(
       nothing matches at all, `removals` say why.
     - `facets`, `causes`, `scatter`: see the modules of these names in `analyzer.search`.
     """
-    sample = found_sample(reader, search)
-    count = sample.traces.num_rows
-    document: dict[str, Any] = {
-        "query": format_query(search.query),
-        "order": search.order.value,
-        "page": search.page,
-        "per_page": search.per_page,
-        "cause": search.cause,
-        "matched": count,
-        "is_truncated": sample.is_truncated,
-        "looked_at": sample.looked_at,
-        "notices": list(sample.notices),
-    }
-    # What takes longest besides the sample needs nothing of each other.
-    with ThreadPoolExecutor(1) as aside:
+    has_conditions = bool(search.query.conditions or search.cause)
+    # What takes long besides the sample needs nothing of each other.
+    with ThreadPoolExecutor(2) as aside:
+        everything = None
+        if Part.LIST in parts and has_conditions:
+            everything = aside.submit(sample_of, reader, replace(search.query, conditions=()))
+        sample = found_sample(reader, search)
+        count = sample.traces.num_rows
+        document: dict[str, Any] = {
+            "query": format_query(search.query),
+            "order": search.order.value,
+            "page": search.page,
+            "per_page": search.per_page,
+            "cause": search.cause,
+            "matched": count,
+            "is_truncated": sample.is_truncated,
+            "looked_at": sample.looked_at,
+            "notices": list(sample.notices),
+        }
         newest = aside.submit(_newest, reader, search, sample)
         facets = None
         if Part.FACETS in parts:
             facets = aside.submit(lambda: facets_of(reader, newest.result()))
         if Part.LIST in parts:
-            document["traces"] = _rows(reader, search, sample, newest.result, thresholds)
+            compared = everything or newest
+            document["traces"] = _rows(reader, search, sample, compared.result, thresholds)
             document["removals"] = [] if count or search.cause else removals(reader, search.query)
         causes = causes_of(sample) if Part.CAUSES in parts else []
         if facets is not None:
@@ -111,7 +116,7 @@ def _rows(
     reader: TraceReader,
     search: Search,
     sample: Sample,
-    newest: Callable[[], Sample],
+    everything: Callable[[], Sample],
     thresholds: Thresholds,
 ) -> list[dict[str, Any]]:
     first = (search.page - 1) * search.per_page
@@ -130,7 +135,9 @@ def _rows(
     for e in explanations(reader, unsettled, None):
         if e.root >= 0:
             rows[e.trace_id] |= {**explained_values(e, thresholds), "path": _path_now(e)}
-    typical = _typical(reader, search, newest)
+    # Of all traces of the time: what was searched for is slow or failed, and would make a bad
+    # measure of itself.
+    typical = typical_durations(everything().traces)
     for shown in rows.values():
         usual = typical.get((shown["root_service"], shown["root_operation"]))
         shown["typical_ns"] = usual
@@ -144,17 +151,6 @@ def _newest(reader: TraceReader, search: Search, sample: Sample) -> Sample:
     if search.order is TraceOrder.NEWEST or not sample.is_truncated:
         return sample
     return found_sample(reader, replace(search, order=TraceOrder.NEWEST))
-
-
-def _typical(
-    reader: TraceReader, search: Search, newest: Callable[[], Sample]
-) -> Mapping[Root, int]:
-    """Of the newest traces of the same time, whatever the conditions: what was searched for is
-    slow or failed, and would make a bad measure of itself."""
-    query = search.query
-    has_conditions = bool(query.conditions or search.cause)
-    found = sample_of(reader, replace(query, conditions=())) if has_conditions else newest()
-    return typical_durations(found.traces)
 
 
 def path_segment(stored: Mapping[str, Any]) -> dict[str, Any]:

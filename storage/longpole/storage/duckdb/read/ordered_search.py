@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,19 +64,18 @@ def search(
     notices += notices_of(snapshot, query)
     limit = (1 << 62) if query.limit is None else query.limit
     looked_at = None
-    first = partial(_first, connection, snapshot, query, order, roots)
     if not query.span_conditions:
-        rows = first(limit + 1, unsettled)
+        rows = _first(connection, snapshot, query, order, roots, limit + 1, unsettled)
     else:
-        # Whole rows at once: another look for those that match costs more than their width.
-        begun = first(most + 1, unsettled)
+        begun = _begun(connection, snapshot, query, order, roots, most + 1, unsettled)
         is_all = begun.num_rows <= most
         matching = _matching(connection, snapshot, query, begun.slice(0, most))
         if not is_all and matching.size < enough:
             rows = _first_of_all(connection, snapshot, query, order, roots, limit, unsettled)
         else:
             looked_at = None if is_all else most
-            rows = begun.take(pa.array(matching[: limit + 1]))
+            chosen = begun.take(pa.array(matching[: limit + 1]))
+            rows = _whole(connection, snapshot, order, chosen, unsettled)
     found = rows.slice(0, limit)
     return SearchedTraces(found, found.num_rows < rows.num_rows, looked_at, notices)
 
@@ -164,15 +162,60 @@ def _first(
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
     if not is_few:
-        least = _least_key(connection, parts, order, where, parameters, count, among)
+        column = ORDER_COLUMNS[order]
+        found = _candidates(connection, parts, order, where, parameters, count, among)
+        keys, starts = (found.column(name).to_numpy() for name in (column, "start_unix_nano"))
+        least = _least(keys, starts, count)
         if least is None:
             return _in_order(unsettled, order, count)
-        (key, start), column = least, ORDER_COLUMNS[order]
+        key, start = least
         if order is TraceOrder.NEWEST:
             parts = [part for part in parts if part.newest_unix_nano >= start]
         where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
     settled = _settled(connection, parts, where, parameters, among)
     return _in_order(pa.concat_tables([settled, unsettled]), order, count)
+
+
+def _begun(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    order: TraceOrder,
+    roots: TimeRange,
+    count: int,
+    unsettled: pa.Table,
+) -> pa.Table:
+    """As `_first`, but only ids and what orders them: most of these traces are never shown."""
+    parameters: list[object] = []
+    where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
+    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    settled = _candidates(connection, parts, order, where, parameters, count, names=IDS.names)
+    return _in_order(
+        pa.concat_tables([settled, unsettled.select(settled.column_names)]), order, count
+    )
+
+
+def _whole(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    order: TraceOrder,
+    chosen: pa.Table,
+    unsettled: pa.Table,
+) -> pa.Table:
+    """The whole rows of `chosen`, which is in order. Its last key keeps most others from being
+    read, so that few are left to look up."""
+    if not chosen.num_rows:
+        return FOUND_TRACES.empty_table()
+    column = ORDER_COLUMNS[order]
+    starts = pc.min_max(chosen.column("start_unix_nano"))
+    roots = TimeRange(starts["min"].as_py(), starts["max"].as_py() + 1)
+    least = chosen.column(column)[chosen.num_rows - 1].as_py()
+    where = f"{_visible(snapshot, roots)} AND {column} >= {least}"
+    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    connection.register(_CHOSEN, chosen.select(IDS.names))
+    settled = _settled(connection, parts, where, [], _CHOSEN)
+    kept = unsettled.take(pa.array(_among(connection, unsettled)))
+    return _in_order(pa.concat_tables([settled, kept]), order, chosen.num_rows)
 
 
 def _visible(snapshot: Snapshot, roots: TimeRange) -> str:
@@ -229,50 +272,50 @@ def _may_begin_in(part: Part, roots: TimeRange) -> bool:
     )
 
 
-def _least_key(
+def _candidates(
     connection: duckdb.DuckDBPyConnection,
-    parts: list[Part],
+    parts: Sequence[Part],
     order: TraceOrder,
     where: str,
     parameters: list[object],
     count: int,
-    among: str,
-) -> tuple[int, int] | None:
-    """As `_least`, of the rows of those parts that are `where` and `among`.
+    among: str = "",
+    names: Sequence[str] = (),
+) -> pa.Table:
+    """What orders traces (and `names`), of rows that are `where` and `among`; the first `count` of
+    those parts are in there, in no order.
 
     In order of time the parts are read one by one, newest first, until none of what is left can
     come among the first: the page that is asked for most then reads one part of many. In another
-    order the biggest part says from which key on rows of the others are worth a look.
+    order the biggest part says from which key on rows are worth a look.
     """
     column = ORDER_COLUMNS[order]
-    ids = "trace_hi, trace_lo, " if among else ""
-    keys, starts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    kept = list(dict.fromkeys([*names, column, "start_unix_nano"]))
+    ids = [name for name in IDS.names if among and name not in kept]
 
-    def read(some: Sequence[Part], condition: str) -> None:
-        sql = " UNION ALL ".join(
-            f"SELECT {ids}{column} AS k, start_unix_nano AS t"
-            f" FROM {part.plain('traces')} s WHERE {condition}"
-            for part in some
+    def read(some: Sequence[Part], columns: Sequence[str], condition: str) -> pa.Table:
+        read_too = ", ".join([*columns, *ids])
+        union = " UNION ALL ".join(
+            f"SELECT {read_too} FROM {part.plain('traces')} s WHERE {condition}" for part in some
         )
-        sql = f"SELECT k, t FROM ({sql}) s {among_ids(among)}"
-        rows = arrow(connection, sql, parameters * len(some))
-        keys.append(rows.column("k").to_numpy())
-        starts.append(rows.column("t").to_numpy())
+        sql = f"SELECT {', '.join(columns)} FROM ({union}) s {among_ids(among)}"
+        return arrow(connection, sql, parameters * len(some))
 
+    found = [FOUND_TRACES.empty_table().select(kept)]
     if order is TraceOrder.NEWEST:
+        starts: list[npt.NDArray[np.int64]] = []
         for part in parts:
             before = part.newest_unix_nano
             if sum(int((begun > before).sum()) for begun in starts) >= count:
                 break
-            read([part], where)
+            found.append(read([part], kept, where))
+            starts.append(found[-1].column("start_unix_nano").to_numpy())
     elif parts:
-        biggest = max(parts, key=_size)
-        read([biggest], where)
-        if others := [part for part in parts if part is not biggest]:
-            is_full = keys[-1].size >= count
-            least = _least(keys[-1], starts[-1], count) if is_full else None
-            read(others, f"{where} AND {column} >= {least[0]}" if least else where)
-    return _least(np.concatenate(keys), np.concatenate(starts), count)
+        keys = read([max(parts, key=_size)], [column], where).column(column).to_numpy()
+        if keys.size >= count:
+            where += f" AND {column} >= {np.partition(keys, keys.size - count)[keys.size - count]}"
+        found.append(read(parts, kept, where))
+    return pa.concat_tables(found)
 
 
 def _size(part: Part) -> int:
