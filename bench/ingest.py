@@ -29,6 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import numpy as np
 from bench.ingesting.exactly_once import on_disk
 from bench.ingesting.probe import Probe
 from bench.ingesting.server import ServerUnderLoad, cpu_seconds, peak_bytes
@@ -159,7 +160,8 @@ def own(plan: Plan, folder: Path, warm_up: float, flags: list[str]) -> dict[str,
         "disk_bytes_per_span": round(data_bytes / max(1, rows), 2),
         "queryable_after_seconds": _round(max(probe.seconds) if probe.seconds else None),
         "queryable_after_seconds_median": _round(_median(probe.seconds)),
-        "trace_by_id_seconds_median": _round(_median(probe.ask_seconds)),
+        "trace_by_id_seconds": _spread(probe.ask_seconds),
+        "search_seconds": _spread(probe.search_seconds),
         "probes_not_found": probe.missing,
         "server_cpu_us_per_span_all_done": _per_span(marks[2] - marks[0], records),
         "is_settled": is_settled,
@@ -219,6 +221,19 @@ def _per_span(seconds: float | None, records: int) -> float | None:
 
 def _median(values: list[float]) -> float | None:
     return statistics.median(values) if values else None
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    """Median, p95 and the longest, in seconds."""
+    if not values:
+        return None
+    p95 = np.percentile(values, 95)
+    return {"median": _rounded(statistics.median(values)), "p95": _rounded(p95),
+            "max": _rounded(max(values)), "asked": len(values)}  # fmt: skip
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)
 
 
 def _round(value: float | None) -> float | None:

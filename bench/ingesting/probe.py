@@ -1,4 +1,4 @@
-"""How long it takes until a trace that was just acknowledged can be found."""
+"""How long answers take while data comes in: a trace just acknowledged, and the newest traces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _SPANS = 4
 
 
 class Probe:
-    """Sends a small trace every second and asks for it until it is there."""
+    """Sends a small trace every second and asks for it until it is there, then for the newest of
+    the last quarter of an hour."""
 
     def __init__(self, http: str, web: str, seed: int) -> None:
         self._http, self._web = http, web
@@ -26,6 +27,7 @@ class Probe:
         self._batches = Batches(plan, 0)
         self.seconds: list[float] = []
         self.ask_seconds: list[float] = []
+        self.search_seconds: list[float] = []
         self.missing = 0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -61,6 +63,12 @@ class Probe:
             if found.status_code == 200:
                 self.seconds.append(done - acknowledged)
                 self.ask_seconds.append(done - asked)
+                self._search(client)
                 return
             time.sleep(_POLL_SECONDS)
         self.missing += 1
+
+    def _search(self, client: httpx.Client) -> None:
+        asked = time.monotonic()
+        client.get(f"http://{self._web}/api/v1/search?since=15m").raise_for_status()
+        self.search_seconds.append(time.monotonic() - asked)

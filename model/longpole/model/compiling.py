@@ -9,6 +9,7 @@ code is made again at each start. Importing this module imports Numba; `readines
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -59,19 +60,29 @@ def inlined(function: _F) -> _F:
 
 
 def compile_declared(is_stopping: Callable[[], bool]) -> bool:
-    """Load or make the machine code of everything declared so far, see `loops.compile_all`."""
+    """Load or make the machine code of everything declared so far, see `loops.compile_all`.
+
+    What another thread declares meanwhile is compiled, too, once its module is imported whole;
+    the loops of a module that is still being imported are left to whoever imports it.
+    """
     with _compiling:
         if getattr(config, "DISABLE_JIT"):  # noqa: B009
             return True
         # Those that are called first, so that callers find them.
-        while _declared:
+        while whole := [one for one in reversed(_declared) if not _is_being_imported(one[0])]:
             if is_stopping():
                 return False
-            loop, takes = _declared[-1]
+            loop, takes = whole[0]
             _compile(loop, takes)
             loop.disable_compile()
-            _declared.pop()
+            _declared.remove(whole[0])  # it need not be the last any more
         return True
+
+
+def _is_being_imported(loop: Any) -> bool:
+    """Whether loops that this one calls may not exist yet."""
+    specification = getattr(sys.modules.get(loop.py_func.__module__), "__spec__", None)
+    return bool(getattr(specification, "_initializing", False))
 
 
 def _compile(loop: Any, takes: tuple[Any, ...]) -> None:
