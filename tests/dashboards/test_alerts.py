@@ -55,5 +55,19 @@ def test_the_page_shows_them_as_text() -> None:
 
 
 def test_links_in_messages_lead_to_the_page() -> None:
-    answer = WEB.get("/graph?g0.expr=up&g0.tab=1")
+    answer = WEB.get("/graph?g0.tab=1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
+
+
+def test_links_in_messages_say_which_expression_they_mean() -> None:
+    expression = f"sum(up) > 1 and {EVIL}"
+    answer = WEB.get("/graph", params={"g0.expr": expression, "g0.tab": "1"})
+    assert answer.status_code == 303
+    html = WEB.get(answer.headers["location"]).text
+    assert "The expression of this link" in html
+    assert "no rule of this server has it" in html
+    assert "sum(up) &gt; 1 and " in html
+    assert EVIL not in html
+    known = WEB.get("/alerts", params={"g0.expr": RULE.query}).text
+    assert "which is that of the rule <strong>" in known
+    assert "/prometheus/api/v1/query?query=" in known

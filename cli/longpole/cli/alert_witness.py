@@ -57,8 +57,9 @@ class AlertWitness:
             return None
         try:
             found = alert_evidence(
-                self._store, dict(notice.labels), notice.active_at_ms * 1_000_000, now
-            )
+                self._store, dict(notice.labels), notice.active_at_ms * 1_000_000, now,
+                notice.range_ms * 1_000_000,
+            )  # fmt: skip
         except Exception:
             # An alert without evidence is worth more than none.
             logger.exception("the evidence for an alert could not be gathered")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from longpole.analyzer.reports.alert_evidence import alert_evidence, evidence_lines
+import pytest
+
+from longpole.analyzer.alerting.looking_back import shortest_range_ms
+from longpole.analyzer.promql.query import parse
+from longpole.analyzer.reports.alert_evidence import (
+    alert_evidence,
+    compared_times,
+    evidence_lines,
+)
 from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import telemetry_of_logs, telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.log import LogRecord
 from longpole.model.span import Span
+from longpole.model.timerange import TimeRange
 from longpole.storage.memory import MemoryStore
 
 MS = 10**6
@@ -45,7 +54,7 @@ def test_evidence_names_the_path_that_grew_three_traces_and_the_new_log() -> Non
         pass
 
     # An expression over the last minutes is true two minutes after the change.
-    found = alert_evidence(store, LABELS, broke + 2 * MINUTE, clock.now_unix_nano())
+    found = alert_evidence(store, LABELS, broke + 2 * MINUTE, clock.now_unix_nano(), 4 * MINUTE)
 
     assert (found["service"], found["operation"]) == ("cart", "POST /cart")
     grew = found["grew"][0]
@@ -69,3 +78,36 @@ def test_an_alert_about_nothing_that_sends_spans_has_no_subject() -> None:
     found = alert_evidence(store, {"alertname": "Up"}, now - MINUTE, now)
     assert (found["service"], found["operation"]) == (None, None)
     assert found["grew"] == found["traces"] == found["new_logs"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "minutes"),
+    [
+        ("up == 0", 0),
+        ("rate(a[10m]) > 1", 10),
+        ("rate(a[5m]) / rate(b[1h] offset 1d) > 3", 5),
+        ("max_over_time(sum(rate(a[5m]))[1h:]) > 1", 65),
+        ("histogram_quantile(0.9, sum by (le) (rate(a[3m]))) > on() group_left max(b)", 3),
+        ("max_over_time(a[2m:1m]) > 1", 2),
+    ],
+)
+def test_a_rule_looks_back_as_far_as_its_shortest_window(query: str, minutes: int) -> None:
+    assert shortest_range_ms(parse(query)) == minutes * 60_000
+
+
+@pytest.mark.parametrize(
+    # The range of the rule, for how long it is active; where head begins and ends, where base ends.
+    ("looks_back", "active_for", "begin", "end", "before"),
+    [
+        (0, 0, -1, 4, -2), (10, 1, -5, 1, -10), (10, 20, -5, 20, -10), (10, 60, -5, 25, -10),
+        (600, 0, -15, 0, -30),
+    ],
+)  # fmt: skip
+def test_evidence_compares_the_time_of_the_rule_with_that_before(
+    looks_back: int, active_for: int, begin: int, end: int, before: int
+) -> None:
+    active = 1_000 * MINUTE
+    head, base = compared_times(active, active + active_for * MINUTE, looks_back * MINUTE)
+    assert head == TimeRange(active + begin * MINUTE, active + end * MINUTE)
+    assert base.end_unix_nano == active + before * MINUTE
+    assert base.end_unix_nano - base.start_unix_nano == (end - begin) * MINUTE

@@ -113,6 +113,18 @@ def test_queries_are_formatted_alike(both: Both, part: int) -> None:
     assert not differing
 
 
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.full) for part in range(1, 6))]
+)
+def test_queries_are_parsed_to_the_same_tree(both: Both, part: int) -> None:
+    differing = []
+    for query in [*LAID_OUT, *CORPUS[part::6]]:
+        ours, theirs = both.answers(f"/api/v1/parse_query?{urlencode({'query': query})}")
+        if query not in SAID_OTHERWISE and ours.json() != theirs.json():
+            differing.append((query, ours.json(), theirs.json()))
+    assert not differing
+
+
 def agree(ours: Any, theirs: Any) -> bool:
     """Equal documents; texts of numbers within rounding."""
     if isinstance(ours, dict) and isinstance(theirs, dict):

@@ -15,13 +15,15 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from longpole.analyzer.alerting.group_evaluation import GroupRun
+from longpole.analyzer.alerting.looking_back import shortest_range_ms
 from longpole.analyzer.promql.series import Labels, labels_of
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One alert as a receiver hears of it. Times are Unix milliseconds. `is_news`: it began to
-    fire or was resolved since the last time; else it is said again."""
+    fire or was resolved since the last time; else it is said again. What made it active began at
+    most `range_ms` before that."""
 
     labels: Labels
     annotations: Labels
@@ -32,6 +34,7 @@ class Notice:
     is_resolved: bool
     is_news: bool
     generator_url: str
+    range_ms: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -47,6 +50,7 @@ def outgoing(
     found: list[Notice] = []
     ends_ms = at_ms + 4 * max(run.interval_ms, resend_ms)
     for rule in run.rules:
+        range_ms = max(shortest_range_ms(rule.rule.expression), run.interval_ms)
         url = f"{external_url}/graph?g0.expr={quote_plus(rule.rule.query, safe='~')}&g0.tab=1"
         for labels, alert in rule.alerts.items():
             if not alert.needs_sending(at_ms, resend_ms):
@@ -64,6 +68,7 @@ def outgoing(
                     is_resolved,
                     since > alert.last_sent_ms,
                     url,
+                    range_ms,
                 )
             )
             rule.alerts[labels] = replace(alert, last_sent_ms=at_ms)

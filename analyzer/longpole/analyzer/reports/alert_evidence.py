@@ -21,8 +21,9 @@ from longpole.storage.ports import TraceReader
 SERVICE_LABELS = ("service_name", "service", "server", "job")
 OPERATION_LABELS = ("span_name", "operation")
 SHORTEST_NS, LONGEST_NS = 5 * 60 * 10**9, 30 * 60 * 10**9
-# An expression over the last minutes notices a change that much later.
-NOTICED_AFTER_NS = 2 * 60 * 10**9
+# Metrics from spans are that late, whatever an expression looks back at; and of more than the
+# longest time too little would be left to look at.
+SHORTEST_RANGE_NS, LONGEST_RANGE_NS = 2 * 60 * 10**9, 30 * 60 * 10**9
 EXEMPLARS = 3
 NEW_TEMPLATES = 3
 # Looked at for the slowest and the failed ones.
@@ -50,14 +51,15 @@ def subject_of(labels: Mapping[str, str], services: frozenset[str]) -> Subject:
 
 
 def alert_evidence(
-    store: TraceReader, labels: Mapping[str, str], active_at_unix_nano: int, now_unix_nano: int
-) -> dict[str, Any]:
-    """What is to be said of an alert that is active since then: `service`, `operation`,
-    `summary` (one line), `grew` (where time was added: service, operation, difference_ns), `traces`
-    (failed ones and the slowest), `new_logs`. Parts that cannot be told are empty."""
-    at = active_at_unix_nano - NOTICED_AFTER_NS
-    length = min(max(now_unix_nano - at, SHORTEST_NS), LONGEST_NS)
-    head, base = TimeRange(at, at + length), TimeRange(at - length, at)
+    store: TraceReader, labels: Mapping[str, str], active_at_unix_nano: int, now_unix_nano: int,
+    range_ns: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """What is to be said of an alert that is active since then, over an expression that looks back
+    `range_ns`: `service`, `operation`, `summary` (one line), `grew` (where time was added: service,
+    operation, difference_ns), `traces` (failed ones and the slowest), `new_logs`. Parts that cannot
+    be told are empty."""
+    head, base = compared_times(active_at_unix_nano, now_unix_nano, range_ns)
+    length = head.end_unix_nano - head.start_unix_nano
     subject = subject_of(labels, frozenset(one.name for one in store.services(TimeRange())))
     conditions = tuple(
         Condition(field, Comparison.EQ, value)
@@ -76,6 +78,24 @@ def alert_evidence(
         "traces": _exemplars(store, conditions, head),
         "new_logs": _new_logs(store, subject.service, head, length),
     }
+
+
+def compared_times(
+    active_at_unix_nano: int, now_unix_nano: int, range_ns: int
+) -> tuple[TimeRange, TimeRange]:
+    """The time of an alert, and as much of the time before.
+
+            base         ├─ range of the expression ─┤
+    ├────────────────────┤             ├─────────────┼─────── head ───────┤
+                           it began here             active             now
+
+    What made it true began somewhere in the range, most likely in the middle: the first half of it
+    belongs to neither side.
+    """
+    looked_back = min(max(range_ns, SHORTEST_RANGE_NS), LONGEST_RANGE_NS)
+    at, before = active_at_unix_nano - looked_back // 2, active_at_unix_nano - looked_back
+    length = min(max(now_unix_nano - at, SHORTEST_NS), LONGEST_NS)
+    return TimeRange(at, at + length), TimeRange(before - length, before)
 
 
 def _grown(

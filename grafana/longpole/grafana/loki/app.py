@@ -116,6 +116,8 @@ class _Loki:
     def labels(self, request: Request) -> Any:
         known = {label_name(key) for key in STREAM_ATTRIBUTES}
         asked = request.query_params
+        # What is no time is refused also where it does not matter.
+        self._window(asked)
         if not asked.get("query"):
             places = self.store.attribute_places()
             held = {label_name(key) for place, key in places if place == "resource"}

@@ -37,6 +37,7 @@ FORMS: Mapping[str, Question] = {
     "query_range": queries.query_range,
     "query_exemplars": queries.query_exemplars,
     "format_query": queries.format_query,
+    "parse_query": queries.parse_query,
     "series": catalog_questions.series,
     "labels": catalog_questions.labels,
 }
@@ -46,16 +47,20 @@ GETS: Mapping[str, Question] = {
     "rules": rules_json.rules,
     "alerts": rules_json.alerts,
     "targets": status_questions.targets,
+    "targets/metadata": catalog_questions.target_metadata,
+    "scrape_pools": status_questions.scrape_pools,
+    "notifications": status_questions.notifications,
     "alertmanagers": status_questions.alertmanagers,
     "status/buildinfo": status_questions.buildinfo,
     "status/flags": status_questions.flags,
     "status/config": status_questions.config,
     "status/runtimeinfo": status_questions.runtimeinfo,
     "status/tsdb": status_questions.tsdb,
+    "status/walreplay": status_questions.walreplay,
 }
 NAMES = frozenset({"series", "labels", "label/{name:path}/values", "status/tsdb"})
 # They read what the server knows of itself.
-FREE = frozenset(GETS) - NAMES | {"format_query"}
+FREE = frozenset(GETS) - NAMES | {"format_query", "parse_query"}
 # Questions that are worked on at once, and how long others wait at most.
 AT_ONCE = 4
 NAMES_AT_ONCE = 2

@@ -76,6 +76,12 @@ def metadata(asking: Asking, asked: Asked) -> Answer:
     return answer.of(found)
 
 
+def target_metadata(asking: Asking, asked: Asked) -> Answer:
+    """Metadata of metrics that targets have; nothing is scraped, and `metadata` has all others."""
+    _number(asked, "limit")
+    return answer.of([])
+
+
 def _number(asked: Asked, name: str) -> int | None:
     text = asked.text(name)
     if not text:

@@ -28,6 +28,7 @@ from longpole.grafana.prometheus import answer, histograms_json, samples_json
 from longpole.grafana.prometheus.answer import TRUNCATED, Answer
 from longpole.grafana.prometheus.asked import Asked, seconds
 from longpole.grafana.prometheus.asking import Asking
+from longpole.grafana.prometheus.expression_json import tree
 from longpole.grafana.prometheus.refusals import BadData, bad_parameter
 
 MOST_POINTS = 11_000
@@ -113,6 +114,11 @@ def _noted(data: Iterable[bytes], notes: Notes, asked: Asked, said: tuple[str, .
 def format_query(asking: Asking, asked: Asked) -> Answer:
     """An expression as Prometheus would lay it out."""
     return answer.of(prettified(_expression(asked)))
+
+
+def parse_query(asking: Asking, asked: Asked) -> Answer:
+    """An expression as a tree."""
+    return answer.of(tree(_expression(asked)))
 
 
 def query_exemplars(asking: Asking, asked: Asked) -> Answer:

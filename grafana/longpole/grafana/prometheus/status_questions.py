@@ -85,6 +85,21 @@ def targets(asking: Asking, asked: Asked) -> Answer:
     return answer.of({"activeTargets": [], "droppedTargets": [], "droppedTargetCounts": {}})
 
 
+def scrape_pools(asking: Asking, asked: Asked) -> Answer:
+    """Nothing is scraped."""
+    return answer.of({"scrapePools": []})
+
+
+def notifications(asking: Asking, asked: Asked) -> Answer:
+    """What a page should say of the server; it says that on its own status page."""
+    return answer.of([])
+
+
+def walreplay(asking: Asking, asked: Asked) -> Answer:
+    """There are no segments of a log of writes; `/readyz?full` waits for the journal."""
+    return answer.of({"min": 0, "max": 0, "current": 0})
+
+
 def alertmanagers(asking: Asking, asked: Asked) -> Answer:
     """Where alerts go is a setting and not shown: addresses may hold secrets."""
     return answer.of({"activeAlertmanagers": [], "droppedAlertmanagers": []})
