@@ -10,16 +10,15 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from longpole.formats import bounded_decoding, otlp
 from longpole.formats.malformed import MalformedRequest
 from longpole.formats.otlp_json import json_of_request, request_of_tree
-from longpole.formats.plain_json import encoded_traces
+from longpole.formats.plain_json import encoded
 from longpole.formats.tally import Tally
 from longpole.model.signals import Signal
 from tests.formats.comparison import identical
-from tests.formats.requests import trace_requests
+from tests.formats.test_otlp_properties import any_request
 
 relaxed = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -33,34 +32,36 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-def agrees(tree: Any) -> bool:
+VALUES: list[Any] = [
+    {"stringValue": "GET"}, {"stringValue": ""}, {"intValue": 200}, {"intValue": "-7"},
+    {"intValue": 2**63 - 1}, {"doubleValue": 0.25}, {"doubleValue": 3}, {"boolValue": True},
+    {"boolValue": False}, {"arrayValue": {"values": [{"stringValue": "ü"}]}}, {},
+    {"kvlistValue": {"values": [{"key": "k", "value": {"intValue": 1}}]}},
+    {"stringValue": "long " * 300},
+]  # fmt: skip
+ATTRIBUTES = [{"key": f"key.{n}", "value": value} for n, value in enumerate(VALUES)]
+
+
+def agrees(tree: Any, signal: Signal = Signal.TRACES) -> bool:
     """Whether the short way is taken; then no fault is overlooked, and the bytes are the same."""
-    encoded = encoded_traces(tree)
-    if encoded is None:
+    content = encoded(signal, tree)
+    if content is None:
         return False
     tally = Tally()
-    request = request_of_tree(ExportTraceServiceRequest, tree, tally)
-    assert encoded == request.SerializeToString()
+    request = request_of_tree(otlp.REQUESTS[signal], tree, tally)
+    assert content == request.SerializeToString()
     assert not tally.problems()
     return True
 
 
 def plain() -> Any:
     """As an SDK of JavaScript sends it, with each type of value."""
-    values: list[Any] = [
-        {"stringValue": "GET"}, {"stringValue": ""}, {"intValue": 200}, {"intValue": "-7"},
-        {"intValue": 2**63 - 1}, {"doubleValue": 0.25}, {"doubleValue": 3}, {"boolValue": True},
-        {"boolValue": False}, {"arrayValue": {"values": [{"stringValue": "ü"}]}}, {},
-        {"kvlistValue": {"values": [{"key": "k", "value": {"intValue": 1}}]}},
-        {"stringValue": "long " * 300},
-    ]  # fmt: skip
-    attributes = [{"key": f"key.{n}", "value": value} for n, value in enumerate(values)]
     span = {
         "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "eee19b7ec3c1b174",
         "parentSpanId": "eee19b7ec3c1b173", "name": "GET /größe", "kind": 3, "traceState": "a=1",
         "startTimeUnixNano": "1544712660300000001", "endTimeUnixNano": 1544712660300000002,
-        "attributes": attributes * 2, "droppedAttributesCount": 0, "flags": 257,
-        "events": [{"name": "e", "timeUnixNano": "7", "attributes": attributes[:2],
+        "attributes": ATTRIBUTES * 2, "droppedAttributesCount": 0, "flags": 257,
+        "events": [{"name": "e", "timeUnixNano": "7", "attributes": ATTRIBUTES[:2],
                     "droppedAttributesCount": 3}],
         "droppedEventsCount": 0, "status": {"code": 2, "message": "no"},
         "links": [{"traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "eee19b7ec3c1b174",
@@ -68,8 +69,21 @@ def plain() -> Any:
     }  # fmt: skip
     root = {**span, "parentSpanId": None, "status": {}, "kind": 0, "endTimeUnixNano": "0"}
     scope = {"scope": {"name": "s", "version": "1"}, "spans": [span, root], "schemaUrl": "u"}
-    resource = {"attributes": attributes, "droppedAttributesCount": 0}
+    resource = {"attributes": ATTRIBUTES, "droppedAttributesCount": 0}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}, {"resource": {}}]}
+
+
+def plain_logs() -> Any:
+    """The same of log records, with bodies of each type."""
+    record = {
+        "timeUnixNano": "1544712660300000001", "observedTimeUnixNano": 7, "severityNumber": 17,
+        "severityText": "ERROR", "traceId": "5B8EFFF798038103D269B633813FC60C", "flags": 1,
+        "spanId": "eee19b7ec3c1b174", "attributes": ATTRIBUTES, "droppedAttributesCount": 300,
+        "eventName": "shop.order",
+    }  # fmt: skip
+    records = [{**record, "body": value} for value in [*VALUES, None]]
+    scope = {"scope": {"name": "s"}, "logRecords": [*records, {"traceId": "", "spanId": ""}]}
+    return {"resourceLogs": [{"resource": {"attributes": ATTRIBUTES}, "scopeLogs": [scope]}]}
 
 
 def with_change(tree: Any, place: int, new: Any) -> Any:
@@ -91,6 +105,7 @@ def test_what_sdks_send_goes_the_short_way() -> None:
     assert agrees(plain())
     assert agrees({"resourceSpans": []})
     assert agrees({})
+    assert agrees(plain_logs(), Signal.LOGS)
 
 
 @pytest.mark.parametrize(
@@ -112,11 +127,13 @@ def test_what_is_unusual_goes_the_long_way(field: dict[str, Any]) -> None:
     assert not agrees(tree)
 
 
-@settings(relaxed, max_examples=12)
-@given(trace_requests, st.integers(0, 2**16), st.sampled_from(ODD))
-def test_odd_requests_mean_the_same(request: Any, place: int, new: Any) -> None:
-    agrees(orjson.loads(json_of_request(request)))
+@settings(relaxed, max_examples=8)
+@given(any_request, st.integers(0, 2**16), st.sampled_from(ODD))
+def test_odd_requests_mean_the_same(case: tuple[Signal, Any], place: int, new: Any) -> None:
+    signal, request = case
+    agrees(orjson.loads(json_of_request(request)), signal)
     both_ways(with_change(plain(), place, new))
+    both_ways(with_change(plain_logs(), place, new), Signal.LOGS)
 
 
 @pytest.mark.full
@@ -127,19 +144,20 @@ def test_every_value_replaced_by_each_odd_one_means_the_same() -> None:
         for new in ODD:
             both_ways(with_change(with_change(plain(), place, new), chance.randrange(400), 1))
             both_ways(with_change(plain(), place, new))
+            both_ways(with_change(plain_logs(), place, new), Signal.LOGS)
 
 
-def both_ways(tree: Any) -> None:
+def both_ways(tree: Any, signal: Signal = Signal.TRACES) -> None:
     """What a server reads of it is what the reference does, to the last problem."""
     body = orjson.dumps(tree)
     try:
-        expected = otlp.decode_json(Signal.TRACES, body)
+        expected = otlp.decode_json(signal, body)
     except MalformedRequest as fault:
         with pytest.raises(MalformedRequest, match=re.escape(str(fault))):
-            bounded_decoding.decode_json(Signal.TRACES, body)
-        assert encoded_traces(tree) is None
+            bounded_decoding.decode_json(signal, body)
+        assert encoded(signal, tree) is None
         return
-    read = bounded_decoding.decode_json(Signal.TRACES, body)
+    read = bounded_decoding.decode_json(signal, body)
     assert identical(read.tables, expected.tables)
     assert read.body == expected.body
     assert (read.rejected, read.problems) == (expected.rejected, expected.problems)

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from longpole.formats import otlp, request_weight
 from longpole.formats.json_text import parse_json
 from longpole.formats.otlp_json import request_of_tree
-from longpole.formats.plain_json import encoded_traces
+from longpole.formats.plain_json import encoded
 from longpole.formats.request_slices import SLICE_BYTES, slices
 from longpole.formats.request_weight import RequestTooHeavy
 from longpole.formats.tally import EXAMPLES_KEPT, Tally
@@ -105,10 +105,9 @@ def decode_json(
 
 def _protobuf(signal: Signal, body: bytes, tally: Tally) -> bytes:
     tree = parse_json(body, tally)
-    if signal is Signal.TRACES:
-        encoded = encoded_traces(tree)
-        if encoded is not None:
-            return encoded
+    plain = encoded(signal, tree)
+    if plain is not None:
+        return plain
     return bytes(request_of_tree(otlp.REQUESTS[signal], tree, tally).SerializeToString())
 
 

@@ -1,4 +1,4 @@
-"""OTLP/JSON trace requests as SDKs write them, encoded as protobuf without messages in between.
+"""OTLP/JSON traces and logs as SDKs write them, encoded as protobuf without messages in between.
 
 It gives the bytes that the message of `otlp_json` would be encoded as, or nothing: whatever is
 unusual (other spellings of names and numbers, faults, values that have to be cut) is left to
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from longpole.formats import any_value
 from longpole.formats.json_fields import FieldFault
 from longpole.formats.otlp_json import fill
 from longpole.formats.tally import Tally
+from longpole.model.signals import Signal
 
 # Attributes that were encoded already, by key and text.
 _Known: TypeAlias = dict[tuple[str, str], bytes]
@@ -29,9 +32,6 @@ _double = struct.Struct("<d").pack
 _fixed64 = struct.Struct("<Q").pack
 _fixed32 = struct.Struct("<I").pack
 
-_REQUEST = frozenset({"resourceSpans"})
-_GROUP = frozenset({"resource", "scopeSpans", "schemaUrl"})
-_SCOPE = frozenset({"scope", "spans", "schemaUrl"})
 _SPAN = frozenset(
     {
         "traceId", "spanId", "traceState", "parentSpanId", "name", "kind", "startTimeUnixNano",
@@ -44,18 +44,27 @@ _LINK = frozenset(
     {"traceId", "spanId", "traceState", "attributes", "droppedAttributesCount", "flags"}
 )
 _STATUS = frozenset({"message", "code"})
+_LOG = frozenset(
+    {
+        "timeUnixNano", "observedTimeUnixNano", "severityNumber", "severityText", "body",
+        "attributes", "droppedAttributesCount", "flags", "traceId", "spanId", "eventName",
+    }
+)  # fmt: skip
 
 
 class _Unusual(Exception):
     """Only `otlp_json` can judge it."""
 
 
-def encoded_traces(tree: object) -> bytes | None:
-    """A trace request of parsed JSON as protobuf; None for one that is not plain."""
+def encoded(signal: Signal, tree: object) -> bytes | None:
+    """A request of parsed JSON as protobuf; None for one that is not plain."""
+    shape = _SHAPES.get(signal)
+    if shape is None:
+        return None
     known: _Known = {}
     try:
-        fields = _fields(tree, _REQUEST)
-        return _list(b"\x0a", fields.get("resourceSpans"), _group, known)
+        groups = _fields(tree, frozenset({shape.groups})).get(shape.groups)
+        return _list(b"\x0a", groups, partial(_group, shape), known)
     except _Unusual:
         return None
 
@@ -88,20 +97,20 @@ def _varint(number: int) -> bytes:
     return _SMALL[number] if number < 1024 else any_value.varint(number)
 
 
-def _group(tree: object, known: _Known) -> bytes:
-    get = _fields(tree, _GROUP).get
+def _group(shape: _Shape, tree: object, known: _Known) -> bytes:
+    get = _fields(tree, frozenset({"resource", shape.scopes, "schemaUrl"})).get
     return (
         _message(Resource, get("resource"))
-        + _list(b"\x12", get("scopeSpans"), _scope, known)
+        + _list(b"\x12", get(shape.scopes), partial(_scope, shape), known)
         + _text(b"\x1a", get("schemaUrl"))
     )
 
 
-def _scope(tree: object, known: _Known) -> bytes:
-    get = _fields(tree, _SCOPE).get
+def _scope(shape: _Shape, tree: object, known: _Known) -> bytes:
+    get = _fields(tree, frozenset({"scope", shape.records, "schemaUrl"})).get
     return (
         _message(InstrumentationScope, get("scope"))
-        + _list(b"\x12", get("spans"), _span, known)
+        + _list(b"\x12", get(shape.records), shape.record, known)
         + _text(b"\x1a", get("schemaUrl"))
     )
 
@@ -159,6 +168,36 @@ def _status(tree: object) -> bytes:
     get = _fields(tree, _STATUS).get
     content = _text(b"\x12", get("message")) + _number(b"\x18", get("code"), _I32)
     return b"\x7a" + _size(content) + content
+
+
+def _log(tree: object, known: _Known) -> bytes:
+    get = _fields(tree, _LOG).get
+    trace, span, flags = get("traceId"), get("spanId"), get("flags")
+    return b"".join(
+        (
+            _time(b"\x09", get("timeUnixNano")),
+            _number(b"\x10", get("severityNumber"), _I32),
+            _text(b"\x1a", get("severityText")),
+            _body(get("body")),
+            _attributes(b"\x32", get("attributes"), known),
+            _number(b"\x38", get("droppedAttributesCount"), _U32),
+            b"" if flags is None else _flags(b"\x45", flags),
+            b"\x4a\x10" + _id(trace, 32) if trace else _text(b"", trace),
+            b"\x52\x08" + _id(span, 16) if span else _text(b"", span),
+            _time(b"\x59", get("observedTimeUnixNano")),
+            _text(b"\x62", get("eventName")),
+        )
+    )
+
+
+def _body(tree: object) -> bytes:
+    if tree is None:
+        return b""
+    text = tree.get("stringValue") if type(tree) is dict and len(tree) == 1 else None
+    content = _by_reader(AnyValue, tree) if type(text) is not str else _text(b"\x0a", text)
+    # An empty text is a value, too.
+    content = content or (b"\x0a\x00" if text == "" else b"")
+    return b"\x2a" + _size(content) + content
 
 
 def _id(text: object, digits: int) -> bytes:
@@ -275,3 +314,19 @@ def _by_reader(message_type: Any, tree: object) -> bytes:
     if tally.problems():
         raise _Unusual
     return bytes(message.SerializeToString())
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a signal calls the lists of its requests, and how its records are encoded."""
+
+    groups: str
+    scopes: str
+    records: str
+    record: Callable[[object, _Known], bytes]
+
+
+_SHAPES = {
+    Signal.TRACES: _Shape("resourceSpans", "scopeSpans", "spans", _span),
+    Signal.LOGS: _Shape("resourceLogs", "scopeLogs", "logRecords", _log),
+}
