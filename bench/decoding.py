@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from longpole.cli.lasting_objects import keep_what_is_loaded
 from longpole.cli.loadgen.batches import Batches
 from longpole.cli.loadgen.plan import Plan
 from longpole.formats import bounded_decoding, otlp
@@ -38,6 +39,7 @@ def main() -> None:
     DECODING.start()
     if not DECODING.wait(600.0):
         sys.exit("There is no compiled code to measure.")
+    keep_what_is_loaded()  # as a server does
     for signal in Signal:
         if given.only in (None, signal.value):
             for protocol in PROTOCOLS:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.ingesting.server import cpu_seconds
 from prometheus_client import CollectorRegistry
 
+from longpole.cli.lasting_objects import keep_what_is_loaded
 from longpole.cli.loadgen.plan import Plan
 from longpole.cli.loadgen.run import run
 from longpole.collector.server import Collector
@@ -59,6 +60,7 @@ def serve(pipe: Connection) -> None:
     settings = CollectorSettings(grpc_address="127.0.0.1:0", http_address="127.0.0.1:0")
     collector = Collector(settings, Nowhere(), SystemClock(), CollectorRegistry(), FastDecoder())
     collector.start()
+    keep_what_is_loaded()  # as `longpole serve` does
     pipe.send((dict(collector.addresses), is_compiled))
     pipe.recv()
     collector.stop(5.0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from longpole.cli import wiring
+from longpole.cli.lasting_objects import keep_what_is_loaded
 from longpole.cli.settings import Settings, shown_settings
 from longpole.cli.web_server import WebServer
 from longpole.collector.binding import check_bind, join_address, listen, split_address
@@ -36,6 +37,7 @@ DRAIN_SECONDS = 10.0
 JOIN_SECONDS = 30.0
 # A start has enough to do, and a server that is asked little needs no compiled code.
 COMPILE_AFTER_SECONDS = 10.0
+LONGEST_COMPILING_SECONDS = 600.0
 MOST_PATIENCE_SECONDS = 30.0
 # Threads that write to the store.
 BEFORE_CLOSING = ("settle", "upkeep", "rules", "own series")
@@ -184,6 +186,7 @@ class Server:
             self._front_door.fail("the pages cannot be shown; the server's log says why")
             raise
         warm_up(lambda: self._stopping.wait(WARM_UP_PAUSE_SECONDS))
+        keep_what_is_loaded()
 
     def _load_then_chores(self) -> None:
         self._store.load()
@@ -208,6 +211,9 @@ class Server:
         if not self._stopping.wait(COMPILE_AFTER_SECONDS):
             DECODING.start()
             CORE.start()
+            for code in (DECODING, CORE):
+                code.wait(LONGEST_COMPILING_SECONDS)
+            keep_what_is_loaded()
 
     def _stop_compiling(self) -> None:
         from longpole.analyzer.columnar.readiness import CORE
