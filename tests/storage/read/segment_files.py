@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,9 @@ class HandMadeSource:
     pending: set[int] = field(default_factory=set)
     is_replayed: bool = True
     losses: tuple[str, ...] = ()
+    # Opened at the first lease: an instance of DuckDB takes longer than most of the questions.
+    _instance: duckdb.DuckDBPyConnection | None = field(default=None, init=False, repr=False)
+    _attached: int = field(default=0, init=False, repr=False)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -86,13 +89,20 @@ class HandMadeSource:
 
     @contextmanager
     def lease(self) -> Iterator[HandMadeLease]:
-        instance = duckdb.connect(":memory:")
-        for segment in self.segments:
-            instance.execute(f"ATTACH '{segment.path}' AS {segment.alias} (READ_ONLY)")
-        try:
-            yield HandMadeLease(self.snapshot, instance)
-        finally:
-            instance.close()
+        if self._instance is None:
+            self._instance = duckdb.connect(":memory:")
+        for segment in self.segments[self._attached :]:
+            self._instance.execute(f"ATTACH '{segment.path}' AS {segment.alias} (READ_ONLY)")
+            self._attached += 1
+        yield HandMadeLease(self.snapshot, self._instance)
+
+    def copied(self, folder: Path) -> HandMadeSource:
+        """One with the same rows, whose own go into `folder`: this one stays as it is."""
+        return replace(
+            self, folder=folder, segments=list(self.segments), superseded=list(self.superseded),
+            hot={name: list(tables) for name, tables in self.hot.items()}, types=dict(self.types),
+            pending=set(self.pending),
+        )  # fmt: skip
 
     def add_hot(self, **tables: Sequence[Row]) -> None:
         """Rows by table name."""

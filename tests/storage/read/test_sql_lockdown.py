@@ -107,9 +107,10 @@ ATTACKS = [
 ]
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> HandMadeSource:
-    source = HandMadeSource(tmp_path)
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> HandMadeSource:
+    """For all of them: whoever changes it is found out by the first test."""
+    source = HandMadeSource(tmp_path_factory.mktemp("locked"))
     source.add_segment(spans=[{"row_id": 1, "trace_lo": 1, "span_id": 1, "name": "op"}])
     return source
 

@@ -47,10 +47,10 @@ def trace_hex(low: int) -> str:
     return trace_id_hex((1 << 127) | low)
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> HandMadeSource:
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> HandMadeSource:
     """Spans 1 and 2 in a segment with typed columns, 3 and 4 in one without, 5 and 6 hot."""
-    source = HandMadeSource(tmp_path)
+    source = HandMadeSource(tmp_path_factory.mktemp("views"))
     sides: dict[str, Any] = {"resources": [RESOURCE], "scopes": [SCOPE]}
     source.add_segment(
         typed=["http.route", "code", "flag", "mixed"],
@@ -75,6 +75,12 @@ def source(tmp_path: Path) -> HandMadeSource:
         **sides,
     )
     return source
+
+
+@pytest.fixture
+def own(source: HandMadeSource, tmp_path: Path) -> HandMadeSource:
+    """One to add to."""
+    return source.copied(tmp_path)
 
 
 def ask(source: HandMadeSource, text: str, max_rows: int = 1000) -> SqlAnswer:
@@ -241,11 +247,11 @@ def test_scope_and_end_are_there_when_named(source: HandMadeSource) -> None:
 
 
 @pytest.mark.parametrize("start", [(1 << 63) - 1, -(1 << 63)])
-def test_an_end_beyond_64_bits_wraps_like_the_sender_s(source: HandMadeSource, start: int) -> None:
+def test_an_end_beyond_64_bits_wraps_like_the_sender_s(own: HandMadeSource, start: int) -> None:
     duration = 10 if start > 0 else -10
-    source.add_hot(spans=[span(9, 9, {}, start_unix_nano=start, duration_ns=duration)])
+    own.add_hot(spans=[span(9, 9, {}, start_unix_nano=start, duration_ns=duration)])
     end = (start + duration + (1 << 63)) % (1 << 64) - (1 << 63)
-    assert values(source, "end_unix_nano")[-1] == end
+    assert values(own, "end_unix_nano")[-1] == end
 
 
 def test_star_shows_core_columns_and_every_key(source: HandMadeSource) -> None:
@@ -281,10 +287,10 @@ def test_an_id_is_found_in_capitals_too(source: HandMadeSource, where: str) -> N
     assert ask(source, f"SELECT name FROM spans s WHERE {wanted}").rows.num_rows == 2
 
 
-def test_a_text_that_is_no_id_column_keeps_its_case(source: HandMadeSource) -> None:
+def test_a_text_that_is_no_id_column_keeps_its_case(own: HandMadeSource) -> None:
     text = "ABCDEFABCDEFABCD"
-    source.add_hot(spans=[span(7, 4, {}, name=text)])
-    assert ask(source, f"SELECT 1 FROM spans WHERE name = '{text}'").rows.num_rows == 1
+    own.add_hot(spans=[span(7, 4, {}, name=text)])
+    assert ask(own, f"SELECT 1 FROM spans WHERE name = '{text}'").rows.num_rows == 1
 
 
 def test_a_condition_on_an_outer_trace_does_not_limit_the_inner(source: HandMadeSource) -> None:
@@ -296,50 +302,50 @@ def test_a_condition_on_an_outer_trace_does_not_limit_the_inner(source: HandMade
     assert found.rows.num_rows == 6
 
 
-def test_superseded_revisions_are_in_no_view(source: HandMadeSource) -> None:
+def test_superseded_revisions_are_in_no_view(own: HandMadeSource) -> None:
     def rows(revision: int) -> Row:
         return {"trace_hi": 1 << 63, "trace_lo": 1, "revision": revision}
 
     red = {"service": "shop", "count": 3, "bucket_counts": [1] * 17}
     segment = {"end_unix_nano": 50, "start_unix_nano": 20, "label": "self"}
-    source.add_segment(
+    own.add_segment(
         traces=[rows(1)],
         path_segments=[{**rows(1), **segment}],
         findings=[{**rows(1), "detector": "old"}],
         red=[{**rows(1), **red}],
     )
-    source.add_segment(traces=[{**rows(1), "trace_lo": 2}], red=[{**rows(1), "trace_lo": 2, **red}])
-    source.add_hot(
+    own.add_segment(traces=[{**rows(1), "trace_lo": 2}], red=[{**rows(1), "trace_lo": 2, **red}])
+    own.add_hot(
         traces=[rows(2)],
         path_segments=[{**rows(2), **segment, "end_unix_nano": 60}],
         findings=[{**rows(2), "detector": "new", "span_ids": [1, 1 << 63]}],
         red=[{**rows(2), **red, "count": 5}],
     )
-    source.superseded.append(rows(1))
-    traces = ask(source, "SELECT trace_id, revision FROM traces ORDER BY 1").rows.to_pylist()
+    own.superseded.append(rows(1))
+    traces = ask(own, "SELECT trace_id, revision FROM traces ORDER BY 1").rows.to_pylist()
     assert [(t["trace_id"], t["revision"]) for t in traces] == [
         (trace_hex(1), 2),
         (trace_hex(2), 1),
     ]
-    assert ask(source, "SELECT duration_ns FROM path_segments").rows.to_pylist() == [
+    assert ask(own, "SELECT duration_ns FROM path_segments").rows.to_pylist() == [
         {"duration_ns": 40}
     ]
-    findings = ask(source, "SELECT detector, span_ids FROM findings").rows.to_pylist()
+    findings = ask(own, "SELECT detector, span_ids FROM findings").rows.to_pylist()
     assert findings == [{"detector": "new", "span_ids": ["0000000000000001", "8000000000000000"]}]
-    red_rows = ask(source, "SELECT count, bucket_counts FROM red").rows.to_pylist()
+    red_rows = ask(own, "SELECT count, bucket_counts FROM red").rows.to_pylist()
     assert red_rows == [{"count": 8, "bucket_counts": [2] * 17}]
 
 
-def test_events_and_links_show_attributes_as_json_and_by_key(source: HandMadeSource) -> None:
+def test_events_and_links_show_attributes_as_json_and_by_key(own: HandMadeSource) -> None:
     row = {"row_id": 1, "trace_hi": 1 << 63, "trace_lo": 1, "span_id": 1}
     attributes = {"exception.type": "E", "n": 3, "d": float("nan"), "t": ("[1]",)}
     link = {"linked_trace_lo": 9, "linked_span_id": 8, "attributes": {"a.b": 'q"uote'}}
-    source.add_hot(
+    own.add_hot(
         span_events=[{**row, "name": "exception", "attributes": attributes}],
         span_links=[{**row, **link}],
     )
     events = ask(
-        source, "SELECT name, \"exception.type\", attr('n') AS n, attributes FROM span_events"
+        own, "SELECT name, \"exception.type\", attr('n') AS n, attributes FROM span_events"
     )
     assert events.rows.to_pylist() == [
         {
@@ -349,7 +355,7 @@ def test_events_and_links_show_attributes_as_json_and_by_key(source: HandMadeSou
             "attributes": '{"exception.type":"E","n":3,"d":"nan","t":[1]}',
         }
     ]
-    links = ask(source, 'SELECT linked_trace_id, linked_span_id, "a.b", attributes FROM span_links')
+    links = ask(own, 'SELECT linked_trace_id, linked_span_id, "a.b", attributes FROM span_links')
     assert links.rows.to_pylist() == [
         {
             "linked_trace_id": trace_id_hex(9),
@@ -360,17 +366,15 @@ def test_events_and_links_show_attributes_as_json_and_by_key(source: HandMadeSou
     ]
 
 
-def test_logs_follow_the_same_rules(source: HandMadeSource) -> None:
+def test_logs_follow_the_same_rules(own: HandMadeSource) -> None:
     def log(number: int, attributes: dict[str, Any], **fields: Any) -> Row:
         return {"row_id": number, "resource_id": 1, "time_unix_nano": number,
                 "attributes": attributes, **fields}  # fmt: skip
 
-    source.add_segment(
-        typed=["user"], logs=[log(1, {"user": "a"}, trace_lo=1)], resources=[RESOURCE]
-    )
-    source.add_segment(logs=[log(2, {"user": "b"})], resources=[RESOURCE])
-    source.add_hot(logs=[log(3, {"user": 3})])
-    rows = ask(source, 'SELECT trace_id, user, "user@int", host FROM logs ORDER BY time_unix_nano')
+    own.add_segment(typed=["user"], logs=[log(1, {"user": "a"}, trace_lo=1)], resources=[RESOURCE])
+    own.add_segment(logs=[log(2, {"user": "b"})], resources=[RESOURCE])
+    own.add_hot(logs=[log(3, {"user": 3})])
+    rows = ask(own, 'SELECT trace_id, user, "user@int", host FROM logs ORDER BY time_unix_nano')
     assert rows.rows.to_pylist() == [
         {"trace_id": trace_id_hex(1), "user": "a", "user@int": None, "host": "h1"},
         {"trace_id": None, "user": "b", "user@int": None, "host": "h1"},
@@ -378,11 +382,11 @@ def test_logs_follow_the_same_rules(source: HandMadeSource) -> None:
     ]
 
 
-def test_metric_points_carry_their_series(source: HandMadeSource) -> None:
-    for add, value in ((source.add_segment, 1.0), (source.add_segment, 2.0), (source.add_hot, 3.0)):
+def test_metric_points_carry_their_series(own: HandMadeSource) -> None:
+    for add, value in ((own.add_segment, 1.0), (own.add_segment, 2.0), (own.add_hot, 3.0)):
         series = {"series_id": 5, "name": "cpu", "type": "gauge", "attributes": {"core": 1}}
         add(metric_points=[{"series_id": 5, "value_double": value}], metric_series=[series])
-    rows = ask(source, "SELECT name, type, value_double, attributes, attr('core') AS core "
+    rows = ask(own, "SELECT name, type, value_double, attributes, attr('core') AS core "
                "FROM metric_points ORDER BY value_double")  # fmt: skip
     assert [row["value_double"] for row in rows.rows.to_pylist()] == [1.0, 2.0, 3.0]
     assert {(r["name"], r["attributes"], r["core"]) for r in rows.rows.to_pylist()} == {
