@@ -150,7 +150,7 @@ def servers(folder: Path) -> Iterator[tuple[Asked, Asked]]:
     ):
         ours = Asked(f"http://{mine.web}/prometheus", mine.process.pid, client)
         theirs = Asked(peer.url, peer.pid, client)
-        eventually(lambda: client.get(f"{ours.url}/api/v1/labels").status_code == 200, 60)
+        eventually(lambda: client.get(f"{ours.url}/api/v1/labels").status_code == 200, 300)
         for one in (ours, theirs):
             one.settle()
         yield ours, theirs
@@ -169,7 +169,8 @@ def measured(
         sizes = [len(one.answer(form)) for one in sides]
         row: dict[str, Any] = {"query": name}
         if len(sides) > 1:
-            row["is_same"] = agree(*(one.document(form) for one in sides))
+            documents = [one.document(form) for one in sides]
+            row["is_same"] = (agree_on_values if name == "top" else agree)(*documents)
         # Short ones more often, so that the counter of processor time says something.
         # By processor time, so that a busy machine leaves out no warm-up.
         slowest = max(cpu for _, cpu in first)
@@ -229,6 +230,22 @@ def agree(ours: Any, theirs: Any) -> bool:
         if left.shape != right.shape or not np.allclose(left, right, rtol=1e-9, equal_nan=True):
             return False
     return True
+
+
+def agree_on_values(ours: Any, theirs: Any) -> bool:
+    """For `topk`: of series that are equally large, each server takes the ones it meets first."""
+    sides = []
+    for document in (ours, theirs):
+        at: dict[float, list[float]] = {}
+        for one in document["data"]["result"]:
+            for time_s, value in one["values"]:
+                at.setdefault(time_s, []).append(float(value))
+        sides.append({time_s: sorted(values) for time_s, values in at.items()})
+    mine, other = sides
+    return mine.keys() == other.keys() and all(
+        len(mine[at]) == len(other[at]) and np.allclose(mine[at], other[at], rtol=1e-9)
+        for at in mine
+    )
 
 
 def say(figure: str, **values: Any) -> None:

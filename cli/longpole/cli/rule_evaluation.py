@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 
 from longpole.analyzer.alerting.board import RuleKind
 from longpole.analyzer.alerting.group_evaluation import (
@@ -26,8 +25,9 @@ from longpole.analyzer.promql.expressions import Matcher
 from longpole.analyzer.promql.numbers import written
 from longpole.analyzer.promql.refusals import EvaluationError
 from longpole.analyzer.promql.selectors import NAME
-from longpole.analyzer.promql.series import Series, SeriesSource, labels_of
+from longpole.analyzer.promql.series import Series, SeriesSource
 from longpole.cli.exit_codes import NoAnswer, NotFound, Refused
+from longpole.cli.remote_samples import remote_series
 from longpole.cli.rule_paths import load
 from longpole.cli.settings import Settings
 from longpole.cli.source import holds_data, web_address
@@ -62,13 +62,11 @@ class RemoteSeries:
             raise NoAnswer("that server has no PromQL API under /prometheus; is it older?")
         if document.get("status") != "success":
             raise EvaluationError(str(document.get("error", "the server failed")))
-        return [_series(one) for one in document["data"]["result"] if one.get("values")]
-
-
-def _series(one: dict[str, Any]) -> Series:
-    times = [round(at * 1000) for at, _ in one["values"]]
-    values = [float(value) for _, value in one["values"]]
-    return Series(labels_of(one["metric"]), np.array(times, np.int64), np.array(values))
+        try:
+            found = [remote_series(one) for one in document["data"]["result"]]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise NoAnswer(f"the server's answer makes no sense: {error!r}"[:300]) from None
+        return [one for one in found if one.times_ms.size]
 
 
 @contextmanager

@@ -25,6 +25,12 @@ from longpole.analyzer.promql.histograms import (
 
 MOST_BUCKETS = 100_000
 _FIELD = re.compile(r"\s*([a-z_]+):(\[[^\]]*\]|[^\s\]]+)")
+# Prometheus' number for buckets with bounds that are listed.
+CUSTOM_SCHEMA = -53
+_NO_OWN_BOUNDS = (
+    f"bounds of one's own (custom_values, schema {CUSTOM_SCHEMA}) are not supported: write the"
+    " histogram as its classic series, `_bucket`, `_sum` and `_count`"
+)
 _NUMBERS = ("schema", "count", "sum", "z_bucket", "z_bucket_w", "offset", "n_offset")
 _LISTS = ("buckets", "n_buckets")
 
@@ -39,6 +45,8 @@ def histogram_of(text: str, number: Callable[[str], float]) -> Histogram:
             raise ValueError(f"unexpected {body[at : at + 40]!r} in a native histogram")
         if match[1] in fields:
             raise ValueError(f"{match[1]} is given twice in a native histogram")
+        if match[1] == "custom_values":
+            raise ValueError(_NO_OWN_BOUNDS)
         if match[1] not in (*_NUMBERS, *_LISTS, "counter_reset_hint"):
             raise ValueError(f"native histograms have no {match[1][:40]!r} here")
         fields[match[1]] = match[2]
@@ -52,6 +60,8 @@ def histogram_of(text: str, number: Callable[[str], float]) -> Histogram:
 
     values = {name: number(fields.get(name, "0")) for name in _NUMBERS}
     schema = values["schema"]
+    if schema == CUSTOM_SCHEMA:
+        raise ValueError(_NO_OWN_BOUNDS)
     if schema != int(schema) or not LEAST_SCHEMA <= schema <= MOST_SCHEMA:
         raise ValueError(f"the schema {schema:g} is not from {LEAST_SCHEMA} to {MOST_SCHEMA}")
     hint = fields.get("counter_reset_hint", Hint.UNKNOWN)
