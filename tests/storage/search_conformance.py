@@ -104,8 +104,10 @@ class SearchConformance:
         store = disturb()
         submit_spans(store, span(1, 1))
         assert searched(store) == [2, 1]
+        assert searched(store, with_unsettled=False) == [2]
         settle(store, clock)
         store = disturb()
+        assert searched(store, with_unsettled=False) == [2, 1]
         answer = store.search_traces(TraceQuery(), TraceOrder.SPANS, EVER).traces.to_pylist()
         assert [(r["trace_lo"], r["revision"], r["is_settled"]) for r in answer] == [
             (1, 2, True), (2, 1, True),

@@ -53,6 +53,7 @@ class MemorySearch(ABC):
         roots: TimeRange,
         most: int = 20_000,
         enough: int = 500,
+        with_unsettled: bool = True,
     ) -> SearchedTraces:
         """See `search_ports.TraceSearcher`."""
         notices = self.find_traces(query).notices
@@ -63,6 +64,7 @@ class MemorySearch(ABC):
             for row in rows
             if roots.start_unix_nano <= _number(row, "start_unix_nano") < roots.end_unix_nano
             and plain.trace_matches(row, query)
+            and (with_unsettled or row.values["is_settled"])
         ]
         column = ORDER_COLUMNS[order]
         begun.sort(key=lambda row: (-_number(row, column), *row.newest_first))

@@ -70,10 +70,9 @@ def usual_roots(
         Condition(Field.ROOT_NAME, Comparison.EQ, run.operation),
     )
     query = TraceQuery(root, time, MOST_LOOKED_AT)
-    found = reader.search_traces(query, TraceOrder.NEWEST, time).traces
+    found = reader.search_traces(query, TraceOrder.NEWEST, time, with_unsettled=False).traces
     high, low = split_trace_id(run.trace_id)
-    is_other = found.column("is_settled").to_numpy(zero_copy_only=False).astype(bool)
-    is_other &= ~found.column("headless").to_numpy(zero_copy_only=False).astype(bool)
+    is_other = ~found.column("headless").to_numpy(zero_copy_only=False).astype(bool)
     is_other &= (found.column("trace_hi").to_numpy() != np.uint64(high)) | (
         found.column("trace_lo").to_numpy() != np.uint64(low)
     )

@@ -97,9 +97,10 @@ class Reading(ABC):
         roots: TimeRange,
         most: int = 20_000,
         enough: int = 500,
+        with_unsettled: bool = True,
     ) -> SearchedTraces:
         """See `search_ports.TraceSearcher`."""
-        return self._reader.search_traces(query, order, roots, most, enough)
+        return self._reader.search_traces(query, order, roots, most, enough, with_unsettled)
 
     def span_values(
         self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int

@@ -22,10 +22,10 @@ from longpole.storage.duckdb.read.search import (
     IDS,
     PENDING,
     ids_by_part,
+    newest_unsettled,
     notices_of,
     overlaps,
     plain_rows,
-    unsettled_batches,
 )
 from longpole.storage.duckdb.read.stored_rows import WANTED, among_ids, arrow
 from longpole.storage.duckdb.read.views import latest_only
@@ -57,10 +57,12 @@ def search(
     roots: TimeRange,
     most: int,
     enough: int,
+    with_unsettled: bool,
 ) -> SearchedTraces:
     """Answer `TraceSearcher.search_traces`."""
     refuse_bad_regexes(query)
-    unsettled, notices = _unsettled(connection, snapshot, query, roots)
+    most_unsettled = MOST_UNSETTLED if with_unsettled else 0
+    unsettled, notices = _unsettled(connection, snapshot, query, roots, most_unsettled)
     notices += notices_of(snapshot, query)
     limit = (1 << 62) if query.limit is None else query.limit
     looked_at = None
@@ -81,26 +83,26 @@ def search(
 
 
 def _unsettled(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery, roots: TimeRange
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    roots: TimeRange,
+    most: int,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """Rows of the newest traces that are not settled and meet the trace conditions; registers
-    all that are not settled as `PENDING`."""
+    """Rows of the `most` newest traces that are not settled and meet the trace conditions;
+    registers all that are not settled as `PENDING`."""
     if not snapshot.pending:
         return FOUND_TRACES.empty_table(), ()
     hi, lo = halves(snapshot.pending)
     pending = pa.table({"trace_hi": hi, "trace_lo": lo}).cast(IDS)
     connection.register(PENDING, pending)
-    found = [FOUND_TRACES.empty_table()]
-    seen = 0
-    for ids, _ in unsettled_batches(connection, snapshot, query, pending):
-        found.append(plain_rows(connection, snapshot, query, ids))
-        seen += ids.num_rows
-        if seen >= MOST_UNSETTLED:
-            break
-    rows = pa.concat_tables(found)
+    if not most:
+        return FOUND_TRACES.empty_table(), ()
+    newest = newest_unsettled(connection, snapshot, pending, most)
+    rows = plain_rows(connection, snapshot, query, newest)
     starts = rows.column("start_unix_nano").to_numpy()
     begun = (starts >= roots.start_unix_nano) & (starts < roots.end_unix_nano)
-    left = pending.num_rows - seen
+    left = pending.num_rows - newest.num_rows
     notices = (f"{left:,} older traces that are still receiving spans were not looked at",)
     return rows.filter(pa.array(begun)), notices if left > 0 else ()
 

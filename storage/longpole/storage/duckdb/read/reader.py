@@ -159,10 +159,16 @@ class Reader:
             return read_sample(connection, snapshot, query, most)
 
     def search_traces(
-        self, query: TraceQuery, order: TraceOrder, roots: TimeRange, most: int, enough: int
+        self,
+        query: TraceQuery,
+        order: TraceOrder,
+        roots: TimeRange,
+        most: int,
+        enough: int,
+        with_unsettled: bool = True,
     ) -> SearchedTraces:
         with self._session() as (connection, snapshot):
-            return search(connection, snapshot, query, order, roots, most, enough)
+            return search(connection, snapshot, query, order, roots, most, enough, with_unsettled)
 
     def span_values(
         self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int

@@ -250,7 +250,7 @@ def found_rows(
         FOUND_TRACES.field("is_settled"), pa.array(np.ones(matches.settled.num_rows, np.bool_))
     )
     rows = settled.cast(FOUND_TRACES).sort_by(_NEWEST_FIRST)
-    for ids, newest in unsettled_batches(connection, snapshot, query, matches.unsettled):
+    for ids, newest in _unsettled_batches(connection, snapshot, query, matches.unsettled):
         is_full = query.limit is not None and rows.num_rows > query.limit
         if is_full and newest is not None:
             # No root starts after the newest span of its trace: the rest cannot come in.
@@ -262,7 +262,16 @@ def found_rows(
     return rows
 
 
-def unsettled_batches(
+def newest_unsettled(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, ids: pa.Table, most: int
+) -> pa.Table:
+    """At most so many of these ids, those with the newest spans."""
+    if ids.num_rows <= most:
+        return ids
+    return _newest_first(connection, snapshot, ids, most).select(ids.column_names)
+
+
+def _unsettled_batches(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery, ids: pa.Table
 ) -> Iterator[tuple[pa.Table, int | None]]:
     """The ids as they are when they are few or all are wanted; else in batches, those with the
@@ -270,21 +279,28 @@ def unsettled_batches(
     if query.limit is None or ids.num_rows <= _BATCH:
         yield ids, None
         return
+    ordered = _newest_first(connection, snapshot, ids, ids.num_rows)
+    for start in range(0, ordered.num_rows, _BATCH):
+        batch = ordered.slice(start, _BATCH)
+        yield batch.select(["trace_hi", "trace_lo"]), batch.column("newest")[0].as_py()
+
+
+def _newest_first(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, ids: pa.Table, most: int
+) -> pa.Table:
+    """Ids with the start of their newest span as `newest`, in descending order of it."""
     connection.register(WANTED, ids)
     parts = parts_of(snapshot, "spans")
     union = " UNION ALL ".join(
         f"SELECT trace_hi, trace_lo, start_unix_nano FROM {part.relation('spans')}"
         for part in _holding(parts, ids)
     )
-    ordered = arrow(
+    return arrow(
         connection,
         f"SELECT trace_hi, trace_lo, max(start_unix_nano) AS newest FROM ({union})"
         f" JOIN {WANTED} USING (trace_hi, trace_lo) GROUP BY trace_hi, trace_lo"
-        " ORDER BY newest DESC",
+        f" ORDER BY newest DESC LIMIT {most}",
     )
-    for start in range(0, ordered.num_rows, _BATCH):
-        batch = ordered.slice(start, _BATCH)
-        yield batch.select(["trace_hi", "trace_lo"]), batch.column("newest")[0].as_py()
 
 
 def _holding(parts: list[Part], ids: pa.Table) -> list[Part]:
