@@ -35,6 +35,7 @@ SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
 JOIN_SECONDS = 30.0
+SETTLE_REST = 0.5  # of the time that a round of settling took
 # A start has enough to do, and a server that is asked little needs no compiled code.
 COMPILE_AFTER_SECONDS = 10.0
 LONGEST_COMPILING_SECONDS = 600.0
@@ -238,6 +239,8 @@ class Server:
             self._settle_counts.add(done)
             if done.traces == 0:
                 return
+            # It works in plain Python: without a rest, receiving and asking get what it leaves.
+            self._stopping.wait(done.elapsed_ns * 1e-9 * SETTLE_REST)
 
     def _write_own_series(self) -> None:
         from longpole.cli.own_series import write_own_series

@@ -18,7 +18,7 @@ from longpole.model.timerange import TimeRange
 
 # Spans that start so long before their root by a wrong clock are still looked at.
 CLOCK_SLACK_NS = 60 * 10**9
-MOST_UNSETTLED = 5_000
+MOST_UNSETTLED = 1_000
 MOST_SPAN_ROWS = 300_000
 
 

@@ -11,9 +11,11 @@ from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.model.trace import Trace
 from longpole.storage.ports import TraceReader, TraceState
+from longpole.storage.search_ports import TraceOrder
 
 # Of the traces around one, the last so many before a few seconds after it are looked at.
 NEARBY_TRACES = 300
+FEWEST_SETTLED = 100
 BEFORE_NS, AFTER_NS = 300_000_000_000, 5_000_000_000
 
 
@@ -26,9 +28,16 @@ def clocks_nearby(reader: TraceReader, trace: Trace | TraceState) -> Clocks:
     own = reader.whole_traces([trace.trace_id], CLOCK)
     history = ClockHistory()
     for time in trace_times(own):
-        around = TimeRange(time - BEFORE_NS, time + AFTER_NS)
-        found = reader.find_traces(TraceQuery(time=around, limit=NEARBY_TRACES)).traces
-        pairs = zip(found["trace_hi"].to_pylist(), found["trace_lo"].to_pylist(), strict=True)
-        ids = [join_trace_id(hi, lo) for hi, lo in pairs]
-        history.add(host_calls(reader.whole_traces(ids, CLOCK)))
+        history.add(host_calls(reader.whole_traces(_ids_around(reader, time), CLOCK)))
     return next(iter(clocks_of_traces(own, history)), Clocks())
+
+
+def _ids_around(reader: TraceReader, time_unix_nano: int) -> list[int]:
+    """Settled traces, which are found at once; any, where there are hardly any of those."""
+    around = TimeRange(time_unix_nano - BEFORE_NS, time_unix_nano + AFTER_NS)
+    query = TraceQuery(time=around, limit=NEARBY_TRACES)
+    found = reader.search_traces(query, TraceOrder.NEWEST, around, with_unsettled=False).traces
+    if found.num_rows < FEWEST_SETTLED:
+        found = reader.find_traces(query).traces
+    pairs = zip(found["trace_hi"].to_pylist(), found["trace_lo"].to_pylist(), strict=True)
+    return [join_trace_id(hi, lo) for hi, lo in pairs]
