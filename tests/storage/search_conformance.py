@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ ROUTE_A = Condition(Field.ANY_ATTRIBUTE, Comparison.EQ, "/a", "route")
 
 
 def searched(
-    store: Store, order: str = "newest", *conditions: Condition, **asked: int
+    store: Store, order: str = "newest", *conditions: Condition, **asked: Any
 ) -> list[int]:
     """Numbers of the traces in that order."""
     query = TraceQuery(conditions, limit=asked.pop("limit", None))
