@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import RootKind, SpanTree
@@ -63,8 +63,7 @@ class DetachReason(StrEnum):
     CYCLE = "cycle"
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """`starts[i]` to `ends[i]` is the part of span i that its tree may be blamed for (it nests
     in the parent's); `blocking[i]` are the children span i may have waited for; `detached`
     says why the other ones are on their own."""
@@ -75,8 +74,7 @@ class Windows:
     detached: dict[int, DetachReason]
 
 
-@dataclass(frozen=True, slots=True)
-class RawPath:
+class RawPath(NamedTuple):
     """Segments as parallel lists, ascending and contiguous: `owners[i]` owns the time from
     `starts[i]` to `ends[i]`. `visited` are the spans on the path, parents first, those with
     no time of their own included. `beside[i]` are the blocking children of a visited span
@@ -92,7 +90,7 @@ class RawPath:
 def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
     """Windows of all spans, every root and every detached span having its whole interval."""
     starts, ends, kinds = spans.starts, spans.ends, spans.kinds
-    low, high = list(starts), list(ends)
+    low, high = starts.copy(), ends.copy()
     detached: dict[int, DetachReason] = {
         root: DetachReason.CYCLE
         for root, kind in tree.roots.items()
@@ -108,12 +106,6 @@ def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
             continue
         lo, hi = low[index], high[index]
         is_producer = kinds[index] == producer
-        tau = options.tau_ns
-        if tau is None:
-            tau = (hi - lo) // DEFAULT_TAU_SHARE
-            if tau < SMALLEST_DEFAULT_TAU_NS:
-                tau = SMALLEST_DEFAULT_TAU_NS
-        latest = hi + tau if is_detaching else None
         lost = 0
         for child in children:
             start, end = starts[child], ends[child]
@@ -124,7 +116,7 @@ def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
             elif (start >= hi or end <= lo) and (start != end or start > hi or end < lo):
                 # A span without duration is a point: it may sit on either end.
                 detached[child] = DetachReason.DISJOINT
-            elif latest is not None and end > latest:
+            elif is_detaching and end > hi and end > hi + _tau_ns(lo, hi, options):
                 detached[child] = DetachReason.OUTLIVES_PARENT
             else:
                 if start < lo:
@@ -140,6 +132,12 @@ def windows(spans: PathSpans, tree: SpanTree, options: PathOptions) -> Windows:
         for index, children in replaced.items():
             blocking[index] = children
     return Windows(low, high, blocking, detached)
+
+
+def _tau_ns(lo: int, hi: int, options: PathOptions) -> int:
+    if options.tau_ns is not None:
+        return options.tau_ns
+    return max((hi - lo) // DEFAULT_TAU_SHARE, SMALLEST_DEFAULT_TAU_NS)
 
 
 def walk(
@@ -161,53 +159,50 @@ def walk(
     visited = [root]
     beside: dict[int, list[int]] = {}
 
-    # One frame per span on the way down: its index, where its part begins, the instant down
-    # to which time is given away, and the children still to be looked at.
-    frames = [(root, low[root], _latest_first(of_root, low, high, low[root], end_of_root))]
-    instants = [end_of_root]
-    while frames:
-        index, lo, candidates = frames[-1]
-        t = instants[-1]
+    # The span at hand: where its part begins, the children still to be looked at, and the instant
+    # down to which its time is given away. One frame with the same for each span above it.
+    index, lo, t = root, low[root], end_of_root
+    candidates = _latest_first(of_root, low, high, t)
+    frames: list[tuple[int, int, int, _Candidates]] = []
+    while True:
         deeper = False
-        if t > lo:
-            skipped: list[int] | None = None
-            for negative_end, start, child in candidates:
-                end = -negative_end
-                if end > t + eps_ns or start >= t:
-                    if skipped is None:
-                        skipped = beside.setdefault(index, [])
-                    skipped.append(child)
-                    continue
-                if end > t:
-                    end = t
-                if end < t:
-                    owners.append(index)
-                    starts.append(end)
-                    ends.append(t)
-                t = start
-                visited.append(child)
-                grandchildren = blocking[child]
-                if grandchildren:
-                    instants[-1] = t
-                    frames.append(
-                        (child, start, _latest_first(grandchildren, low, high, start, end))
-                    )
-                    instants.append(end)
-                    deeper = True
-                    break
-                owners.append(child)
-                starts.append(start)
-                ends.append(end)
-                if t <= lo:
-                    break
+        for negative_end, start, child in candidates if t > lo else ():
+            end = -negative_end
+            if end > t + eps_ns or start >= t:
+                if index in beside:
+                    beside[index].append(child)
+                else:
+                    beside[index] = [child]
+                continue
+            if end > t:
+                end = t
+            elif end < t:
+                owners.append(index)
+                starts.append(end)
+                ends.append(t)
+            t = start
+            visited.append(child)
+            grandchildren = blocking[child]
+            if grandchildren:
+                frames.append((index, lo, t, candidates))
+                index, lo, t = child, start, end
+                candidates = _latest_first(grandchildren, low, high, end)
+                deeper = True
+                break
+            owners.append(child)
+            starts.append(start)
+            ends.append(end)
+            if t <= lo:
+                break
         if deeper:
             continue
         if t > lo:
             owners.append(index)
             starts.append(lo)
             ends.append(t)
-        frames.pop()
-        instants.pop()
+        if not frames:
+            break
+        index, lo, t, candidates = frames.pop()
     owners.reverse()
     starts.reverse()
     ends.reverse()
@@ -215,17 +210,18 @@ def walk(
 
 
 def _latest_first(
-    children: Sequence[int], low: list[int], high: list[int], lo: int, hi: int
+    children: Sequence[int], low: list[int], high: list[int], hi: int
 ) -> _Candidates:
-    """Children that own time within [lo, hi), by latest end, then earliest start, then id."""
+    """Children that own time before `hi`, by latest end, then earliest start, then id. They begin
+    no earlier than their parent: windows nest."""
     if len(children) == 1:  # deep chains have nothing to sort
         c = children[0]
-        start, end = max(low[c], lo), min(high[c], hi)
+        start, end = low[c], high[c]
+        if end > hi:
+            end = hi
         return iter(((-end, start, c),) if start < end else ())
     candidates = [
-        (-(high[c] if high[c] < hi else hi), low[c] if low[c] > lo else lo, c)
-        for c in children
-        if (low[c] if low[c] > lo else lo) < (high[c] if high[c] < hi else hi)
+        (-high[c] if high[c] < hi else -hi, low[c], c) for c in children if hi > low[c] < high[c]
     ]
     candidates.sort()
     return iter(candidates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from longpole.analyzer.calls import peer_of
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.retries import may_be_attempts, retries
+from longpole.analyzer.retries import may_have_retries, retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind
 
@@ -40,8 +40,11 @@ _SELF, _OVERLAPPED, _WAIT, _BACKOFF = (
 )  # fmt: skip
 _REQUEST, _RESPONSE = Label.NET_REQUEST, Label.NET_RESPONSE
 
-# Owner, label, start, end, peer.
-_Row: TypeAlias = tuple[int, Label, int, int, str | None]
+# Until when a span's own time has the first label, that label, the one afterwards, and the peer.
+_Edge: TypeAlias = tuple[int, Label, Label, str | None]
+_OWN_WORK: _Edge = (0, _SELF, _SELF, None)
+# The children that run in a stretch (as many as are named), and their full number.
+_Running: TypeAlias = tuple[tuple[int, ...], int]
 
 
 class PathSegment(NamedTuple):
@@ -59,7 +62,8 @@ class PathSegment(NamedTuple):
     covering_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nothing ever changes one: see `PathSpans`.
+@dataclass(slots=True)
 class PathSegments:
     """The segments of a path as parallel lists, ascending and contiguous; iterating gives
     `PathSegment`s. A list of 200,000 objects would cost more than finding the path.
@@ -71,7 +75,7 @@ class PathSegments:
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     peers: list[str | None] = field(default_factory=list)
-    covering: dict[int, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    covering: dict[int, _Running] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -82,167 +86,119 @@ class PathSegments:
             yield PathSegment(*values, *self.covering.get(place, ((), 0)))
 
 
-class _Part(NamedTuple):
-    start: int
-    end: int
-    covering: tuple[int, ...]
-    covering_count: int
-
-
 def labelled(
     spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath, eps_ns: int = 0
 ) -> PathSegments:
     """The segments of a path split where the label changes; still a partition, ascending."""
-    rows: list[_Row] = []
-    covering: dict[int, tuple[tuple[int, ...], int]] = {}
-    callers: dict[int, _Caller] = {}
-    low, high, blocking, beside = found.starts, found.ends, found.blocking, path.beside
-    children, kinds, services = tree.children, spans.kinds, spans.services
-    calm: set[int] = set()  # whose children are no attempts at the same call
-    previous = -1  # the owner of the last segment: only its own may be lengthened
+    owners: list[int] = []
+    labels: list[Label] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    peers: list[str | None] = []
+    covering: dict[int, _Running] = {}
+    kinds, blocking, beside = spans.kinds, found.blocking, path.beside
+    edges: dict[int, _Edge] = {}
+    meanwhiles: dict[int, _Meanwhile | None] = {}
+    is_retrying = may_have_retries(spans)
     for owner, start, end in zip(path.owners, path.starts, path.ends, strict=True):
-        # The three common cases need nothing of what follows: work of its own, a call that
-        # nothing is known about, and one with its server below it; no child beside the path.
-        kind = kinds[owner]
-        if owner != previous and owner not in beside:
-            previous = owner
-            below = blocking[owner]
-            if kind not in _CALLING:
-                if len(below) < 2 or owner in calm:
-                    rows.append((owner, _SELF, start, end, None))
-                    continue
-                if not eps_ns and not may_be_attempts(spans, below):
-                    calm.add(owner)
-                    rows.append((owner, _SELF, start, end, None))
-                    continue
-            elif not children[owner]:
-                rows.append((owner, _WAIT, start, end, peer_of(spans, owner)))
+        edge = _OWN_WORK
+        if kinds[owner] in _CALLING:
+            known = edges.get(owner)
+            edge = edges[owner] = _edge(spans, tree, found, owner) if known is None else known
+        if owner in beside or eps_ns or (is_retrying and len(blocking[owner]) > 1):
+            if owner not in meanwhiles:
+                meanwhiles[owner] = _meanwhile(spans, found, path, owner, eps_ns, is_retrying)
+            meanwhile = meanwhiles[owner]
+            if meanwhile is not None:
+                for label, begin, until, peer, running in meanwhile.parts(start, end, edge):
+                    if running is not None:
+                        covering[len(owners)] = running
+                    owners.append(owner)
+                    labels.append(label)
+                    starts.append(begin)
+                    ends.append(until)
+                    peers.append(peer)
                 continue
-            elif len(below) == 1 and kind == _CLIENT and not eps_ns:
-                [server] = below
-                first = low[server]
-                if kinds[server] == _SERVER and first < high[server]:
-                    label = _REQUEST if end <= first else _RESPONSE
-                    rows.append((owner, label, start, end, services[server]))
-                    continue
-        previous = owner
-        caller = callers.get(owner)
-        if caller is None:
-            # Without a tolerance, children on the path never run during their parent's own
-            # segments, and only those beside it are left to look at.
-            others = blocking[owner] if eps_ns else beside.get(owner, ())
-            caller = callers[owner] = _Caller(
-                spans, tree, found, owner, [c for c in others if low[c] < high[c]]
-            )
-        if caller.only >= 0:
-            first, last = low[caller.only], high[caller.only]
-            if first >= end or last <= start:
-                caller.add_alone(rows, covering, start, end)
-                continue
-            if start < first:
-                caller.add_alone(rows, covering, start, first)
-                start = first
-            until = end if end < last else last
-            covering[len(rows)] = ((caller.only,), 1)
-            rows.append((owner, _OVERLAPPED, start, until, None))
-            if until < end:
-                caller.add_alone(rows, covering, until, end)
-        elif caller.sweep is None or caller.sweep.is_idle(start, end):
-            caller.add_alone(rows, covering, start, end)
-        else:
-            for part in caller.sweep.parts(start, end):
-                if part.covering_count:
-                    covering[len(rows)] = (part.covering, part.covering_count)
-                    rows.append((owner, _OVERLAPPED, part.start, part.end, None))
-                else:
-                    caller.add_alone(rows, covering, part.start, part.end)
-    if not rows:
-        return PathSegments()
-    owners, labels, starts, ends, peers = zip(*rows, strict=True)
-    return PathSegments(list(owners), list(labels), list(starts), list(ends), list(peers), covering)
+        turn, before, after, peer = edge
+        owners.append(owner)
+        labels.append(before if end <= turn else after)
+        starts.append(start)
+        ends.append(end)
+        peers.append(peer)
+    return PathSegments(owners, labels, starts, ends, peers, covering)
 
 
-class _Caller:
-    """What a span's time alone means: its own work, or one of the edges it calls over. `beside`
-    are the children that may run in it: `only` the one there is (-1: none or several)."""
+def _edge(spans: PathSpans, tree: SpanTree, found: Windows, owner: int) -> _Edge:
+    """What the time of a calling span means in which no child of it runs."""
+    low, high, kinds = found.starts, found.ends, spans.kinds
+    # Children without duration say nothing about time, so they change no label.
+    running = [c for c in found.blocking[owner] if low[c] < high[c]]
+    if not running:
+        return 0, _WAIT, _WAIT, peer_of(spans, owner) or _other_service(spans, tree, owner)
+    if kinds[owner] == _CLIENT:
+        servers = [c for c in running if kinds[c] == _SERVER]
+        if len(servers) == 1:
+            return low[servers[0]], _REQUEST, _RESPONSE, spans.services[servers[0]]
+    return _OWN_WORK
 
-    __slots__ = ("backoffs", "next_backoff", "only", "owner", "peer", "plain", "server_start",
-                 "sweep")  # fmt: skip
 
-    def __init__(
-        self, spans: PathSpans, tree: SpanTree, found: Windows, owner: int, beside: list[int]
-    ) -> None:
-        self.owner = owner
-        self.plain = _SELF
-        self.peer: str | None = None
-        self.server_start: int | None = None
-        self.backoffs: list[tuple[int, int]] | None = None
-        self.next_backoff = 0
-        low, high, blocking = found.starts, found.ends, found.blocking[owner]
-        self.only = beside[0] if len(beside) == 1 else -1
-        self.sweep = _Sweep(beside, low, high) if len(beside) > 1 else None
-        kinds = spans.kinds
-        kind = kinds[owner]
-        if kind in _CALLING:
-            # Children without duration say nothing about time, so they change no label.
-            running = [c for c in blocking if low[c] < high[c]]
-            if not running:
-                self.plain = _WAIT
-                self.peer = peer_of(spans, owner) or _other_service(spans, tree, owner)
-            elif kind == _CLIENT:
-                servers = [c for c in running if kinds[c] == _SERVER]
-                if len(servers) == 1:
-                    self.server_start = low[servers[0]]
-                    self.peer = spans.services[servers[0]]
-        if len(blocking) > 1:
-            # Attempts without duration were made all the same.
-            pairs = retries(spans, blocking, low, high)
-            if pairs:
-                self.backoffs = merged_gaps((high[one], low[after]) for one, after in pairs)
+def _meanwhile(
+    spans: PathSpans, found: Windows, path: RawPath, owner: int, eps_ns: int, is_retrying: bool
+) -> _Meanwhile | None:
+    """What splits a span's time on the path; None when nothing does."""
+    low, high, blocking = found.starts, found.ends, found.blocking[owner]
+    # Without a tolerance, children on the path never run during their parent's own segments,
+    # and only those beside it are left to look at.
+    others = blocking if eps_ns else path.beside.get(owner, ())
+    beside = [(low[c], high[c], c) for c in others if low[c] < high[c]]
+    # Attempts without duration were made all the same.
+    pairs = retries(spans, blocking, low, high) if is_retrying and len(blocking) > 1 else ()
+    backoffs = merged_gaps((high[one], low[after]) for one, after in pairs) if pairs else []
+    return _Meanwhile(beside, backoffs) if beside or backoffs else None
 
-    def add_alone(
-        self,
-        rows: list[_Row],
-        covering: Mapping[int, tuple[tuple[int, ...], int]],
-        start: int,
-        end: int,
-    ) -> None:
-        """Add the rows of a stretch in which no blocking child runs, the first of them perhaps
-        by lengthening the last row; asked for stretches in ascending order."""
-        stretches = self.stretches(start, end) if self.backoffs else (self.whole(start, end),)
-        for label, begin, until, peer in stretches:
-            if rows and len(rows) - 1 not in covering:
-                owner, known, since, _, known_peer = rows[-1]
-                if owner == self.owner and known is label and known_peer == peer:
-                    rows[-1] = (owner, label, since, until, peer)
-                    continue
-            rows.append((self.owner, label, begin, until, peer))
 
-    def stretches(self, start: int, end: int) -> Iterator[tuple[Label, int, int, str | None]]:
-        """Label, times and peer of the parts of a stretch in which no blocking child runs;
-        asked for stretches in ascending order."""
+class _Meanwhile:
+    """What else goes on in a span's time on the path: children beside it run, or the span waits
+    between two attempts. Asked for stretches in ascending order."""
+
+    __slots__ = ("_backoffs", "_next_backoff", "_sweep")
+
+    def __init__(self, beside: list[tuple[int, int, int]], backoffs: list[tuple[int, int]]) -> None:
+        self._sweep = _Sweep(beside)
+        self._backoffs, self._next_backoff = backoffs, 0
+
+    def parts(
+        self, start: int, end: int, edge: _Edge
+    ) -> Iterator[tuple[Label, int, int, str | None, _Running | None]]:
+        """The stretch in parts with one label each: label, times, peer, and who runs beside."""
+        turn, before, after, peer = edge
+        for begin, until, running in self._sweep.parts(start, end):
+            if running is not None:
+                yield _OVERLAPPED, begin, until, None, running
+            elif not self._backoffs:
+                yield before if until <= turn else after, begin, until, peer, None
+            else:
+                for is_backoff, low, high in self._split_by_backoffs(begin, until):
+                    if is_backoff:
+                        yield _BACKOFF, low, high, None, None
+                    else:
+                        yield before if high <= turn else after, low, high, peer, None
+
+    def _split_by_backoffs(self, start: int, end: int) -> Iterator[tuple[bool, int, int]]:
         at = start
-        backoffs = self.backoffs or []
-        while self.next_backoff < len(backoffs) and at < end:
-            low, high = backoffs[self.next_backoff]
+        while self._next_backoff < len(self._backoffs) and at < end:
+            low, high = self._backoffs[self._next_backoff]
             if high <= at:
-                self.next_backoff += 1
+                self._next_backoff += 1
                 continue
             if low >= end:
                 break
             if at < low:
-                yield self.whole(at, low)
+                yield False, at, low
             at, begin = min(high, end), max(at, low)
-            yield _BACKOFF, begin, at, None
+            yield True, begin, at
         if at < end:
-            yield self.whole(at, end)
-
-    def whole(self, start: int, end: int) -> tuple[Label, int, int, str | None]:
-        """The same of a stretch without any backoff, which is one part."""
-        if self.server_start is not None:
-            is_before = end <= self.server_start
-            return _REQUEST if is_before else _RESPONSE, start, end, self.peer
-        return self.plain, start, end, self.peer
+            yield False, at, end
 
 
 def merged_gaps(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -262,62 +218,50 @@ def _other_service(spans: PathSpans, tree: SpanTree, owner: int) -> str | None:
 
 
 class _Sweep:
-    """Which children of one span run when; asked for stretches in ascending order."""
+    """Which children of one span run when, given (start, end, child) of each."""
 
-    __slots__ = ("_high", "_low", "_next", "_pending", "_running")
+    __slots__ = ("_pending", "_running")
 
-    def __init__(self, children: Sequence[int], low: list[int], high: list[int]) -> None:
-        self._low, self._high = low, high
-        self._pending = sorted(children, key=lambda c: (low[c], high[c], c))
-        self._next = 0
+    def __init__(self, children: list[tuple[int, int, int]]) -> None:
+        children.sort(reverse=True)
+        self._pending = children  # the next to start is the last
         self._running: list[tuple[int, int]] = []  # a heap by end
 
-    def is_idle(self, start: int, end: int) -> bool:
-        """Whether none of them runs in [start, end); asked before `parts`, or instead of it."""
-        if self._running or self._next < len(self._pending):
-            self._move_to(start)
-        return not self._running and (
-            self._next >= len(self._pending) or self._low[self._pending[self._next]] >= end
-        )
-
-    def parts(self, start: int, end: int) -> Iterator[_Part]:
-        """Split [start, end) into stretches with and without running children."""
+    def parts(self, start: int, end: int) -> Sequence[tuple[int, int, _Running | None]]:
+        """[start, end) in stretches with running children and, None, without; asked for in
+        ascending order."""
+        pending, running = self._pending, self._running
+        while running and running[0][0] <= start:
+            heappop(running)
+        if not running and (not pending or pending[-1][0] >= end):
+            return ((start, end, None),)
+        parts: list[tuple[int, int, _Running | None]] = []
         at = start
         while at < end:
-            self._move_to(at)
-            if not self._running:
-                until = end
-                if self._next < len(self._pending):
-                    until = min(end, self._low[self._pending[self._next]])
-                yield _Part(at, until, (), 0)
+            while pending and pending[-1][0] <= at:
+                _, high, child = pending.pop()
+                if high > at:
+                    heappush(running, (high, child))
+            if not running:
+                until = min(end, pending[-1][0]) if pending else end
+                parts.append((at, until, None))
                 at = until
                 continue
             begin = at
-            count = len(self._running)
-            covering = [child for _, child in self._running[:NAMED_COVERING]]
-            while self._running and at < end:
-                until = min(end, self._running[0][0])
-                added = self._start(before=until)
-                if not added:  # nobody starts before the next one ends
-                    at = until
-                    added = self._move_to(at) if at < end else []
-                count += len(added)
-                covering.extend(added[: NAMED_COVERING - len(covering)])
-            yield _Part(begin, at, tuple(sorted(covering)), count)
-
-    def _move_to(self, at: int) -> list[int]:
-        """Children that run at `at` are in the heap afterwards; the new ones are returned."""
-        added = [child for child in self._start(before=at + 1) if self._high[child] > at]
-        while self._running and self._running[0][0] <= at:
-            heappop(self._running)
-        return added
-
-    def _start(self, before: int) -> list[int]:
-        """Put the children that start before that instant into the heap and return them."""
-        added: list[int] = []
-        while self._next < len(self._pending) and self._low[self._pending[self._next]] < before:
-            child = self._pending[self._next]
-            self._next += 1
-            heappush(self._running, (self._high[child], child))
-            added.append(child)
-        return added
+            count = len(running)
+            covering = [child for _, child in running[:NAMED_COVERING]]
+            while running and at < end:
+                until = min(end, running[0][0])
+                if pending and pending[-1][0] <= until and pending[-1][0] < end:
+                    # It starts before the next one ends: somebody runs all along.
+                    _, high, child = pending.pop()
+                    heappush(running, (high, child))
+                    count += 1
+                    if count <= NAMED_COVERING:
+                        covering.append(child)
+                    continue
+                at = until
+                while running and running[0][0] <= at:
+                    heappop(running)
+            parts.append((begin, at, (tuple(sorted(covering)), count)))
+        return parts

@@ -69,7 +69,8 @@ AttributeLookup: TypeAlias = Callable[[int, tuple[str, ...]], str | None]
 AttributeColumn: TypeAlias = Callable[[tuple[str, ...]], Sequence[str | None] | None]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nothing ever changes one: it would take five times as long to make.
+@dataclass(slots=True)
 class PathSpans:
     """One trace as parallel lists, all of the same length.
 

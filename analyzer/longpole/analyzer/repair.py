@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
-from operator import attrgetter, itemgetter, le
-from typing import TypeVar
+from itertools import groupby
+from operator import attrgetter, itemgetter, le, lt
+from typing import TypeAlias
 
 from longpole.analyzer.path_spans import ANALYSIS_ATTRIBUTES, PathSpans
 from longpole.model.problem import Problem, Severity
@@ -16,7 +16,8 @@ LONGEST_NS = (1 << 63) - 1
 # A problem names this many spans at most; its `count` is always the full number.
 NAMED_SPANS = 20
 
-_T = TypeVar("_T")
+# Id, start, end, kind, parent, service, name, status code and message, row.
+_Placed: TypeAlias = tuple[int, int, int, int, int, str, str, int, str, int]
 
 _FIELDS = [one.name for one in fields(PathSpans)]
 # Of a trace what its spans' order does not touch: all after the lists.
@@ -47,60 +48,45 @@ def repair(spans: PathSpans) -> tuple[PathSpans, list[Problem]]:
 
 def _in_order(spans: PathSpans) -> PathSpans:
     ids = spans.span_ids
-    order = list(range(len(ids)))
-    if len(set(ids)) == len(ids):
-        by_id = sorted(order, key=ids.__getitem__)
-        if by_id == order:
-            return spans
-        order = by_id
-    else:
-        cheap = [_cheap_content(spans, i) for i in order]
-        order.sort(key=cheap.__getitem__)
-        # Only spans that agree in all that is cheap to compare need their attributes.
-        begin = 0
-        while begin < len(order):
-            end = begin + 1
-            while end < len(order) and cheap[order[end]] == cheap[order[begin]]:
-                end += 1
-            if end - begin > 1:
-                order[begin:end] = sorted(order[begin:end], key=lambda i: _attributes(spans, i))
-            begin = end
-
-    # At least two spans are left here, so that it gives them all as one tuple.
-    picked = itemgetter(*order)
-
-    def pick(values: Sequence[_T]) -> list[_T]:
-        return list(picked(values))
-
+    if all(map(lt, ids, ids[1:])):
+        return spans
+    # As rows, which sort by id and, of spans that share one, by all that is cheap to compare.
+    placed = sorted(
+        zip(
+            ids, spans.starts, spans.ends, spans.kinds, spans.parent_ids, spans.services,
+            spans.names, spans.status_codes, spans.status_messages, spans.rows, strict=True,
+        )
+    )  # fmt: skip
+    if len(set(ids)) < len(ids):
+        placed = _ties_by_attributes(spans, placed)
+    ids, starts, ends, kinds, parent_ids, services, names, codes, messages, rows = map(
+        list, zip(*placed, strict=True)
+    )
     # Not `replace`, which takes as long as everything else here.
     return PathSpans(
-        spans.trace_id, pick(ids), pick(spans.parent_ids), pick(spans.starts), pick(spans.ends),
-        pick(spans.names), pick(spans.services), pick(spans.kinds), pick(spans.status_codes),
-        pick(spans.status_messages), pick(spans.rows), *_WHAT_FOLLOWS(spans),
+        spans.trace_id, ids, parent_ids, starts, ends, names, services, kinds, codes, messages,
+        rows, *_WHAT_FOLLOWS(spans),
     )  # fmt: skip
 
 
-def _cheap_content(spans: PathSpans, i: int) -> tuple[object, ...]:
-    return (
-        spans.span_ids[i],
-        spans.starts[i],
-        spans.ends[i],
-        spans.kinds[i],
-        spans.parent_ids[i],
-        spans.services[i],
-        spans.names[i],
-        spans.status_codes[i],
-        spans.status_messages[i],
-    )
+def _ties_by_attributes(spans: PathSpans, placed: list[_Placed]) -> list[_Placed]:
+    """Only spans that agree in all that is cheap to compare need their attributes."""
+    found: list[_Placed] = []
+    for _, same in groupby(placed, key=itemgetter(slice(-1))):
+        ties = list(same)
+        if len(ties) > 1:
+            ties.sort(key=lambda one: _attributes(spans, one[-1]))
+        found += ties
+    return found
 
 
-def _attributes(spans: PathSpans, i: int) -> tuple[object, ...]:
+def _attributes(spans: PathSpans, row: int) -> tuple[object, ...]:
     """Everything else an answer depends on, then everything a report may show, so that only
     equal spans tie."""
-    has_any = spans.text(i, ANALYSIS_ATTRIBUTES) is not None
+    has_any = spans.attribute(row, ANALYSIS_ATTRIBUTES) is not None
     return (
-        tuple(spans.text(i, (key,)) or "" for key in ANALYSIS_ATTRIBUTES) if has_any else (),
-        span_content(spans.sent[spans.rows[i]]) if spans.sent else (),
+        tuple(spans.attribute(row, (key,)) or "" for key in ANALYSIS_ATTRIBUTES) if has_any else (),
+        span_content(spans.sent[row]) if spans.sent else (),
     )
 
 

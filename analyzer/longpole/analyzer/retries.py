@@ -23,10 +23,13 @@ def retries(
     they do not say what exactly they ask for, all calls of the span that look alike but the
     last must have failed. Attempts without duration count.
     """
-    if not may_be_attempts(spans, siblings):
-        return []
-    kinds = spans.kinds
+    kinds, codes = spans.kinds, spans.status_codes
     clients = [c for c in siblings if kinds[c] == _CLIENT]
+    if len(clients) < 2 or not (
+        any(codes[c] == _ERROR for c in clients)
+        or (spans.may_have(RESEND_COUNT) and any(spans.text(c, RESEND_COUNT) for c in clients))
+    ):
+        return []
     by_call: dict[tuple[CallKey, str], list[int]] = {}
     for child in sorted(clients, key=lambda c: (low[c], high[c], c)):
         by_call.setdefault((call_key(spans, child), spans.names[child]), []).append(child)
@@ -37,17 +40,10 @@ def retries(
     return pairs
 
 
-def may_be_attempts(spans: PathSpans, siblings: Sequence[int]) -> bool:
-    """Whether it is worth asking `retries`: there are several calls, and one of them failed or
-    says that it is a repetition."""
-    kinds, codes = spans.kinds, spans.status_codes
-    clients = [c for c in siblings if kinds[c] == _CLIENT]
-    if len(clients) < 2:
-        return False
-    for c in clients:
-        if codes[c] == _ERROR:
-            return True
-    return spans.may_have(RESEND_COUNT) and any(spans.text(c, RESEND_COUNT) for c in clients)
+def may_have_retries(spans: PathSpans) -> bool:
+    """Whether it is worth asking `retries` about any span of a trace: one failed, or says that it
+    is a repetition."""
+    return _ERROR in spans.status_codes or spans.may_have(RESEND_COUNT)
 
 
 def _pairs(

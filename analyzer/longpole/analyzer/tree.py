@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import NAMED_SPANS
@@ -29,8 +28,7 @@ class RootKind(StrEnum):
 _TRUE, _ORPHAN = RootKind.TRUE, RootKind.ORPHAN
 
 
-@dataclass(frozen=True, slots=True)
-class SpanTree:
+class SpanTree(NamedTuple):
     """A forest over the indices of repaired spans.
 
     `parents[i]` is an index or `NO_PARENT`; `children[i]` ascends. `order` holds every span,
@@ -65,8 +63,8 @@ def build_tree(spans: PathSpans) -> SpanTree:
     parent. A cycle is broken at its span with the smallest (start, id).
     """
     problems: list[Problem] = []
-    parents, roots = _parents(spans, problems)
-    children = _children(parents)
+    parents = _named_parents(spans, problems)
+    children, roots = _children_and_roots(spans, parents)
     order = list(roots)
     for index in order:  # grows while it is walked: parents first, no recursion
         below = children[index]
@@ -118,56 +116,13 @@ def build_tree(spans: PathSpans) -> SpanTree:
     return SpanTree(parents, children, order, roots, primary, is_headless, tuple(problems))
 
 
-def _children(parents: list[int]) -> list[Sequence[int]]:
-    """Most spans have none: they share one empty tuple, which saves a list for each."""
+def _children_and_roots(
+    spans: PathSpans, parents: list[int]
+) -> tuple[list[Sequence[int]], dict[int, RootKind]]:
+    """The children of each span, and who has no parent; a span that is its own has none from
+    here on. Most spans have no children: they share one empty tuple, which saves a list for
+    each."""
     children: list[Any] = [()] * len(parents)
-    for index, parent in enumerate(parents):
-        if parent >= 0:
-            known = children[parent]
-            if known:
-                known.append(index)
-            else:
-                children[parent] = [index]
-    return children
-
-
-def _parents(spans: PathSpans, problems: list[Problem]) -> tuple[list[int], dict[int, RootKind]]:
-    ids = spans.span_ids
-    first = dict(zip(ids, range(len(ids)), strict=True))
-    if len(first) == len(ids):
-        return _parents_of_distinct(spans, first)
-    first = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-    servers = _shared_ids(spans, first, problems)
-    client_of = {server: client for client, server in servers.items()}
-    parents: list[int] = []
-    roots: dict[int, RootKind] = {}
-    services = spans.services
-    for index, parent_id in enumerate(spans.parent_ids):
-        if index in client_of:
-            parents.append(client_of[index])
-            continue
-        if not parent_id:
-            parents.append(NO_PARENT)
-            roots[index] = RootKind.TRUE
-            continue
-        parent = first.get(parent_id, NO_PARENT)
-        if parent == NO_PARENT:
-            roots[index] = RootKind.ORPHAN
-        elif parent_id == ids[index]:
-            roots[index] = RootKind.CYCLE
-            parent = NO_PARENT
-        elif parent in servers and services[index] == services[servers[parent]]:
-            parent = servers[parent]
-        parents.append(parent)
-    return parents, roots
-
-
-def _parents_of_distinct(
-    spans: PathSpans, places: dict[int, int]
-) -> tuple[list[int], dict[int, RootKind]]:
-    """The same where no two spans share an id; `places` has the place of each."""
-    places.pop(0, None)  # to name 0 is to name nobody
-    parents = list(map(places.get, spans.parent_ids, repeat(NO_PARENT)))
     roots: dict[int, RootKind] = {}
     for index, parent in enumerate(parents):
         if parent < 0:
@@ -175,7 +130,37 @@ def _parents_of_distinct(
         elif parent == index:
             roots[index] = RootKind.CYCLE
             parents[index] = NO_PARENT
-    return parents, roots
+        elif children[parent]:
+            children[parent].append(index)
+        else:
+            children[parent] = [index]
+    return children, roots
+
+
+def _named_parents(spans: PathSpans, problems: list[Problem]) -> list[int]:
+    """The parent that each span names: `NO_PARENT` for none and for one that is not in the trace,
+    the span itself for one that names itself."""
+    ids = spans.span_ids
+    first = dict(zip(ids, range(len(ids)), strict=True))
+    if len(first) == len(ids):
+        first.pop(0, None)  # to name 0 is to name nobody
+        return list(map(first.get, spans.parent_ids, repeat(NO_PARENT)))
+    first = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+    servers = _shared_ids(spans, first, problems)
+    client_of = {server: client for client, server in servers.items()}
+    parents: list[int] = []
+    services = spans.services
+    for index, parent_id in enumerate(spans.parent_ids):
+        if index in client_of:
+            parents.append(client_of[index])
+            continue
+        parent = first.get(parent_id, NO_PARENT) if parent_id else NO_PARENT
+        if parent >= 0 and parent_id == ids[index]:
+            parent = index
+        elif parent in servers and services[index] == services[servers[parent]]:
+            parent = servers[parent]
+        parents.append(parent)
+    return parents
 
 
 def _shared_ids(spans: PathSpans, first: dict[int, int], problems: list[Problem]) -> dict[int, int]:

@@ -212,10 +212,12 @@ DETECTOR = WindowDetector(
     IDENTIFIER,
     "A query gets slower",
     "The median of a query is `slow_query_baseline_ratio` times the P95 of its own past or more "
-    "(with `slow_query_samples` runs there), or its runs get slower within the window (a rank "
-    "correlation and a Theil-Sen slope above zero, the last third `slow_query_growth` times as "
-    "slow as the first), or they are slow for a while (the median of a stretch of them is "
-    "`slow_query_baseline_ratio` times the P95 of all others); always `slow_query_least_ns` or "
-    "more, and that much beyond how the other queries changed. A warning.",
+    "(with `slow_query_samples` runs there), or it is slow for a while (`slow_query_samples` / 2 "
+    "runs or more in a row, nearly all of them slow against the quickest quarter of all, and their "
+    "median `slow_query_baseline_ratio` times the P95 of the others, of which there are as many), "
+    "or its runs get slower within the window (a rank correlation of 0.4, a Theil-Sen slope above "
+    "zero, the last third `slow_query_growth` times as slow as the first). Always "
+    "`slow_query_least_ns` or more, and `slow_query_growth` times beyond how the other queries "
+    "changed. A warning.",
     _look,
 )
