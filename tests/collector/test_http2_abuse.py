@@ -11,31 +11,24 @@ from contextlib import ExitStack, suppress
 import grpc
 import pytest
 
-from tests.collector.conformance.test_grpc import body, h2_frame
+from tests.collector.conformance.test_grpc import body
+from tests.collector.http2_frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    call_headers,
+    field,
+    frame,
+)
 from tests.collector.serving import METHOD_OF, TRACES
 from tests.collector.test_hostile import MIB, Victim, victim
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b"")
-DATA, HEADERS, RESET, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
-END_HEADERS = 4
-
-
-def field(name: str, value: str) -> bytes:
-    """One header field, neither compressed nor indexed."""
-    return b"\0" + bytes((len(name),)) + name.encode() + bytes((len(value),)) + value.encode()
-
-
-CALL = b"".join(
-    field(name, value)
-    for name, value in (
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", METHOD_OF[TRACES]),
-        (":authority", "x"),
-        ("te", "trailers"),
-        ("content-type", "application/grpc"),
-    )
-)
+CALL = call_headers()
 
 
 def rapid_reset(count: int) -> bytes:
@@ -43,32 +36,32 @@ def rapid_reset(count: int) -> bytes:
     frames = []
     for number in range(count):
         stream = 2 * number + 1
-        frames.append(h2_frame(HEADERS, END_HEADERS, stream, CALL))
-        frames.append(h2_frame(RESET, 0, stream, struct.pack(">I", 8)))
+        frames.append(frame(HEADERS, END_HEADERS, stream, CALL))
+        frames.append(frame(RESET, 0, stream, struct.pack(">I", 8)))
     return PREFACE + b"".join(frames)
 
 
 def settings_flood(count: int) -> bytes:
     """Every SETTINGS frame wants an acknowledgement."""
-    return PREFACE + h2_frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65_535)) * count
+    return PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65_535)) * count
 
 
 def ping_flood(count: int) -> bytes:
     """Every PING wants an answer, and nobody reads the answers."""
-    return PREFACE + h2_frame(PING, 0, 0, bytes(8)) * count
+    return PREFACE + frame(PING, 0, 0, bytes(8)) * count
 
 
 def continuation_flood(count: int) -> bytes:
     """CVE-2023-45288: headers that go on for ever."""
-    piece = h2_frame(CONTINUATION, 0, 1, field("x-a", "b" * 100) * 10)
-    return PREFACE + h2_frame(HEADERS, 0, 1, CALL) + piece * count
+    piece = frame(CONTINUATION, 0, 1, field("x-a", "b" * 100) * 10)
+    return PREFACE + frame(HEADERS, 0, 1, CALL) + piece * count
 
 
 def crumbs(count: int) -> bytes:
     """A message of which each byte comes in a frame of its own."""
-    head = h2_frame(HEADERS, END_HEADERS, 1, CALL)
-    start = h2_frame(DATA, 0, 1, b"\0" + struct.pack(">I", count))
-    return PREFACE + head + start + h2_frame(DATA, 0, 1, b"\0") * count
+    head = frame(HEADERS, END_HEADERS, 1, CALL)
+    start = frame(DATA, 0, 1, b"\0" + struct.pack(">I", count))
+    return PREFACE + head + start + frame(DATA, 0, 1, b"\0") * count
 
 
 ATTACKS: dict[str, Callable[[int], bytes]] = {

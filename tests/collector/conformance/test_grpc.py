@@ -18,7 +18,7 @@ from longpole.collector.otlp_grpc import server_options
 from longpole.collector.settings import CollectorSettings
 from longpole.model.signals import Signal
 from longpole.storage.ports import Overloaded, StorageUnavailable
-from tests.collector import messages
+from tests.collector import http2_frames, messages
 from tests.collector.serving import METHOD_OF, TRACES, Served, Sink, refused, serve
 
 MIB = 1 << 20
@@ -136,39 +136,14 @@ def test_G011_retry_info_is_also_in_the_older_trailer() -> None:
         assert info.retry_delay.seconds == 1
 
 
-def h2_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(payload))[1:]
-        + bytes((kind, flags))
-        + struct.pack(">I", stream)
-        + payload
-    )
-
-
-def h2_call(server: Served, message: bytes, content_type: str = "application/grpc") -> bytes:
-    """One Export call in raw HTTP/2 frames, uncompressed headers; the call's frames back."""
-
-    def field(name: str, value: str) -> bytes:
-        assert len(value) < 127
-        return b"\0" + bytes((len(name),)) + name.encode() + bytes((len(value),)) + value.encode()
-
-    headers = b"".join(
-        field(name, value)
-        for name, value in (
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", METHOD_OF[TRACES]),
-            (":authority", "x"),
-            ("te", "trailers"),
-            ("content-type", content_type),
-        )
-    )
+def h2_call(message: bytes, content_type: str = "application/grpc") -> bytes:
+    """A connection with one Export call, in raw frames."""
+    headers = http2_frames.call_headers(content_type)
     data = b"\0" + struct.pack(">I", len(message)) + message
     return (
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        + h2_frame(4, 0, 0, b"")
-        + h2_frame(1, 4, 1, headers)
-        + h2_frame(0, 1, 1, data)
+        http2_frames.PREFACE
+        + http2_frames.frame(http2_frames.HEADERS, http2_frames.END_HEADERS, 1, headers)
+        + http2_frames.frame(http2_frames.DATA, http2_frames.END_STREAM, 1, data)
     )
 
 
@@ -196,7 +171,7 @@ def frames_of_call(server: Served, request: bytes) -> list[tuple[int, int]]:
 def test_G012_errors_are_trailers_only(case: str) -> None:
     failure = Overloaded("late") if case == "overloaded" else None
     with serve(Sink(failure=failure)) as server:
-        sent = h2_call(server, b"\xff" if case == "malformed" else body())
+        sent = h2_call(b"\xff" if case == "malformed" else body())
         frames = frames_of_call(server, sent)
         # One HEADERS frame (1) with END_STREAM (1), and nothing else of weight (8 is flow
         # control, 3 tells the client to stop sending).
@@ -219,7 +194,7 @@ def test_G013_a_hundred_calls_are_in_flight_at_once() -> None:
 
 def test_G014_the_number_of_streams_is_limited(server: Served) -> None:
     """SETTINGS of the server carry MAX_CONCURRENT_STREAMS (3)."""
-    with server.talk(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b""), "grpc") as c:
+    with server.talk(http2_frames.PREFACE, "grpc") as c:
         data = b""
         while len(data) < 9 or len(data) < 9 + int.from_bytes(data[:3], "big"):
             data += c.recv(4096)
@@ -232,10 +207,10 @@ def test_G014_the_number_of_streams_is_limited(server: Served) -> None:
 def pings(server: Served, count: int, pause: float) -> bytes:
     """Kinds of the frames that answer so many pings on a connection without calls."""
     kinds = b""
-    with server.talk(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b""), "grpc") as c:
+    with server.talk(http2_frames.PREFACE, "grpc") as c:
         data = b""
         for number in range(count):
-            c.sendall(h2_frame(6, 0, 0, struct.pack(">Q", number)))
+            c.sendall(http2_frames.frame(http2_frames.PING, 0, 0, struct.pack(">Q", number)))
             wanted = kinds.count(6) + 1
             while kinds.count(6) < wanted:
                 piece = c.recv(4096)
@@ -248,7 +223,7 @@ def pings(server: Served, count: int, pause: float) -> bytes:
                     if is_answer or kind not in (4, 6):
                         kinds += bytes([kind])
                     else:  # the server's settings and pings want an answer, like any client's
-                        c.sendall(h2_frame(kind, 1, 0, content if kind == 6 else b""))
+                        c.sendall(http2_frames.frame(kind, 1, 0, content if kind == 6 else b""))
             time.sleep(pause)
     return kinds
 
@@ -297,13 +272,13 @@ def test_G017_too_much_metadata_is_refused_and_the_connection_survives(server: S
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
 def test_G018_the_content_types_of_grpc_are_taken(server: Served, content_type: str) -> None:
-    frames = frames_of_call(server, h2_call(server, body(), content_type))
+    frames = frames_of_call(server, h2_call(body(), content_type))
     assert [k for k, _ in frames if k in (0, 1)][-1] == 1
     assert len(server.sink.spans()) == 1
 
 
 def test_G018_json_over_grpc_is_refused_cleanly(server: Served) -> None:
-    sent = h2_call(server, b'{"resourceSpans":[]}', "application/grpc+json")
+    sent = h2_call(b'{"resourceSpans":[]}', "application/grpc+json")
     frames = frames_of_call(server, sent)
     assert frames[-1][1] & 1
     assert not server.sink.kept

@@ -17,7 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from longpole.collector.settings import CollectorSettings
 from longpole.model.signals import Signal
 from longpole.storage.ports import Overloaded, StorageUnavailable
-from tests.collector import messages
+from tests.collector import http2_frames, messages
+from tests.collector.http2_frames import END_HEADERS, END_STREAM, HEADERS
 from tests.collector.serving import (
     JSON,
     PROTOBUF,
@@ -443,10 +444,8 @@ def test_H029_http_1_0_works(server: Served) -> None:
 
 def test_H029_http_2_is_refused_in_its_own_words(server: Served) -> None:
     """The preface, SETTINGS, and HEADERS on stream 1; the answer is a Trailers-Only refusal."""
-    settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-    headers = bytes([0, 0, 1, 1, 5, 0, 0, 0, 1]) + b"\x82"
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    with server.talk(preface + settings + headers) as connection:
+    headers = http2_frames.frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\x82")
+    with server.talk(http2_frames.PREFACE + headers) as connection:
         answer = b""
         while b"4317" not in answer and str(server.grpc[1]).encode() not in answer:
             piece = connection.recv(1000)
