@@ -10,6 +10,7 @@ from longpole.analyzer.findings.groups import FEWEST_TRACES, SMALLEST_SHARE, TYP
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.window.detectors import WINDOW_DETECTORS
 from longpole.analyzer.findings.window.gather import REACH
+from longpole.analyzer.own_time import MOST_OF_IT
 from longpole.analyzer.wording import duration_text
 
 _HEAD = f"""\
@@ -35,6 +36,12 @@ those of all matching ones, and the SQL view `findings` has a row for each.
   its evidence at or below the spans of the other, in at least half of its traces, and says more
   exactly what is wrong. Then by level, where a cause is as grave as what it causes, then by the
   saving over all traces, then by their number.
+- **Verdict.** Of one trace, `longpole trace` first tells failures of the request, the gravest in
+  front, but after the storm of retries that ends in one; then clocks that disagree; then what takes
+  time, most of it first; then gaps (one that holds half of the path comes before what saves less
+  than a tenth of it). A circle of calls (`cyclic_dependency`) is not to blame for what is done
+  inside of it: own time of one operation, or another fault there, that holds
+  {MOST_OF_IT * 100:.0f} % of the trace is told before it.
 
 ## Detectors
 """
