@@ -209,9 +209,7 @@ def walk(
     return RawPath(owners, starts, ends, visited, beside)
 
 
-def _latest_first(
-    children: Sequence[int], low: list[int], high: list[int], hi: int
-) -> _Candidates:
+def _latest_first(children: Sequence[int], low: list[int], high: list[int], hi: int) -> _Candidates:
     """Children that own time before `hi`, by latest end, then earliest start, then id. They begin
     no earlier than their parent: windows nest."""
     if len(children) == 1:  # deep chains have nothing to sort
