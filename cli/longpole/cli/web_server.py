@@ -32,7 +32,9 @@ class WebServer:
             access_log=False,
             server_header=False,
             date_header=True,
-            ws="none",
+            ws="wsproto",
+            # Nothing is expected from clients.
+            ws_max_size=1 << 16,
             # Headers of a proxy in front are not believed: nothing here depends on them.
             proxy_headers=False,
             timeout_graceful_shutdown=5,

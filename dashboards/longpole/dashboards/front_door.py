@@ -50,6 +50,9 @@ class FrontDoor:
             await self._ready(scope, send)
             return
         app = await self._application()
+        if app is None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1013})
+            return
         if app is not None:
             await app(scope, receive, send)
         elif self._failure is not None:

@@ -45,7 +45,7 @@ ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 
 
 class WebGuard:
-    """Answers 421 for a foreign Host, 403 for a foreign Origin on a request that changes
+    """Answers requests: 421 for a foreign Host, 403 for a foreign Origin on a request that changes
     state, 401 without the token, 413 for a body that is no question;
     adds the security headers to every response.
 
@@ -67,6 +67,9 @@ class WebGuard:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             return
 
@@ -84,6 +87,14 @@ class WebGuard:
             return
         status, code, text, extra = refusal
         await answer(guarded, status, orjson.dumps(document(code, text)), extra)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Browsers let any page open a websocket to any host, so the origin always counts. What is
+        closed before it was accepted is answered with 403."""
+        if self._refusal({**scope, "method": "CONNECT"}) is None:
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
     def _refusal(
         self, scope: Scope

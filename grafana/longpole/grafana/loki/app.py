@@ -18,7 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from longpole.analyzer.logql.evaluation import Evaluation, Steps, range_steps
 from longpole.analyzer.logql.expressions import Lines, Metric
@@ -30,6 +30,7 @@ from longpole.analyzer.logql.refusals import LogQLError, TooMuch
 from longpole.grafana.loki import answers, drilldown
 from longpole.grafana.loki.fields import detected_fields, field_values
 from longpole.grafana.loki.parameters import BadParameter, duration_ns, unix_nano, whole_number
+from longpole.grafana.loki.tail import Tails
 from longpole.grafana.presence import Stopwatch, stopwatch
 from longpole.grafana.threads import Endpoint, Threads, http_error
 from longpole.model.clock import Clock
@@ -46,8 +47,9 @@ STATUSES = ((TooMuch, 422),)
 
 
 def create_loki_app(
-    store: ports.TraceReader, clock: Clock, version: str = "", started: Stopwatch = stopwatch
-) -> Starlette:
+    store: ports.TraceReader, clock: Clock, version: str = "", started: Stopwatch = stopwatch,
+    tail_pause_seconds: float = 1.0,
+) -> Starlette:  # fmt: skip
     """The application for one store. Its functions block, so they run in threads."""
     dialect = _Loki(store, clock, version, started)
     endpoints = {
@@ -68,11 +70,15 @@ def create_loki_app(
         "status/buildinfo": dialect.build_info,
     }
     threads = Threads(statuses=STATUSES)
-    routes = [Route("/ready", lambda request: PlainTextResponse("ready\n"))]
+    routes: list[BaseRoute] = [Route("/ready", lambda request: PlainTextResponse("ready\n"))]
     for path, endpoint in endpoints.items():
         for prefix in ("/api/v1/", "/loki/api/v1/"):
             answering = threads.run(_as_json(endpoint))
             routes.append(Route(prefix + path, answering, methods=["GET"]))
+    tails = Tails(store, clock, started, tail_pause_seconds)
+    routes += [
+        WebSocketRoute(f"{prefix}tail", tails.follow) for prefix in ("/api/v1/", "/loki/api/v1/")
+    ]
     return Starlette(routes=routes, exception_handlers={HTTPException: http_error})
 
 
