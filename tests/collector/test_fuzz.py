@@ -27,7 +27,7 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from tests.collector import messages
 from tests.formats.comparison import identical
-from tests.formats.compiled.agreement import Ready
+from tests.formats.compiled.agreement import HOWEVER_SMALL, Ready
 from tests.formats.compiled.test_log_tables import BODIES as LOG_BODIES
 from tests.formats.compiled.test_log_tables import plain as sent_logs
 from tests.formats.compiled.test_metric_tables import plain as sent_metrics
@@ -135,7 +135,7 @@ def test_damaged_bodies_mean_the_same_to_both_decoders(
     chance: random.Random, seconds: float
 ) -> None:
     assert load()
-    bodies, fast = corpus(), FastDecoder(Ready(), 0)
+    bodies, fast = corpus(), FastDecoder(Ready(), HOWEVER_SMALL)
 
     def check() -> None:
         signal, honest, is_json = chance.choice(bodies)

@@ -17,7 +17,15 @@ from longpole.formats.compiled.readiness import DECODING
 from longpole.model.readiness import CompiledCode, Readiness
 from longpole.model.signals import Signal
 from tests.formats.comparison import identical
-from tests.formats.compiled.agreement import agrees, decoded, field, relaxed, request_of, same
+from tests.formats.compiled.agreement import (
+    HOWEVER_SMALL,
+    agrees,
+    decoded,
+    field,
+    relaxed,
+    request_of,
+    same,
+)
 from tests.formats.requests import trace_requests
 from tests.formats.test_otlp_properties import mutated, mutations
 
@@ -140,7 +148,7 @@ def test_until_the_loops_are_ready_the_reference_decodes() -> None:
     body = plain(2, 5).SerializeToString()
     code = Compiling()
 
-    read = FastDecoder(code, 0)(Signal.TRACES, body)
+    read = FastDecoder(code, HOWEVER_SMALL)(Signal.TRACES, body)
 
     assert code.state is Readiness.IDLE
     assert identical(read.tables, otlp.decode(Signal.TRACES, body).tables)

@@ -7,6 +7,8 @@ putting columns together takes longer than reading messages.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from longpole.formats import otlp
 from longpole.formats.compiled.readiness import DECODING
 from longpole.model.columns import ROWS_PER_REQUEST_BITS
@@ -14,18 +16,25 @@ from longpole.model.readiness import CompiledCode
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 
-LEAST_BYTES = 12 << 10
+# About eight spans, six log records, twelve points.
+LEAST_BYTES: Mapping[Signal, int] = {
+    Signal.TRACES: 4 << 10,
+    Signal.LOGS: 4 << 10,
+    Signal.METRICS: 2 << 10,
+}
 
 
 class FastDecoder:
     """A `Decoder`. It may be called by many threads; the loops let others run meanwhile."""
 
-    def __init__(self, code: CompiledCode = DECODING, least_bytes: int = LEAST_BYTES) -> None:
+    def __init__(
+        self, code: CompiledCode = DECODING, least_bytes: Mapping[Signal, int] = LEAST_BYTES
+    ) -> None:
         self._code, self._least_bytes = code, least_bytes
 
     def __call__(self, signal: Signal, body: bytes) -> Telemetry:
         """As `otlp.decode`."""
-        if len(body) >= self._least_bytes and self._code.is_ready:
+        if len(body) >= self._least_bytes[signal] and self._code.is_ready:
             telemetry = by_loops(signal, body)
             if telemetry is not None:
                 return telemetry

@@ -21,6 +21,11 @@ from longpole.model import columns
 # A value of few containers is nested no deeper than a strict parser follows, wherever in a
 # request it stands.
 _CONTAINER = 'Value":{"values":['
+_NO_TEXTS = pa.array([], pa.string())
+# In the order of the types.
+_NO_VALUES = [
+    pa.array([], kind) for kind in (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.string())
+]
 
 
 class BadText(Exception):
@@ -38,16 +43,19 @@ def attribute_arrays(request: Scanned, owners: Rows) -> list[pa.Array]:
     body, data, attributes = request.body, request.data, request.attributes
     sizes = np.zeros((layout.TYPES, 2), np.int64)
     measure_types(attributes, owners, sizes)
-    arrays = []
+    arrays: list[pa.Array] = []
+    nowhere = pa.array(np.zeros(len(owners) + 1, np.int32))
     for kind in range(layout.TYPES):
         how_many, key_bytes = sizes[kind].tolist()
+        if not how_many:
+            arrays += [pa.ListArray.from_arrays(nowhere, _NO_TEXTS)]
+            arrays += [pa.ListArray.from_arrays(nowhere, _NO_VALUES[kind])]
+            continue
         list_offsets = np.zeros(len(owners) + 1, np.int32)
         key_offsets = np.zeros(how_many + 1, np.int32)
         keys = np.empty(key_bytes, np.uint8)
         picked = np.empty(how_many, np.int64)
-        if how_many and not take_type(
-            data, attributes, owners, kind, list_offsets, key_offsets, keys, picked
-        ):
+        if not take_type(data, attributes, owners, kind, list_offsets, key_offsets, keys, picked):
             raise BadText
         offsets = pa.array(list_offsets)
         arrays.append(pa.ListArray.from_arrays(offsets, _strings(key_offsets, keys)))

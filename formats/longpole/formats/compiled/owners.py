@@ -89,8 +89,8 @@ def owners_of(request: Scanned, of_records: Ints) -> Owners | None:
     of_group = request.parents(scopes, layout.GROUP, layout.GROUP)
     resources = [_described(request.body, row) for row in groups.tolist()]
     # A resource without scopes is looked at, too: it may hold what has to be repaired.
-    for index in np.setdiff1d(np.arange(len(groups)), of_group):
-        if _MEMORY.owner((*resources[index], b"", b"")) is None:
+    for alone in np.flatnonzero(np.bincount(of_group, minlength=len(groups)) == 0).tolist():
+        if _MEMORY.owner((*resources[alone], b"", b"")) is None:
             return None
     is_used = np.bincount(of_records, minlength=len(scopes)) > 0
     resource_ids = np.zeros(len(scopes), np.uint64)

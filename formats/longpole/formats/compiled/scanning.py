@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class Scanned:
     data: Bytes
     messages: Rows
     attributes: Rows
+    _places: dict[tuple[int, int], slice | Ints] = field(default_factory=dict)
 
     def kind(self, kind: int) -> Rows:
         """The messages of one kind; rows may be written to where they are all of their level."""
@@ -37,11 +38,14 @@ class Scanned:
 
     def places(self, first: int, last: int) -> slice | Ints:
         """Which rows these are."""
-        kinds = self.messages[:, layout.KIND]
-        found = np.flatnonzero((kinds >= first) & (kinds <= last))
-        if len(found) and found[-1] - found[0] + 1 == len(found):
-            return slice(int(found[0]), int(found[-1]) + 1)
-        return found
+        known = self._places.get((first, last))
+        if known is None:
+            kinds = self.messages[:, layout.KIND]
+            known = found = np.flatnonzero((kinds >= first) & (kinds <= last))
+            if len(found) and found[-1] - found[0] + 1 == len(found):
+                known = slice(int(found[0]), int(found[-1]) + 1)
+            self._places[first, last] = known
+        return known
 
     def parents(self, children: Rows, first: int, last: int) -> NDArray[np.int64]:
         """For each of these messages which of `kinds(first, last)` it is part of."""

@@ -25,6 +25,9 @@ from longpole.formats.compiled.scanning import Scanned, scanned
 from longpole.formats.compiled.wire_loops import Ints, Rows
 from longpole.model import columns
 
+# Making one takes longer than reading a span.
+_NO_EVENTS, _NO_LINKS = columns.SPAN_EVENTS.empty_table(), columns.SPAN_LINKS.empty_table()
+
 
 def tables_of_traces(body: bytes) -> tuple[dict[str, pa.Table], bool] | None:
     """The tables of the request and whether any span has a time, as the reference decoder gives
@@ -97,7 +100,7 @@ def _span_table(request: Scanned, spans: Rows, owners: Owners, scope: Ints) -> p
 def _event_table(request: Scanned, spans: Rows) -> pa.Table:
     events = request.kind(layout.EVENT)
     if not len(events):
-        return columns.SPAN_EVENTS.empty_table()
+        return _NO_EVENTS
     values = {
         **_span_keys(request, events, spans),
         "time_unix_nano": events[:, layout.EVENT_TIME].copy(),
@@ -110,7 +113,7 @@ def _event_table(request: Scanned, spans: Rows) -> pa.Table:
 def _link_table(request: Scanned, spans: Rows) -> pa.Table:
     links = request.kind(layout.LINK)
     if not len(links):
-        return columns.SPAN_LINKS.empty_table()
+        return _NO_LINKS
     values = {
         **_span_keys(request, links, spans),
         "linked_trace_hi": ids(links, layout.LINK_TRACE_HI),
