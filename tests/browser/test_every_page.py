@@ -92,6 +92,8 @@ def test_page_is_light_and_has_no_barriers_and_fits_any_screen(
 
     _costs_what_it_may(page, case, watch())
     _looks_without_barriers(page, LOOKS[:2])
+    if case.name == "compare":
+        _tables_fit_a_tablet(page)
     _fits_a_narrow_screen_and_forced_colours(page)
 
 
@@ -109,6 +111,16 @@ def _looks_without_barriers(page: Page, looks: tuple[tuple[bool, tuple[int, int]
         page.emulate_media(color_scheme="dark" if dark else "light")
         found = _barriers(page)
         assert not found, f"dark={dark} {width} px\n" + "\n".join(found)
+
+
+def _tables_fit_a_tablet(page: Page) -> None:
+    page.set_viewport_size({"width": 700, "height": 900})
+    wider = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll")]
+          .map((e) => [e.scrollWidth, e.clientWidth])
+          .filter(([needed, there]) => needed > there + 1)"""
+    )
+    assert not wider, "tables that have to be scrolled sideways (pixels needed, there)"
 
 
 def _fits_a_narrow_screen_and_forced_colours(page: Page) -> None:

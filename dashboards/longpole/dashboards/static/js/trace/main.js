@@ -4,6 +4,7 @@
 
 import { load } from "./load.js";
 import { element } from "./dom.js";
+import { nextTask } from "./next_task.js";
 import { startViewer } from "./viewer.js";
 
 const host = /** @type {HTMLElement | null} */ (document.getElementById("viewer"));
@@ -20,12 +21,16 @@ Object.defineProperty(window, "__lp_perf", { get: times, configurable: true });
 
 if (host?.dataset.columns) {
   performance.mark("lp:script");
+  const twins = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-without-script]"));
   try {
     const model = await load(host.dataset.columns, Number(host.dataset.spans));
-    startViewer(host, model);
-    for (const twin of document.querySelectorAll("[data-without-script]")) /** @type {HTMLElement} */ (twin).hidden = true;
+    await nextTask();
+    // Before the viewer measures itself, which lays out whatever is on the page.
+    for (const twin of twins) twin.hidden = true;
+    await startViewer(host, model);
     performance.mark("lp:started");
   } catch (error) {
+    for (const twin of twins) twin.hidden = false;
     const why = error instanceof Error ? error.message : String(error);
     failed = why;
     host.classList.add("viewer");

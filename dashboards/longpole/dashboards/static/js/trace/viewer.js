@@ -10,6 +10,7 @@ import { bindKeys } from "./keys_of_trace.js";
 import { legend } from "./legend.js";
 import { minimap } from "./minimap.js";
 import { movesOf } from "./moves.js";
+import { nextTask } from "./next_task.js";
 import { panel } from "./panel.js";
 import { VIEWS, oncePerFrame, readColours } from "./shared.js";
 import { statusLine } from "./status.js";
@@ -30,8 +31,11 @@ const WRITE_AFTER_MS = 150;
 /** Views other than the waterfall are fetched when first shown. @type {Record<string, string>} */
 const MODULES = { flame: "flame", table: "table", map: "trace_map", logs: "logs" };
 
-/** @param {HTMLElement} host the section of the page @param {TraceModel} model */
-export function startViewer(host, model) {
+/**
+ * In two tasks: what is around the views, then the view itself.
+ * @param {HTMLElement} host the section of the page @param {TraceModel} model
+ */
+export async function startViewer(host, model) {
   const asked = readState(location.search);
   const traceId = host.dataset.trace ?? model.header.trace_id;
   const api = `/api/v1/traces/${encodeURIComponent(traceId)}`;
@@ -152,7 +156,8 @@ export function startViewer(host, model) {
     }
     current = name;
     bar.setView(name);
-    fit();
+    // The first view has a height once it is mounted: before that it would be laid out for nothing.
+    if (mounted.size) fit();
     const box = /** @type {HTMLElement} */ (views.querySelector(`#view-${name}`));
     box.hidden = false;
     if (!mounted.has(name)) {
@@ -166,7 +171,7 @@ export function startViewer(host, model) {
         console.error(error);
       }
     }
-    if (current === name) mounted.get(name)?.view.shown?.();
+    if (current === name) fit();
     writeSoon();
   }
 
@@ -180,7 +185,8 @@ export function startViewer(host, model) {
     // A short trace does not need a tall frame around it, unless there are details beside it.
     const isBeside = details_.isOpen() && innerWidth >= WIDE_PX;
     const wanted = (current ?? "waterfall") === "waterfall" && !isBeside ? Math.max(LEAST_BODY_PX, contentPx() + HEAD_PX) : most;
-    host.style.setProperty("--body-height", `${Math.round(Math.min(most, wanted))}px`);
+    const height = `${Math.round(Math.min(most, wanted))}px`;
+    if (host.style.getPropertyValue("--body-height") !== height) host.style.setProperty("--body-height", height);
     host.classList.toggle("docked-below", innerWidth < WIDE_PX);
     mounted.get(current ?? "waterfall")?.view.shown?.();
   }
@@ -282,9 +288,9 @@ export function startViewer(host, model) {
   document.addEventListener("click", follow);
 
   // ---- start ----
+  await nextTask();
   details_.setOpen(innerWidth >= WIDE_PX);
   show("waterfall").then(() => {
-    fit();
     if (asked.span) model.select(model.header.selected);
     apply(asked);
     if (asked.view !== "waterfall") show(asked.view);

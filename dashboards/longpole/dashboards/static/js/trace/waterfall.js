@@ -72,8 +72,10 @@ export function mount(host, model, shared) {
     if (!nameWidth) nameWidth = Math.round(Math.max(LEAST_NAME_PX, (width - FIGURES_PX) * NAME_SHARE));
     nameWidth = Math.min(nameWidth, Math.max(LEAST_NAME_PX, width - FIGURES_PX - 160));
     grid.classList.toggle("narrow", isNarrow());
-    host.style.setProperty("--name-width", `${nameWidth}px`);
-    host.style.setProperty("--row-height", `${rowPx()}px`);
+    // Only what is new: everything below takes these up, so that each costs the styles of all of it.
+    for (const [name, px] of [["--name-width", nameWidth], ["--row-height", rowPx()]]) {
+      if (host.style.getPropertyValue(String(name)) !== `${px}px`) host.style.setProperty(String(name), `${px}px`);
+    }
     divider.setAttribute("aria-valuenow", String(nameWidth));
     rulerCanvas.style.width = `${scale().width}px`;
     rowsBox.style.height = `${view}px`;
@@ -346,7 +348,8 @@ export function mount(host, model, shared) {
 
   new ResizeObserver(() => {
     const isFirst = !view;
-    measure();
+    // At the start everything has been measured and drawn just before.
+    if (isFirst || rowsBox.clientWidth !== width || scroller.clientHeight !== view) measure();
     if (isFirst) showSelected(true);
   }).observe(scroller);
   changed();
