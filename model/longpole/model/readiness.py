@@ -1,7 +1,8 @@
 """Readiness: whether compiled code can be used yet. Nobody waits for the compiler.
 
-    idle ── start() ─▶ a process of its own fills the cache ─▶ this one loads it ─▶ ready
-                       (a quarter of a minute, once)            (half a second)
+    idle ── start() ─▶ what is cached is loaded (half a second) ─ all of it ─────────────▶ ready
+                        └─ else a process of its own fills the cache ─▶ this one loads it ──▶┘
+                           (a quarter of a minute, once)
 
 Until it is ready, and for ever where Numba does not work, plain code gives the same answers.
 """
@@ -39,11 +40,19 @@ class CompiledCode:
     """The compiled loops of one task in this process; Numba is first imported by `start`'s thread.
 
     `python -m MODULE` fills the cache, `load(is_stopping)` makes the loops ready from it and says
-    whether it came to an end; `loss` is what is told when they can't be had.
+    whether it came to an end; `load_cached()` loads what is there and says whether that was all.
+    `loss` is what is told when they can't be had.
     """
 
-    def __init__(self, module: str, load: Callable[[Callable[[], bool]], bool], loss: str) -> None:
+    def __init__(
+        self,
+        module: str,
+        load: Callable[[Callable[[], bool]], bool],
+        loss: str,
+        load_cached: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._module, self._load, self._loss = module, load, loss
+        self._load_cached = load_cached
         self._state = Readiness.IDLE
         self._lock = threading.Lock()
         self._is_stopping = threading.Event()
@@ -90,7 +99,8 @@ class CompiledCode:
         # At its usual priority: a thread that gets no time while it holds the GIL stops all
         # the others. Only the process that compiles steps back.
         try:
-            self._fill_cache()
+            if not self._load_cached():
+                self._fill_cache()
             if self._is_stopping.is_set():
                 self._state = Readiness.UNAVAILABLE
                 return

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from longpole.analyzer.columnar.loops import compile_all
 from longpole.analyzer.columnar.readiness import CompiledCore, Readiness
+from longpole.model.readiness import CompiledCode
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 100.0
@@ -25,11 +27,28 @@ def core() -> Iterator[CompiledCore]:
     made.stop()
 
 
+@pytest.fixture
+def uncached() -> Iterator[CompiledCode]:
+    """A core that finds nothing cached."""
+    made = CompiledCode("longpole.analyzer.columnar", compile_all, "lost")
+    yield made
+    made.stop()
+
+
 @pytest.mark.full
 @pytest.mark.timeout(900)
-def test_a_process_of_its_own_compiles_first(core: CompiledCore) -> None:
-    core.start()
-    assert core.wait(800.0)
+def test_a_process_of_its_own_compiles_first(uncached: CompiledCode) -> None:
+    uncached.start()
+    assert uncached.wait(800.0)
+
+
+def test_what_is_cached_needs_no_process_of_its_own() -> None:
+    assert compile_all()
+    code = (
+        "from longpole.analyzer.columnar.readiness import CORE\n"
+        "CORE._fill_cache = None\nCORE.start()\nassert CORE.wait(100.0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE_SECONDS)
 
 
 def test_it_becomes_ready_in_the_background(
@@ -56,18 +75,18 @@ def test_what_is_ready_stays_so_after_a_stop(
 
 
 def test_a_stop_does_not_wait_for_the_compiler(
-    core: CompiledCore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    uncached: CompiledCode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     endless = tmp_path / "endless"
     endless.write_text(f"#!{sys.executable}\nimport signal\nsignal.pause()\n")
     endless.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(endless))
-    core.start()
-    assert not core.wait(0.2)
-    core.stop()
-    assert core.state is Readiness.UNAVAILABLE
-    core.start()
-    assert core.state is Readiness.UNAVAILABLE
+    uncached.start()
+    assert not uncached.wait(0.2)
+    uncached.stop()
+    assert uncached.state is Readiness.UNAVAILABLE
+    uncached.start()
+    assert uncached.state is Readiness.UNAVAILABLE
 
 
 def test_without_a_working_numba_it_is_unavailable_and_says_so(

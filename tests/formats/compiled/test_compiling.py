@@ -9,6 +9,8 @@ import pytest
 
 from longpole.model import compiling
 
+HERE = __name__.rpartition(".")[0]
+
 
 def _first(value: int) -> int:
     return value + 1
@@ -45,7 +47,7 @@ def test_a_loop_declared_while_another_is_compiled_is_compiled_too(
 
     monkeypatch.setattr(compiling, "_compile", declares_meanwhile)
     compiling.compiled(compiling.INT)(_first)
-    assert compiling.compile_declared(lambda: False)
+    assert compiling.compile_declared(HERE, lambda: False)
     assert compiled_names == ["_first", "_second"]
 
 
@@ -55,8 +57,8 @@ def test_loops_of_a_module_that_is_being_imported_are_left_to_its_importer(
     compiling.compiled(compiling.INT)(_first)
     specification = sys.modules[__name__].__spec__
     monkeypatch.setattr(specification, "_initializing", True, raising=False)
-    assert compiling.compile_declared(lambda: False)
+    assert compiling.compile_declared(HERE, lambda: False)
     assert compiled_names == []
     monkeypatch.setattr(specification, "_initializing", False)
-    assert compiling.compile_declared(lambda: False)
+    assert compiling.compile_declared(HERE, lambda: False)
     assert compiled_names == ["_first"]

@@ -15,8 +15,10 @@ from longpole.analyzer.columnar import (  # noqa: F401
 )
 from longpole.model.compiling import compile_declared
 
+PACKAGE = "longpole.analyzer.columnar"
+
 
 def compile_all(is_stopping: Callable[[], bool] = lambda: False) -> bool:
     """Load or make the machine code of every loop; whether it is all there. Several threads may
     ask; a stop takes effect between two loops."""
-    return compile_declared(is_stopping)
+    return compile_declared(PACKAGE, is_stopping)

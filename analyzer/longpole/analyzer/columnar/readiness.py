@@ -14,7 +14,10 @@ class CompiledCore(CompiledCode):
 
     def __init__(self) -> None:
         super().__init__(
-            "longpole.analyzer.columnar", _load, "Paths are computed without compiled code"
+            "longpole.analyzer.columnar",
+            _load,
+            "Paths are computed without compiled code",
+            _load_cached,
         )
 
 
@@ -23,6 +26,13 @@ def _load(is_stopping: Callable[[], bool]) -> bool:
     from longpole.analyzer.columnar.paths import batch_paths  # noqa: F401
 
     return compile_all(is_stopping)
+
+
+def _load_cached() -> bool:
+    from longpole.analyzer.columnar.loops import PACKAGE
+    from longpole.model.compiling import load_cached
+
+    return load_cached(PACKAGE)
 
 
 CORE = CompiledCore()

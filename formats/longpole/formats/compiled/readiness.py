@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from longpole.model.readiness import CompiledCode
 
+_PACKAGE = "longpole.formats.compiled"
+
 
 def load(is_stopping: Callable[[], bool] = lambda: False) -> bool:
     """Load or make the machine code of the decoder's loops; whether it is all there."""
@@ -13,9 +15,14 @@ def load(is_stopping: Callable[[], bool] = lambda: False) -> bool:
     from longpole.formats.compiled import tables  # noqa: F401
     from longpole.model.compiling import compile_declared
 
-    return compile_declared(is_stopping)
+    return compile_declared(_PACKAGE, is_stopping)
 
 
-DECODING = CompiledCode(
-    "longpole.formats.compiled", load, "Requests are decoded without compiled code"
-)
+def _load_cached() -> bool:
+    from longpole.formats.compiled import tables  # noqa: F401
+    from longpole.model.compiling import load_cached
+
+    return load_cached(_PACKAGE)
+
+
+DECODING = CompiledCode(_PACKAGE, load, "Requests are decoded without compiled code", _load_cached)
