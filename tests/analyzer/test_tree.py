@@ -142,6 +142,8 @@ def test_trees_beside_the_primary_one_have_their_own_paths() -> None:
     assert e.completeness.detached == 1
 
 
+# Those with one id take the same way and more.
+@pytest.mark.full
 def test_a_hundred_thousand_flat_spans_are_analysed() -> None:
     count = 100_000
     children = (span(i, 1, 10 * i, 10 * i + 7) for i in range(2, count + 1))
