@@ -49,12 +49,10 @@ def read_damaged(count: int, seed: int) -> None:
         take_fixed(
             np.zeros(16, np.uint8), np.array([[0, 16]]), 0, np.zeros(2, np.int32), np.zeros(1, int)
         )
-    chance, read = random.Random(seed), 0
+    chance, read, requests = random.Random(seed), 0, honest()
     for _ in range(count):
-        signal, body = chance.choice(honest())
-        body = damaged(chance, body)
-        # In memory of its own, so that what lies behind it is no part of a request.
-        read += by_loops(signal, body) is not None
+        signal, body = chance.choice(requests)
+        read += by_loops(signal, damaged(chance, body)) is not None
     print(f"{read} of {count} were read")
     assert 0 < read < count
 
