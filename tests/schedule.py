@@ -20,7 +20,8 @@ WAITING = ("tests/cli/", "tests/collector/", "tests/flow/", "tests/shop/", "test
 LONG = (
     BROWSER, "tests/storage/test_conformance_duckdb.py", "tests/flow/test_demo.py",
     "tests/shop/faults/test_faults.py", "tests/storage/duckdb/", "tests/shop/",
-    "tests/storage/",
+    "tests/storage/", "tests/flow/", "tests/collector/test_hostile.py", "tests/cli/test_serve.py",
+    "tests/test_house.py",
 )  # fmt: skip
 # They wait for the compiled loops, which are made beside the first minute of tests.
 LATE = ("tests/analyzer/columnar/", "tests/formats/compiled/", "tests/collector/test_fuzz.py")
