@@ -7,8 +7,8 @@ import { TraceModel } from "./model.js";
 
 /** @typedef {{columns: import("./columns.js").Columns, derived: import("./derive.js").Derived, times?: Record<string, number>}} Decoded */
 
-/** Up to here decoding takes less time than a worker needs to start. */
-const MOST_DECODED_HERE = 5000;
+/** Up to here decoding takes less time than a worker needs to start and to fetch its three scripts. */
+const MOST_DECODED_HERE = 12_000;
 
 /**
  * @param {string} address the page has asked for it in its head already, so that this must be the same request
