@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 
+from longpole.analyzer.promql.expressions import Matcher, MatchOp
+from longpole.analyzer.promql.selectors import NAME
+from longpole.analyzer.promql_sources.stored_metrics import StoredMetrics
+from longpole.analyzer.promql_sources.stored_series import JoinedCatalog
 from longpole.formats import otlp
 from longpole.model.signals import Signal
 from longpole.model.telemetry import Telemetry
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import KNOWN_SERIES, POINT_SHAPES
 from longpole.storage.ports import Store
+from tests.analyzer.promql_sources.otlp_examples import CUMULATIVE, DELTA
+from tests.analyzer.promql_sources.test_native_samples import sent
+from tests.analyzer.promql_sources.test_stored_metrics import START_MS
 from tests.storage.record_conformance import measurements
 from tests.storage.span_examples import NOON, SECOND, submit
 
@@ -142,6 +150,42 @@ class SeriesConformance:
         assert store.histogram_points([wait], EVERYTHING, ["count", 5.0], 5) == ()
         assert store.histogram_points([], EVERYTHING, ["count"], 5)[0].count == 0
 
+    @pytest.mark.parametrize(
+        ("temporality", "counts"),
+        [
+            (CUMULATIVE, [4, 6, 7]),
+            pytest.param(DELTA, [0, 4, 10, 17], marks=pytest.mark.full),
+        ],
+    )
+    def test_exponential_histograms_are_native_ones_wherever_they_lie(
+        self, store: Store, disturb: Disturb, temporality: int, counts: Sequence[int]
+    ) -> None:
+        points = [
+            {"scale": 2, "count": 4, "sum": 8.0, "positive": (1, [1, 3])},
+            {"scale": 2, "count": 6, "sum": 9.0, "positive": (1, [1, 4]), "zero_count": 1},
+            {"scale": 1, "count": 7, "sum": 10.0, "positive": (0, [5]), "negative": (3, [0, 2])},
+        ]
+        # Parts of a series, in a segment and beside it.
+        submit(store, decoded(sent(temporality, points[:2])))
+        store = disturb()
+        last_one = sent(temporality, points)
+        metric = last_one.resource_metrics[0].scope_metrics[0].metrics[0]
+        del metric.exponential_histogram.data_points[:2]
+        submit(store, decoded(last_one))
+        catalog = JoinedCatalog([StoredMetrics(store)])
+        name = Matcher(NAME, MatchOp.EQUAL, "took_seconds")
+        (found,) = catalog.select([name], START_MS - 1, START_MS + 10**7, 10**6)
+        assert found.histograms is not None
+        held = found.histograms.tolist()
+        assert [one.count for one in held] == counts
+        last = held[-1]
+        assert last.schema == 1
+        assert last.negative.at.tolist() == [5]
+        assert (
+            last.positive.counts.sum() + last.negative.counts.sum() + last.zero_count
+            == (counts[-1])
+        )
+
 
 def histograms(
     bounds: Sequence[float], points: Mapping[int, Sequence[int]], total: float | None = 7.5
@@ -157,4 +201,9 @@ def histograms(
         )  # fmt: skip
         if total is not None:
             point.sum = total
+    return decoded(request)
+
+
+def decoded(request: ExportMetricsServiceRequest) -> Telemetry:
+    """As a receiver has it."""
     return otlp.decode(Signal.METRICS, request.SerializeToString())
