@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -166,8 +167,13 @@ def graph_numbers(rows: pa.Table) -> Floats:
     return np.concatenate(blocks, axis=1)
 
 
-def _wanted(matchers: Sequence[Matcher]) -> list[_Place]:
-    checked = [matcher for matcher in matchers if matcher.label in _PART]
+def _wanted(matchers: Sequence[Matcher]) -> Sequence[_Place]:
+    return _known_places(tuple(matcher for matcher in matchers if matcher.label in _PART))
+
+
+@lru_cache(maxsize=512)
+def _known_places(checked: tuple[Matcher, ...]) -> Sequence[_Place]:
+    """Every query asks, and most of them for something else."""
     return [
         place
         for place in _PLACES

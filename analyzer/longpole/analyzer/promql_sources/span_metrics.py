@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -245,9 +245,15 @@ def _pushed(family: Family, matchers: Sequence[Matcher]) -> tuple[tuple[str, ...
     return (() if service is None else (service,)), equal.get("span_name")
 
 
-def _wanted_names(family: Family, matchers: Sequence[Matcher]) -> list[str]:
-    named = [matcher for matcher in matchers if matcher.label == NAME]
-    return [name for name in family.names if all(meets(matcher, name) for matcher in named)]
+def _wanted_names(family: Family, matchers: Sequence[Matcher]) -> Sequence[str]:
+    named = tuple(matcher for matcher in matchers if matcher.label == NAME)
+    return _known_names(tuple(family.names), named)
+
+
+@lru_cache(maxsize=512)
+def _known_names(names: tuple[str, ...], named: tuple[Matcher, ...]) -> Sequence[str]:
+    """Every query asks, and most of them for something else."""
+    return [name for name in names if all(meets(matcher, name) for matcher in named)]
 
 
 def _key_check(family: Family, matchers: Sequence[Matcher]) -> Callable[[Key], bool]:
