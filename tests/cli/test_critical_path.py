@@ -148,3 +148,10 @@ def test_contradictions_are_refused(arguments: list[str]) -> None:
 
 def test_every_label_has_words() -> None:
     assert {str(label) for label in Label} == set(LABELS)
+
+
+def test_no_match_is_said_in_words() -> None:
+    assert (
+        "No trace matches."
+        in run("critical-path", "--service", "nobody", "--from", CHECKOUT).stdout
+    )

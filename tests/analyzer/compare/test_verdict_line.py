@@ -59,3 +59,20 @@ def test_the_size_is_that_of_the_terms_and_the_tests_own_only_without_any(
     means_ns = (100_000_000, 100_000_000 + difference_ms * 1_000_000)
     line = verdict_line(found, split, means_ns, (0.0, 0.0), (100, 100), "around p95")
     assert line.startswith(f"Slower: pay › SELECT x takes {told}; around p95 100 ms → ")
+
+
+def test_what_makes_most_of_a_change_is_told_though_chance_may_have_moved_it() -> None:
+    """Twenty calls of seconds among six hundred: certain is a trifle elsewhere."""
+    found = Changes((SLOWER_QUERY,), is_enough=True, detectable_share=0.1)
+    ms = 1_000_000
+    split = [
+        Term(LONGER, ("pay", "SELECT x"), Fraction(2 * ms)),
+        Term(LONGER, ("pay", "SELECT history"), Fraction(76 * ms)),
+        Term(MIX, ("web", "GET /"), Fraction(22 * ms)),
+    ]
+    line = verdict_line(found, split, (50 * ms, 150 * ms), (0.0, 0.0), (1500, 600), "mean")
+    assert line == (
+        "Slower: pay › SELECT x takes 2 ms more (longer calls; 2.0 % of the change); 76 % of the "
+        "change is pay › SELECT history, which chance alone may have moved; mean 50 ms → 150 ms "
+        "(+200.0 %)."
+    )

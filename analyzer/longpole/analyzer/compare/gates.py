@@ -117,12 +117,12 @@ def gate_result(
         # An operation that a side has not holds nothing of its paths.
         before, after = before or 0.0, after or 0.0
     if before is None or after is None:
-        side = "neither side" if before is after else "base" if before is None else "head"
+        side = "on either side" if before is after else "in base" if before is None else "in head"
         what = "trace" if gate.operation is None else f'span "{gate.operation}"'
         # What is gone cannot have become slower; what nobody has is most likely a typing error.
         is_gone = after is None and before is not None and gate.operation is not None
         outcome = Outcome.PASSED if is_gone else Outcome.UNKNOWN
-        return GateResult(gate, before, after, None, outcome, f"no {what} in {side}")
+        return GateResult(gate, before, after, None, outcome, f"no {what} {side}")
     change = after - before
     if gate.is_relative and gate.statistic is not None:
         change = change / before if before else math.inf if change > 0 else 0.0

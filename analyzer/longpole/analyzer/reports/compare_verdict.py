@@ -32,6 +32,8 @@ _FEWER = {
     TermKind.BACKOFF: "less backoff between attempts",
     TermKind.QUEUE: "less time in queues",
 }
+# An operation that moved so much of the change is told even if chance may have moved it.
+_GREAT_SHARE = 0.5
 # From here on it is fair to say that much would have been seen.
 _USEFUL_SHARE = 0.25
 
@@ -139,7 +141,25 @@ def _of_operation(
     also = [c for c in guilty[1:] if c.is_worse == change.is_worse]
     more = f", and {len(also)} more" if also else ""
     where = f"{named(service)} › {named(operation)}"
-    return f"{word}: {where} takes {size} {held}{kind}{why}{more}; {moved}."
+    great = _uncertain_rest(guilty, terms, difference_ns) if sign * difference_ns > 0 else ""
+    return f"{word}: {where} takes {size} {held}{kind}{why}{more}{great}; {moved}."
+
+
+def _uncertain_rest(guilty: list[Change], terms: Sequence[Term], difference_ns: int) -> str:
+    """The operation that makes most of the change without being sure, as a few very slow calls
+    do: else the sentence would name a trifle and leave out what the table begins with."""
+    sure = {change.operation for change in guilty}
+    held: dict[Operation, Fraction] = {}
+    for term in terms:
+        if term.operation not in sure and term.kind is not TermKind.MIX:
+            held[term.operation] = held.get(term.operation, Fraction(0)) + term.difference_ns
+    shares = {operation: float(ns / difference_ns) for operation, ns in held.items()}
+    (service, name), share = max(shares.items(), key=lambda row: row[1], default=(("", ""), 0.0))
+    if share < _GREAT_SHARE:
+        return ""
+    much = "more than the whole" if share > 1.005 else share_text(share)
+    where = f"{named(service)} › {named(name)}"
+    return f"; {much} of the change is {where}, which chance alone may have moved"
 
 
 def _in_terms(own: Sequence[Term], main: Term, sign: int, difference_ns: int) -> tuple[str, str]:

@@ -44,6 +44,8 @@ def critical_path_text(document: Mapping[str, Any]) -> RenderableType:
     explain, tail = document.get("explain"), document.get("tail")
     parts = head_parts(document)
     parts += [Text(line) for line in _explained(document)]
+    if not document["roots"]["trace_count"]:
+        parts.append(Text("No trace matches.", "bold"))
     if groups:
         parts += [Text(), _table(groups, *_columns(document))]
     if len(groups) > MOST_ROWS:
