@@ -13,7 +13,7 @@ from tests import schedule
 # `make test` has to give the same answer twice; `make test-all` looks for new examples
 # (--hypothesis-profile=explore).
 settings.register_profile(
-    "repeatable", max_examples=40, derandomize=True, deadline=None, print_blob=True
+    "repeatable", max_examples=25, derandomize=True, deadline=None, print_blob=True
 )
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("repeatable")

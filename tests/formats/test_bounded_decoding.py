@@ -74,7 +74,7 @@ def cutting_json_changes_nothing(signal: Signal, body: bytes, size: int) -> None
     same(outcome(otlp.decode_json, signal, body), cut)
 
 
-@settings(relaxed, max_examples=50)
+@settings(relaxed, max_examples=25)
 @given(any_request, mutations, sizes)
 def test_what_is_decoded_in_slices_is_what_is_decoded_at_once(
     case: tuple[Signal, Any], changes: list[tuple[int, int, bytes]], size: int
@@ -85,7 +85,7 @@ def test_what_is_decoded_in_slices_is_what_is_decoded_at_once(
     cutting_changes_nothing(signal, mutated(body, changes), size)
 
 
-@settings(relaxed, max_examples=40)
+@settings(relaxed, max_examples=25)
 @given(any_request, sizes)
 def test_json_that_is_decoded_in_slices_means_the_same(case: tuple[Signal, Any], size: int) -> None:
     signal, request = case

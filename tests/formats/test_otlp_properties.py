@@ -23,7 +23,7 @@ any_request = st.sampled_from(list(Signal)).flatmap(
 relaxed = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-modest = settings(relaxed, max_examples=40)
+modest = settings(relaxed, max_examples=25)
 many = settings(relaxed, max_examples=1500)
 
 

@@ -18,8 +18,9 @@ CATALOGUE = Path(__file__).parent.parent.parent.parent / "sample-apps" / "faults
 FAULTS: dict[str, dict[str, Any]] = {
     fault["name"]: fault for fault in tomllib.loads(CATALOGUE.read_text())["fault"]
 }
-# One that shows in spans and one in log records; `make test-all` has them all.
-SHORT = ("order-n-plus-one", "user-log-errors")
+# One that shows in log records; the demo's own shows in spans (tests/flow/test_demo.py).
+# `make test-all` has them all.
+SHORT = ("user-log-errors",)
 HEALTHY_SECONDS = 4.0
 # The customers make the one, and a thread that stops all others the other: no request knows.
 WITHOUT_LEDGER = ("gateway-rate-limit", "shipping-pause")
