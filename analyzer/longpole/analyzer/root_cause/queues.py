@@ -40,7 +40,7 @@ def queue_evidence(
                 amount=change.amount,
                 before=change.before,
                 after=change.after,
-                words=f"messages of {named(sender)} are done with "
+                words=f"messages of {named(sender)} are worked off "
                 f"{duration_text(round(change.after))} after they were sent "
                 f"({named(operation)}), {duration_text(round(change.before))} before",
                 examples=tuple(Example(trace_id, held.span_id) for trace_id, held in worst),
