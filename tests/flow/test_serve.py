@@ -118,7 +118,8 @@ def test_sigterm_under_load_drains_and_keeps_what_was_acknowledged(tmp_path: Pat
         for writer in writers:
             writer.join(10)
     with running(tmp_path) as server:
-        eventually(lambda: httpx.get(f"http://{server.web}/readyz?full").status_code == 200)
+        ready = f"http://{server.web}/readyz?full"
+        eventually(lambda: httpx.get(ready, timeout=60).status_code == 200, seconds=60)
         kept = {(row[0], row[1]) for row in every_span(server)}
     assert set(acknowledged) <= kept
     # A request in flight at the end may be stored without its answer arriving, no more.
