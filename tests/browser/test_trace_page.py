@@ -57,7 +57,7 @@ def test_a_reader_gets_from_the_answer_to_a_link_without_a_mouse(open_page: Open
     expect(failed).to_contain_text("✕")
     page.evaluate("() => navigator.clipboard.writeText('')")  # other pages copied to it
     page.keyboard.press("y")
-    page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('span=')")
+    expect(page.get_by_text("Copied the link").first).to_be_attached()
     link = page.evaluate("() => navigator.clipboard.readText()")
 
     name = failed.inner_text()
