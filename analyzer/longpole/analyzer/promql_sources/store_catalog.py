@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from longpole.analyzer.promql.catalog import SeriesCatalog
 from longpole.analyzer.promql_sources import family_names
-from longpole.analyzer.promql_sources.path_metrics import PathMetrics
-from longpole.analyzer.promql_sources.service_graph import ServiceGraph
+from longpole.analyzer.promql_sources.path_metrics import path_metrics
+from longpole.analyzer.promql_sources.service_graph import service_graph
 from longpole.analyzer.promql_sources.span_metrics import CONNECTOR, TEMPO, SpanMetrics
 from longpole.analyzer.promql_sources.step_grid import StepSettings
 from longpole.analyzer.promql_sources.stored_metrics import StoredMetrics
@@ -41,7 +41,7 @@ def stored_series(
     if families:
         parts.append(SpanMetrics(store, clock, steps, most, families))
     if family_names.SERVICE_GRAPH in settings.families:
-        parts.append(ServiceGraph(store, clock, steps, most))
+        parts.append(service_graph(store, clock, steps, most))
     if family_names.CRITICAL_PATH in settings.families:
-        parts.append(PathMetrics(store, clock, steps, most))
+        parts.append(path_metrics(store, clock, steps, most))
     return JoinedCatalog(parts)
