@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 
 from longpole.analyzer.findings.groups import FindingGroup
 from longpole.analyzer.reports.findings_report import findings_report
@@ -18,6 +19,7 @@ from longpole.model.clock import ManualClock
 from longpole.model.span import Span
 from longpole.storage.memory import MemoryStore
 from tests.analyzer.findings.calls_made import MS, query, request
+from tests.analyzer.findings.stories import CLIENT, SERVER, Story
 
 MINUTE = 60_000 * MS
 
@@ -197,3 +199,30 @@ def test_of_equal_findings_the_one_that_most_spans_show_is_the_example() -> None
     for trace_id, evidence in ((1, 2), (2, 6), (3, 4)):
         group.add(trace_id, "warning", 0, 0, ("a", "GET /"), trace_id * 10, evidence)
     assert group.worst == [(2, 20), (3, 30), (1, 10)]
+
+
+def skewed(method: str, calls: int) -> list[Span]:
+    """A request whose answers come from a host whose clock is half a second ahead."""
+    story = Story()
+    root = story.add(0, 0, 1_000, "order", "POST /orders", SERVER, host="node-a")
+    for at in range(100, 100 + 50 * calls, 50):
+        call = story.add(root, at, at + 40, "order", method, CLIENT, host="node-a")
+        story.add(
+            call, at + 505, at + 535, "stock", f"{method} /stock", SERVER, host="node-b",
+            attributes={"http.request.method": method},
+        )  # fmt: skip
+    return story.spans
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_trace_that_wrote_under_a_wrong_clock_speaks_for_those_that_read(settled: bool) -> None:
+    kept = Kept()
+    kept.keep(skewed("GET", 3), skewed("POST", 1), skewed("GET", 3))
+    if settled:
+        kept.settle()
+
+    entry = next(e for e in kept.report()["findings"] if e["detector"] == "clock_skew")
+
+    assert entry["trace_count"] == 3
+    assert entry["operation"] == "POST /stock"
+    assert int(entry["trace_ids"][0], 16) == 2

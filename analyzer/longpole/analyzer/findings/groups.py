@@ -49,7 +49,8 @@ class FindingGroup:
         place: int,
         evidence: int = 0,
     ) -> None:
-        """Add one finding that so many spans show; `place` is handed back with the exemplars."""
+        """Add one finding; `place` is handed back with the exemplars. Of equal savings the one with
+        more `evidence` goes first: how many spans show it, or how well they do."""
         self.severities[severity] += 1
         if trace_id not in self.savings_ns:
             self.first_seen_unix_nano = min(self.first_seen_unix_nano, seen) if self.roots else seen

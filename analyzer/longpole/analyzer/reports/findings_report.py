@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation
+from longpole.analyzer.findings import clock_skew
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.groups import MOST_EXEMPLARS, FindingGroup, Root
 from longpole.analyzer.findings.ranking import Shown, causes, ranked
@@ -133,6 +134,8 @@ def _add_stored(groups: dict[str, FindingGroup], found: pa.Table) -> None:
         group = groups.get(fingerprint)
         if group is None:
             group = groups[fingerprint] = FindingGroup(fingerprint, detector)
+        if detector == clock_skew.IDENTIFIER:
+            evidence += clock_skew.telling(found.column("operation")[place].as_py())
         root = (service, operation)
         group.add(join_trace_id(hi, lo), severity, saving, seen, root, place, evidence)
 
@@ -150,6 +153,9 @@ def _add_fresh(
         if group is None:
             group = FindingGroup(finding.fingerprint, finding.detector)
             groups[finding.fingerprint] = group
+        evidence = len(finding.span_ids)
+        if finding.detector == clock_skew.IDENTIFIER:
+            evidence += clock_skew.telling(finding.operation)
         group.add(
             finding.trace_id,
             str(finding.severity),
@@ -157,7 +163,7 @@ def _add_fresh(
             explanation.start_unix_nano,
             root,
             offset + len(fresh),
-            len(finding.span_ids),
+            evidence,
         )
         fresh.append(finding)
 

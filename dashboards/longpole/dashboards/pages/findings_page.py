@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from longpole.analyzer.findings.catalogue import DETECTORS
+from longpole.analyzer.findings.kinds import KINDS
 from longpole.dashboards import errors
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
@@ -18,7 +18,7 @@ from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 
-KNOWN_DETECTORS = frozenset(one.identifier for one in DETECTORS)
+KNOWN_DETECTORS = frozenset(one.identifier for one in KINDS)
 SEVERITIES = ("critical", "warning", "info")
 _NARROWING = ("severity", "detector", "on")
 PER_PAGE = 25
@@ -52,7 +52,7 @@ def found_in(
     chosen = {name: "".join(given.get(name, [])[:1]) for name in (*_NARROWING, "q")}
     found: dict[str, Any] = {
         "chosen": chosen, "refusal": "", "report": None, "times": None, "window": None,
-        "detectors": DETECTORS, "titles": {one.identifier: one.title for one in DETECTORS},
+        "detectors": KINDS, "titles": {one.identifier: one.title for one in KINDS},
         "severities": SEVERITIES, "made_unix_nano": 0, "cause_address": "", "kept_time": [],
         "has_time": False,
     }  # fmt: skip
