@@ -3,8 +3,8 @@
     python bench/screenshots.py            into docs/screenshots
     python bench/screenshots.py --to /tmp/pictures --page trace
 
-Every page of tests/browser/pages_table.py at 1440 px, light and dark; trace, search and service at
-390 px, too.
+Every page of tests/browser/pages_table.py at 1440 px, light and dark; some of them at 390 px, too,
+and all of them with --phone.
 """
 
 from __future__ import annotations
@@ -23,23 +23,32 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, PHONE, WIDE
 from tests.browser.pages_table import PageCase, page_cases
+from tests.browser.shop_rules import SHOP_RULES
 from tests.browser.shop_stories import MINUTE, NOW, PLOTS, Told, healthy, logs_of, told
 from tests.browser.site import Site, serving
 
 FOLDER = Path(__file__).parent.parent / "docs" / "screenshots"
-ON_A_PHONE = ("trace", "search", "service")
+ON_A_PHONE = ("trace", "search", "service", "findings")
 _HOUR = 60 * MINUTE
 
 
 # Where the address of the tests shows less than a picture should.
-PATHS = {"cause": "/findings/cause?since=20m"}
+PATHS = {
+    "cause": "/findings/cause?since=20m",
+    "map": "/map?since=1h",
+    "findings": "/findings?since=1h",
+    "logs": "/logs?since=1h",
+    "log-patterns": "/logs?since=20m&tab=patterns",
+    "alerts": "/alerts?since=1h",
+}
 
 
 def busy_hour() -> list[Told]:
-    """About a thousand orders; a release twenty minutes ago brought an N+1, other faults come
-    and go. The last trace is the one that is shown."""
+    """About a thousand orders, after an hour of as many that were well; a release twenty minutes
+    ago brought an N+1, other faults come and go. The last trace is the one that is shown."""
     chance = random.Random(7)
     stories = [healthy(1_000 + i, chance.randrange(_HOUR)) for i in range(900)]
+    stories += [healthy(10_000 + i, _HOUR + chance.randrange(_HOUR)) for i in range(900)]
     for i in range(40):
         stories.append(told("n-plus-one", 3_000 + i, chance.randrange(20 * MINUTE)))
     others = [name for name in PLOTS if name != "n-plus-one"]
@@ -81,18 +90,20 @@ def main() -> int:
     )
     parser.add_argument("--to", type=Path, default=FOLDER)
     parser.add_argument("--page", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--phone", action="store_true", help="every page at 390 px, too")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     stories = busy_hour()
     spans = [span for story in stories for span in story.spans]
-    with sync_playwright() as playwright, serving(spans, logs_of(stories), NOW) as site:
+    with sync_playwright() as playwright, serving(spans, logs_of(stories), NOW, SHOP_RULES) as site:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=list(ARGUMENTS)
         )
         for case in page_cases(stories[-1], stories[0]):
             if options.page and case.name not in options.page:
                 continue
-            looks = [("", WIDE), *([("-phone", PHONE)] if case.name in ON_A_PHONE else [])]
+            on_phone = options.phone or case.name in ON_A_PHONE
+            looks = [("", WIDE), *([("-phone", PHONE)] if on_phone else [])]
             for suffix, size in looks:
                 for dark in (False, True):
                     name = f"{case.name}{suffix}-{'dark' if dark else 'light'}.png"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.shop_rules import SHOP_RULES
 from tests.browser.shop_stories import NOW, SHOP, logs_of
 from tests.browser.site import Site, serving
 from tests.browser.watch import Watch
@@ -45,7 +46,7 @@ def browser() -> Iterator[Browser]:
 def shop() -> Iterator[Site]:
     """A server with the last hour of the shop. Tests read; what writes starts its own."""
     spans = [span for story in SHOP for span in story.spans]
-    with serving(spans, logs_of(SHOP), NOW) as site:
+    with serving(spans, logs_of(SHOP), NOW, SHOP_RULES) as site:
         yield site
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from longpole.dashboards.pages.alert_evidence_page import evidence_address
+from tests.browser.shop_rules import FIRING
 from tests.browser.shop_stories import Told
 
 # Routes that answer with a piece of a page, a file or a redirect, by their pattern.
@@ -56,7 +58,8 @@ def page_cases(story: Told, other: Told | None = None) -> tuple[PageCase, ...]:
         PageCase("cause", "/findings/cause?since=7d"),
         PageCase("logs", f"/logs?trace={story.hex}"),
         PageCase("log-patterns", "/logs?since=7d&tab=patterns"),
-        PageCase("alerts", "/alerts?since=7d", says=("There are no alert rules",)),
+        PageCase("alerts", "/alerts?since=7d", says=("Findings that would alert",)),
+        PageCase("alert-evidence", evidence_address(FIRING)),
         PageCase("status", "/status", says=("Coming in".upper(),)),
         PageCase("settings", "/settings", says=("Local time of this browser",)),
         PageCase("compare-two", f"/compare?a={story.hex}&b={with_what}", says=name),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.settle import settle_once
 from longpole.dashboards.app import WebSettings, create_app
 from longpole.dashboards.security import WebGuard
@@ -18,6 +19,9 @@ from longpole.model.clock import ManualClock
 from longpole.model.log import LogRecord
 from longpole.model.span import Span
 from longpole.storage.memory import MemoryStore
+from tests.browser.shop_rules import board_of
+
+NO_RULES = FixedBoard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(spans: Sequence[Span], logs: Sequence[LogRecord], now_unix_nano: int) -> Iterator[Site]:
-    """A site over these spans and logs, all settled, at a time that stands still."""
+def serving(
+    spans: Sequence[Span], logs: Sequence[LogRecord], now_unix_nano: int, rules: str = ""
+) -> Iterator[Site]:
+    """A site over these spans and logs, all settled, at a time that stands still, and with the
+    alerts that a file of `rules` gives until then."""
     clock = ManualClock(now_unix_nano)
     store = MemoryStore(clock, 0.0, 0.0)
     try:
@@ -39,16 +46,18 @@ def serving(spans: Sequence[Span], logs: Sequence[LogRecord], now_unix_nano: int
             store.submit(telemetry, now_unix_nano).result()
         while settle_once(store, clock).traces:
             pass
-        with site_of(store, clock) as site:
+        board = board_of(rules, store, clock) if rules else NO_RULES
+        with site_of(store, clock, board) as site:
             yield site
     finally:
         store.close()
 
 
 @contextlib.contextmanager
-def site_of(store: MemoryStore, clock: ManualClock) -> Iterator[Site]:
+def site_of(store: MemoryStore, clock: ManualClock, board: RuleBoard = NO_RULES) -> Iterator[Site]:
     """A site over this store, which stays open at the end."""
-    settings = WebSettings("1.2.3", {"grpc": "127.0.0.1:4317", "web": "127.0.0.1:4319"})
+    addresses = {"grpc": "127.0.0.1:4317", "web": "127.0.0.1:4319"}
+    settings = WebSettings("1.2.3", addresses, board=board)
     app = WebGuard(create_app(store, clock, settings), "127.0.0.1")
     server = uvicorn.Server(
         uvicorn.Config(

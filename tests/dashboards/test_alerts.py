@@ -16,6 +16,7 @@ from longpole.analyzer.alerting.board import (
     RuleKind,
     RuleState,
 )
+from longpole.dashboards.pages.alert_evidence_page import evidence_address
 from tests.dashboards.web import Web
 
 SCHEMA = json.loads(
@@ -23,8 +24,8 @@ SCHEMA = json.loads(
 )
 EVIL = "<script>alert(1)</script>"
 ALERT = ActiveAlert(
-    (("alertname", "Down"), ("job", EVIL)), (("summary", EVIL),), AlertState.FIRING, 3.5, 1_000,
-    2_000,
+    (("alertname", "Down"), ("job", EVIL)),
+    (("runbook", "javascript:alert(1)"), ("summary", EVIL)), AlertState.FIRING, 3.5, 1_000, 2_000,
 )  # fmt: skip
 RULE = RuleState(
     RuleKind.ALERTING, "Down", f'up{{job="{EVIL}"}} == 0', (), (), 60.0, 0.0, AlertState.FIRING,
@@ -71,3 +72,20 @@ def test_links_in_messages_say_which_expression_they_mean() -> None:
     known = WEB.get("/alerts", params={"g0.expr": RULE.query}).text
     assert "which is that of the rule <strong>" in known
     assert "/prometheus/api/v1/query?query=" in known
+
+
+def test_evidence_shows_hostile_labels_as_text_and_leads_nowhere_they_say() -> None:
+    (alert,) = WEB.get("/api/v1/alerts").json()["alerts"]
+    answer = WEB.get(evidence_address(alert))
+    html = WEB.get("/alerts").text
+    assert answer.status_code == 200
+    assert "What goes with" in answer.text
+    assert evidence_address(alert) in html
+    assert 'href="javascript:' not in html
+    assert EVIL not in answer.text + html
+
+
+def test_the_evidence_of_an_alert_that_has_ended_is_404() -> None:
+    answer = WEB.get("/alerts/evidence?alert=0123456789abcdef")
+    assert answer.status_code == 404
+    assert "No alert of this address is pending or firing" in answer.text

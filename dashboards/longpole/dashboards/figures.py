@@ -42,6 +42,8 @@ def count(value: float) -> str:
 def share(part: float) -> str:
     """A share from 0 to 1 as a percentage; small ones do not become 0 %."""
     percent = part * 100
+    if not percent:
+        return "0 %"
     if 0 < percent < 0.1:
         return "<0.1 %"
     # Halves go up, as in the browser: one share is one number on all of a page.
@@ -51,10 +53,12 @@ def share(part: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """`12/s`, `3.4/s`, `2.1/min`, `5/h`: two digits that count."""
-    for scale, unit in ((1, "s"), (60, "min"), (3600, "h")):
+    """`12/s`, `3.4/s`, `2.1/min`, `5.0/h`, `0.7/d`: two digits that count."""
+    if not per_second:
+        return "0/s"
+    for scale, unit in ((1, "s"), (60, "min"), (3600, "h"), (86_400, "d")):
         value = per_second * scale
-        if value >= 1 or unit == "h":
+        if value >= 1 or unit == "d":
             return f"{value:,.0f}/{unit}" if value >= 10 else f"{value:.1f}/{unit}"
     return ""
 

@@ -18,7 +18,10 @@ from longpole.dashboards.layer_lines import Line
 from longpole.dashboards.layered_layout import Spacing, layered_layout
 
 LONGEST_LABEL = 26  # characters; the whole name is in the title
-_CHARACTER, _PADDING, _NARROWEST = 8.2, 34.0, 104.0
+# Of the bold name, of the line under it, of what stands on an arrow.
+_BOLD, _SMALL, _ON_ARROW = 8.8, 6.1, 6.4
+_PADDING, _NARROWEST = 34.0, 104.0
+_LAYERS, _BESIDE_LABEL = 76.0, 52.0
 _BOX_HEIGHT, _MARGIN = 44.0, 16.0
 _THINNEST, _THICKEST = 1.2, 6.0
 _TIP = 8.0  # how far the tip of an arrow reaches beyond its path
@@ -103,7 +106,9 @@ def map_drawing(nodes: Sequence[MapNode], edges: Sequence[MapEdge]) -> MapDrawin
         (_width(label, node.detail), _BOX_HEIGHT) for label, node in zip(labels, nodes, strict=True)
     ]
     ends = [(edge.source, edge.target) for edge in edges]
-    layout = layered_layout(sizes, ends, Spacing(layers=76.0 if edges else 40.0, boxes=16.0))
+    widest = max((len(edge.label) for edge in edges), default=0) * _ON_ARROW
+    layers = max(_LAYERS, round(widest + _BESIDE_LABEL, 1)) if edges else 40.0
+    layout = layered_layout(sizes, ends, Spacing(layers=layers, boxes=16.0))
     most = max((edge.calls for edge in edges), default=1)
     drawn_nodes = tuple(
         DrawnNode(
@@ -135,8 +140,8 @@ def _label(name: str) -> str:
 
 
 def _width(label: str, detail: str) -> float:
-    longest = max(len(label), 0.74 * len(detail))
-    return max(_NARROWEST, round(longest * _CHARACTER + _PADDING, 1))
+    longest = max(len(label) * _BOLD, len(detail) * _SMALL)
+    return max(_NARROWEST, round(longest + _PADDING, 1))
 
 
 def _node_looks(node: MapNode) -> str:

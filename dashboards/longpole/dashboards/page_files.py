@@ -25,7 +25,7 @@ class PageFiles:
 
 PAGE_FILES: Mapping[str, PageFiles] = {
     "frame": PageFiles(),
-    "alerts": PageFiles(("findings",)),
+    "alerts": PageFiles(("findings",), ("page_parts",)),
     "compare": PageFiles(("trace", "compare")),
     "findings": PageFiles(("findings",), ("page_parts",)),
     "live": PageFiles(("search",), ("live/main",)),

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.pages import (
+    alert_evidence_page,
     alerts_page,
     compare_page,
     findings_page,
@@ -41,6 +42,7 @@ MODULES = (
     findings_page,
     logs_page,
     alerts_page,
+    alert_evidence_page,
     status_page,
     settings_page,
 )

@@ -13,6 +13,7 @@ from longpole.analyzer.alerting.board import GroupState
 from longpole.analyzer.findings.detect import severity_rank
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
+from longpole.dashboards.pages.alert_evidence_page import LOADED_AT_ONCE, evidence_address
 from longpole.dashboards.pages.findings_page import found_in, on_page
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.recent_answers import RecentAnswers
@@ -40,7 +41,8 @@ def routes(answers: Answers) -> APIRouter:
         groups = answers.board.groups()
         return page(
             request, "alerts.html", place="alerts", rules=answers.alerts(),
-            groups=groups, meant=_meant(request, groups), **found,
+            groups=groups, meant=_meant(request, groups), evidence_address=evidence_address,
+            loaded_at_once=LOADED_AT_ONCE, **found,
         )  # fmt: skip
 
     # Where messages on alerts lead: Prometheus has its expressions there.

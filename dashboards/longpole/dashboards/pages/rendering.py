@@ -20,6 +20,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from longpole.analyzer.findings.kinds import KINDS
 from longpole.analyzer.wording import first_sentence
 from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
@@ -36,6 +37,7 @@ from longpole.dashboards.sparkline import spark_area, spark_line
 LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
 THEME_COOKIE, KEYS_COOKIE, ZONE_COOKIE = "longpole_theme", "longpole_keys", "longpole_zone"
 THEMES = ("light", "dark")
+_FAULTS = {one.identifier: one.title for one in KINDS}
 
 # The numbers of services in the store whose page is being made.
 _numbers: ContextVar[Callable[[], Mapping[str, int]]] = ContextVar("numbers", default=dict)
@@ -132,6 +134,11 @@ def plain_name(text: str | None) -> str:
     return NAMELESS if not name or name.isspace() else name
 
 
+def fault_title(detector: str) -> str:
+    """What a detector looks for in a few words: `N+1 queries`."""
+    return _FAULTS.get(detector, detector)
+
+
 def shown_moment(unix_nano: int, part: str = "") -> Markup:
     """A moment that the reader's settings may turn into their own time zone. `part` is "clock"
     for the time of the day alone, "seconds" for no fractions. Headings that say UTC put it into
@@ -167,7 +174,7 @@ _templates.filters.update(
     ago=figures.ago, first_sentence=first_sentence, kind=figures.kind,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
     signed=figures.signed_duration, count_text=figures.count,
-    slower_words=slower_words,
+    slower_words=slower_words, fault=fault_title,
     plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,
 )  # fmt: skip
 _templates.globals.update(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from longpole.dashboards import parameters
@@ -17,7 +18,8 @@ from longpole.dashboards.errors import UnknownTrace
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.parameters import PATH_OPTIONS
 from longpole.dashboards.trace_map import trace_map
-from longpole.model.ids import parse_trace_id, trace_id_hex
+from longpole.dashboards.trace_questions import viewed
+from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
 
 MOST_RECORDS = 5_000
 # OTLP's numbers at which its levels begin.
@@ -43,7 +45,7 @@ def routes(answers: Answers) -> APIRouter:
         records = [{**one, "begins": _level(one["severity_number"])} for one in report["logs"]]
         return _part(
             request, "logs", identity, records=records, levels=LEVELS, report=report,
-            most=MOST_RECORDS,
+            most=MOST_RECORDS, span_names=_span_names(answers, identity, records),
         )  # fmt: skip
 
     return router
@@ -55,6 +57,23 @@ def _known(answers: Answers, trace_id: str) -> str:
     if answers.store.trace_version(identity) is None and not answers.store.logs_of_trace(identity):
         raise UnknownTrace(trace_id_hex(identity), answers.why_unknown())
     return trace_id_hex(identity)
+
+
+def _span_names(
+    answers: Answers, trace_id: str, records: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """The operations of the spans that these records name, by span id; those that are not there
+    are left out."""
+    wanted = {parse_span_id(one["span_id"]) for one in records if one["span_id"]}
+    if not wanted or answers.store.trace_version(parse_trace_id(trace_id)) is None:
+        return {}
+    columns = viewed(answers, trace_id, {})[0].columns
+    rows = np.flatnonzero(np.isin(columns.span_ids, np.array(sorted(wanted), np.uint64)))
+    # Of spans that share an id the first one stands for all.
+    return {
+        span_id_hex(int(columns.span_ids[row])): columns.place_of(row)[1]
+        for row in reversed(rows.tolist())
+    }
 
 
 def _part(request: Request, name: str, trace_id: str, **values: Any) -> Response:

@@ -19,6 +19,7 @@ export function duration(ns) {
 /** `0.4 %`, `12 %`; small ones do not become 0 %. @param {number} share of 1 */
 export function percent(share) {
   const value = share * 100;
+  if (!value) return "0 %";
   if (value > 0 && value < 0.1) return "<0.1 %";
   return `${value.toFixed(value < 10 ? 1 : 0)} %`;
 }
