@@ -58,7 +58,7 @@ def page_cases(story: Told, other: Told | None = None) -> tuple[PageCase, ...]:
         PageCase("cause", "/findings/cause?since=7d"),
         PageCase("logs", f"/logs?trace={story.hex}"),
         PageCase("log-patterns", "/logs?since=7d&tab=patterns"),
-        PageCase("alerts", "/alerts?since=7d", says=("Findings that would alert",)),
+        PageCase("alerts", "/alerts?since=7d", says=("OrdersSlow",)),
         PageCase("alert-evidence", evidence_address(FIRING)),
         PageCase("status", "/status", says=("Coming in".upper(),)),
         PageCase("settings", "/settings", says=("Local time of this browser",)),
