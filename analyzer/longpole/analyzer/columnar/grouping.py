@@ -62,7 +62,7 @@ def group_all(
     )  # fmt: skip
 
 
-@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, INTS, INTS, OUT, INT)
+@compiled(INTS, BYTES, INTS, INTS, CODES, CODES, CODES, CODES, INTS, INTS, OUT, INT, allocates=True)
 def _group(
     offsets: Ints,
     odd: Bytes,

@@ -341,7 +341,7 @@ def _covered(
     return merged
 
 
-@compiled(OUT, OUT, INT, INT)
+@compiled(OUT, OUT, INT, INT, allocates=True)
 def _sort_many(cover_low: Ints, cover_high: Ints, begin: int, end: int) -> None:
     """Times of children by their start, in n log n."""
     order = np.argsort(cover_low[begin:end])

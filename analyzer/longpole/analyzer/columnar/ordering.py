@@ -46,7 +46,7 @@ def id_order(
     return rows, ids, ends, odd, is_placed
 
 
-@compiled(INTS, IDS, INTS, INTS, OUT, OUT_IDS, OUT, OUT_BYTES)
+@compiled(INTS, IDS, INTS, INTS, OUT, OUT_IDS, OUT, OUT_BYTES, allocates=True)
 def _order(
     offsets: Ints,
     span_ids: Ids,

@@ -96,6 +96,7 @@ def walk_all(
 @compiled(
     INTS, INTS, INTS, BYTES, CODES, CODES, CODES, CODES, CODES, CODES, CODES, BYTES, INT, INTS,
     OUT, OUT_CODES, OUT, OUT, OUT_CODES, OUT_CODES, OUT_CODES, OUT_ROWS, OUT, OUT_CODES, OUT_ROWS,
+    allocates=True,
 )  # fmt: skip
 def _walk(
     primary: Ints,
@@ -288,7 +289,7 @@ def _sort_few(
         candidates[at] = held
 
 
-@compiled(OUT_CODES, INT, INT, INTS, INTS, INT, INT)
+@compiled(OUT_CODES, INT, INT, INTS, INTS, INT, INT, allocates=True)
 def _sort_many(
     candidates: Codes, begin: int, end: int, low: Ints, high: Ints, lo: int, hi: int
 ) -> None:
@@ -330,7 +331,7 @@ def _node(table: Ints, nodes: Ints, node_count: int, above: int, service: int, n
     return node_count
 
 
-@compiled(OUT, OUT_ROWS, INT, INT)
+@compiled(OUT, OUT_ROWS, INT, INT, allocates=True)
 def _grown(table: Ints, nodes: Ints, node_count: int, more: int) -> Ints:
     """A table with room for so many more, at most half full."""
     size = table.size

@@ -1,4 +1,7 @@
-"""Attributes in compiled loops: where keys and values are, and the list columns of a type."""
+"""Attributes in compiled loops: where their keys and values are, and whether keys repeat.
+
+The caller makes the table that is filled.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,13 @@ import numpy as np
 
 from longpole.formats.compiled import layout
 from longpole.formats.compiled.wire_loops import (
-    NOT_READ,
     Bytes,
-    Codes,
-    Ints,
     Rows,
     content,
     fixed64,
-    is_utf8,
     varint,
 )
-from longpole.model.compiling import (
-    BYTES,
-    INT,
-    OUT,
-    OUT_BYTES,
-    OUT_CODES,
-    OUT_ROWS,
-    compiled,
-)
+from longpole.model.compiling import BYTES, INT, OUT_ROWS, compiled
 
 # Each key is compared with each other one; no SDK sends so many by default.
 MOST_KEYS = 256
@@ -117,84 +108,3 @@ def is_key_before(data: Bytes, rows: Rows, first: int, one: int) -> bool:
         if left == 0:
             return True
     return False
-
-
-@compiled(OUT_ROWS, OUT_ROWS, OUT_ROWS)
-def measure_types(rows: Rows, owners: Rows, sizes: Rows) -> None:
-    """Per type into `sizes`: how many attributes the owners have, and the bytes of their keys."""
-    for owner in range(len(owners)):
-        for row in range(owners[owner, layout.ATTRIBUTES], owners[owner, layout.ATTRIBUTES_END]):
-            kind = rows[row, layout.ATTRIBUTE_TYPE]
-            sizes[kind, 0] += 1
-            sizes[kind, 1] += rows[row, layout.ATTRIBUTE_KEY_END] - rows[row, layout.ATTRIBUTE_KEY]
-
-
-@compiled(BYTES, OUT_ROWS, OUT_ROWS, INT, OUT_CODES, OUT_CODES, OUT_BYTES, OUT)
-def take_type(
-    data: Bytes,
-    rows: Rows,
-    owners: Rows,
-    kind: int,
-    list_offsets: Codes,
-    key_offsets: Codes,
-    keys: Bytes,
-    picked: Ints,
-) -> bool:
-    """The attributes of one type: where each owner's list begins, their keys, and which rows they
-    are. False when a key is not UTF-8. Offsets have one more place than there are values."""
-    made = size = 0
-    list_offsets[0] = 0
-    key_offsets[0] = 0
-    for owner in range(len(owners)):
-        for row in range(owners[owner, layout.ATTRIBUTES], owners[owner, layout.ATTRIBUTES_END]):
-            if rows[row, layout.ATTRIBUTE_TYPE] == kind:
-                after = copy_text(
-                    data,
-                    rows[row, layout.ATTRIBUTE_KEY],
-                    rows[row, layout.ATTRIBUTE_KEY_END],
-                    keys,
-                    size,
-                )
-                if after < 0:
-                    return False
-                size = after
-                picked[made] = row
-                made += 1
-                key_offsets[made] = size
-        list_offsets[owner + 1] = made
-    return True
-
-
-@compiled(BYTES, OUT_ROWS, INT, OUT, OUT_CODES, OUT_BYTES)
-def take_texts(
-    data: Bytes,
-    rows: Rows,
-    column: int,
-    picked: Ints,
-    offsets: Codes,
-    texts: Bytes,
-) -> bool:
-    """The texts that begin at `column` and end at the next one, of these rows of a table. False
-    when one is not UTF-8."""
-    size = 0
-    offsets[0] = 0
-    for place in range(len(picked)):
-        row = picked[place]
-        size = copy_text(data, rows[row, column], rows[row, column + 1], texts, size)
-        if size < 0:
-            return False
-        offsets[place + 1] = size
-    return True
-
-
-@compiled(BYTES, INT, INT, OUT_BYTES, INT)
-def copy_text(data: Bytes, begin: int, end: int, texts: Bytes, size: int) -> int:
-    """Append a text; the new size, or -1 when it is not UTF-8."""
-    seen = np.uint8(0)
-    for place in range(end - begin):
-        byte = data[begin + place]
-        texts[size + place] = byte
-        seen |= byte
-    if seen >= 0x80 and not is_utf8(data, begin, end):
-        return NOT_READ
-    return size + end - begin

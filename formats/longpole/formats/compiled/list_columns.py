@@ -13,19 +13,20 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from longpole.formats import any_value
 from longpole.formats.compiled import layout
-from longpole.formats.compiled.attribute_loops import measure_types, take_texts, take_type
 from longpole.formats.compiled.scanning import Scanned
+from longpole.formats.compiled.text_loops import measure_attributes, take_attributes, take_texts
 from longpole.formats.compiled.wire_loops import Bytes, Codes, Ints, Rows
 from longpole.model import columns
 
 # A value of few containers is nested no deeper than a strict parser follows, wherever in a
 # request it stands.
 _CONTAINER = 'Value":{"values":['
-_NO_TEXTS = pa.array([], pa.string())
 # In the order of the types.
-_NO_VALUES = [
-    pa.array([], kind) for kind in (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.string())
-]
+_KINDS = (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.string())
+_LISTS = tuple(pa.list_(kind) for kind in _KINDS)
+_TEXT_LISTS = pa.list_(pa.string())
+_NO_TEXTS = pa.array([], pa.string())
+_NO_VALUES = tuple(pa.array([], kind) for kind in _KINDS)
 
 
 class BadText(Exception):
@@ -34,33 +35,48 @@ class BadText(Exception):
 
 def text_array(request: Scanned, rows: Rows, column: int) -> pa.Array:
     """The texts that begin at `column` of a scanned table. Raises `BadText`."""
-    return _texts(request.data, rows, column, np.arange(len(rows)))
+    size = int((rows[:, column + 1] - rows[:, column]).sum())
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    texts = np.empty(size, np.uint8)
+    if size and not take_texts(request.data, rows, column, offsets, texts):
+        raise BadText
+    return _strings(offsets, texts)
 
 
 def attribute_arrays(request: Scanned, owners: Rows) -> list[pa.Array]:
     """The ten list columns of these messages, in the order of `ATTRIBUTE_COLUMNS`. Raises
     `BadText`."""
-    body, data, attributes = request.body, request.data, request.attributes
-    sizes = np.zeros((layout.TYPES, 2), np.int64)
-    measure_types(attributes, owners, sizes)
+    sizes = np.zeros((layout.TYPES, 3), np.int64)
+    measure_attributes(request.attributes, owners, sizes)
+    counts, key_bytes, text_bytes = sizes.sum(axis=0).tolist()
+    starts = np.zeros((layout.TYPES, 2), np.int64)
+    np.cumsum(sizes[:-1, :2], axis=0, out=starts[1:])
+    width = len(owners) + 1
+    list_offsets = np.zeros(layout.TYPES * width, np.int32)
+    key_offsets = np.zeros(layout.TYPES + counts, np.int32)
+    keys, values = np.empty(key_bytes, np.uint8), np.empty(counts, np.int64)
+    text_offsets = np.zeros(int(sizes[layout.TEXT, 0]) + 1, np.int32)
+    texts = np.empty(text_bytes, np.uint8)
+    if counts and not take_attributes(
+        request.data, request.attributes, owners, starts, starts.copy(),
+        list_offsets, key_offsets, keys, values, text_offsets, texts,
+    ):  # fmt: skip
+        raise BadText
     arrays: list[pa.Array] = []
-    nowhere = pa.array(np.zeros(len(owners) + 1, np.int32))
-    for kind in range(layout.TYPES):
-        how_many, key_bytes = sizes[kind].tolist()
-        if not how_many:
-            arrays += [pa.ListArray.from_arrays(nowhere, _NO_TEXTS)]
-            arrays += [pa.ListArray.from_arrays(nowhere, _NO_VALUES[kind])]
-            continue
-        list_offsets = np.zeros(len(owners) + 1, np.int32)
-        key_offsets = np.zeros(how_many + 1, np.int32)
-        keys = np.empty(key_bytes, np.uint8)
-        picked = np.empty(how_many, np.int64)
-        if not take_type(data, attributes, owners, kind, list_offsets, key_offsets, keys, picked):
-            raise BadText
-        offsets = pa.array(list_offsets)
-        arrays.append(pa.ListArray.from_arrays(offsets, _strings(key_offsets, keys)))
-        values = _values(body, data, attributes, kind, picked)
-        arrays.append(pa.ListArray.from_arrays(offsets, values))
+    for kind, ((first, key), (count, size, _)) in enumerate(
+        zip(starts.tolist(), sizes.tolist(), strict=True)
+    ):
+        offsets = pa.py_buffer(list_offsets[kind * width : (kind + 1) * width])
+        own_keys, own_values = _NO_TEXTS, _NO_VALUES[kind]
+        if count:
+            own_offsets = key_offsets[first + kind : first + kind + count + 1]
+            own_keys = _strings(own_offsets, keys[key : key + size])
+            if kind == layout.TEXT:
+                own_values = _strings(text_offsets, texts)
+            else:
+                own_values = _values(request, kind, values[first : first + count])
+        for held, own in ((_TEXT_LISTS, own_keys), (_LISTS[kind], own_values)):
+            arrays.append(pa.Array.from_buffers(held, width - 1, [None, offsets], children=[own]))
     return arrays
 
 
@@ -83,13 +99,11 @@ def ids(rows: Rows, column: int) -> NDArray[np.uint64]:
     return rows[:, column].copy().view(np.uint64)
 
 
-def _values(body: bytes, data: Bytes, attributes: Rows, kind: int, picked: Ints) -> pa.Array:
-    if kind == layout.TEXT:
-        return _texts(data, attributes, layout.ATTRIBUTE_VALUE, picked)
+def _values(request: Scanned, kind: int, numbers: Ints) -> pa.Array:
     if kind == layout.OTHER:
-        places = attributes[picked, layout.ATTRIBUTE_VALUE :].tolist()
-        return pa.array([value_text(body, begin, end) for begin, end in places], pa.string())
-    numbers = attributes[picked, layout.ATTRIBUTE_VALUE]
+        places = request.attributes[numbers, layout.ATTRIBUTE_VALUE :].tolist()
+        texts = [value_text(request.body, begin, end) for begin, end in places]
+        return pa.array(texts, pa.string())
     if kind == layout.DOUBLE:
         return pa.array(numbers.view(np.float64))
     return pa.array(numbers.astype(np.bool_) if kind == layout.TRUTH else numbers)
@@ -116,15 +130,6 @@ def is_index_free(pair: KeyValue) -> bool:
     """Whether an attribute does not refer to a table of texts, which only profiles have."""
     is_index = pair.value.WhichOneof("value") == "string_value_strindex"
     return not (pair.key_strindex or is_index)
-
-
-def _texts(data: Bytes, rows: Rows, column: int, picked: Ints) -> pa.Array:
-    sizes = rows[picked, column + 1] - rows[picked, column]
-    texts = np.empty(int(sizes.sum()), np.uint8)
-    offsets = np.zeros(len(picked) + 1, np.int32)
-    if not take_texts(data, rows, column, picked, offsets, texts):
-        raise BadText
-    return _strings(offsets, texts)
 
 
 def _strings(offsets: Codes, texts: Bytes) -> pa.Array:

@@ -1,4 +1,7 @@
-"""Packed numbers in compiled loops: lists of them that stand in the rows of a scanned table."""
+"""Packed numbers in compiled loops: lists of them that stand in the rows of a scanned table.
+
+The caller makes the arrays that are filled.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ body ── scan ──▶ messages    one row each: request, groups, scopes, re
 Messages are read level by level: a message of the one gives rows to those inside it, which are
 read when their row has its turn, so that nothing recurses, and those of a kind stand in the order
 of the request. What the fields mean is a table, see `plans`. Tables are rows of int64, so that
-what belongs together is written together.
+what belongs together is written together; the caller makes them, and no loop here makes an array.
 
 What is not plain (groups, wrong wire types, odd ids, repeated keys, a text that comes twice) ends
 the scan with UNUSUAL, and the reference decoder reads the request instead: it knows what is to

@@ -2,7 +2,7 @@
 
 Positions are indexes into the body; -1 in place of a position says that the bytes are not what
 this decoder reads, be they broken or only unusual. Nothing is read at `end` or beyond. Integers
-are the 64 bits of the number as int64.
+are the 64 bits of the number as int64. No loop here makes an array.
 """
 
 from __future__ import annotations
