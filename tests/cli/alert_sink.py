@@ -28,11 +28,12 @@ def listening(sink: Sink) -> Iterator[Sink]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             sink.refuse -= 1
-            self.send_response(500 if sink.refuse >= 0 else 200)
-            self.end_headers()
+            # Before the answer: who got it may look at once.
             if sink.refuse < 0:
                 sink.headers.append({name.lower(): text for name, text in self.headers.items()})
                 sink.bodies.append(json.loads(body))
+            self.send_response(500 if sink.refuse >= 0 else 200)
+            self.end_headers()
             try:
                 self.wfile.write(sink.said)
                 while sink.is_endless:

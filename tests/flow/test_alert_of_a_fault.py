@@ -27,17 +27,17 @@ groups:
 - name: services
   interval: 5s
   rules:
-  - record: operation:calls:rate3m
-    expr: sum by (service_name, span_name) (rate({CALLS}}}[3m]))
+  - record: operation:calls:rate2m
+    expr: sum by (service_name, span_name) (rate({CALLS}}}[2m]))
   - alert: ServiceErrorRatioHigh
-    expr: sum by (service_name, span_name) (rate({FAILED}[3m])) / operation:calls:rate3m > 0.05
+    expr: sum by (service_name, span_name) (rate({FAILED}[2m])) / operation:calls:rate2m > 0.05
     for: {WAIT_SECONDS}s
     labels: {{severity: warning}}
     annotations:
       summary: '{{{{ $labels.service_name }}}} fails {{{{ $value | humanizePercentage }}}} of calls'
 """
-# Evidence compares with the time up to two minutes before the alert was noticed.
-WELL_SECONDS = 120
+# Evidence compares with the time that ended two minutes before the alert (the range of the rule).
+WELL_SECONDS = 180
 LABELS = {
     "alertname": "ServiceErrorRatioHigh", "service_name": GUILTY, "span_name": OPERATION,
     "severity": "warning", "dc": "eu",
