@@ -93,3 +93,15 @@ def test_a_number_without_value_needs_the_flag() -> None:
     assert (told.accepted, told.rejected) == (1, 1)
     assert [p.code for p in told.problems] == ["point_without_value"]
     assert told.tables["metric_points"]["flags"].to_pylist() == [1]
+
+
+def test_a_threshold_below_zero_of_nothing_keeps_its_sign() -> None:
+    point = {"timeUnixNano": NOW, "count": 1, "zeroThreshold": -0.0}
+    tables = decode(
+        exponentialHistogram={"aggregationTemporality": 2, "dataPoints": [point]}
+    ).tables
+    for again in (
+        otlp.decode(Signal.METRICS, otlp.encode(Signal.METRICS, tables)),
+        otlp.decode_json(Signal.METRICS, otlp.encode_json(Signal.METRICS, tables)),
+    ):
+        assert repr(again.tables["metric_points"]["zero_threshold"].to_pylist()) == "[-0.0]"

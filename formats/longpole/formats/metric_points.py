@@ -124,7 +124,9 @@ def fill_point(kind: str, point: Any, row: dict[str, Any]) -> None:
         point.bucket_counts.extend(row["bucket_counts"] or ())
     elif kind == "exponential_histogram":
         for name in ("scale", "zero_count", "zero_threshold"):
-            setattr(point, name, row[name] or 0)
+            # Not `or 0`: a threshold of -0.0 keeps its sign.
+            if row[name] is not None:
+                setattr(point, name, row[name])
         for side in ("positive", "negative"):
             buckets = getattr(point, side)
             buckets.offset = row[f"{side}_offset"] or 0
