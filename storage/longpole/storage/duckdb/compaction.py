@@ -117,7 +117,7 @@ class Compactor:
 
     def _write(self, merge: SegmentMerge, file: SegmentFile) -> int:
         dropped = 0
-        for tables in merge.chunks():
+        for tables in merge.chunks(file.folder):
             if "spans" in tables:
                 with self._writer.cursor() as cursor:
                     tables, repeats = without_duplicates(tables, cursor)

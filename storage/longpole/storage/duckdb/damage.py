@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from longpole.storage.duckdb.connection import arrow_table
+from longpole.storage.duckdb.folded import DICTIONARIES, folding_of
 from longpole.storage.duckdb.segment_info import TABLES_OF_KIND
 from longpole.storage.duckdb.snapshot import Segment
 
@@ -147,9 +148,10 @@ def why_unreadable(cursor: duckdb.DuckDBPyConnection, relation: str) -> str:
 
 def damage_of(cursor: duckdb.DuckDBPyConnection, alias: str, kind: str) -> str:
     """What is unreadable in an attached segment; "" when everything is in order."""
+    is_folded = kind == "derived" and folding_of(cursor, alias) is not None
     found = {
         table: reason
-        for table in TABLES_OF_KIND[kind]
+        for table in (*TABLES_OF_KIND[kind], *(DICTIONARIES if is_folded else ()))
         if (reason := why_unreadable(cursor, f"{alias}.{table}"))
     }
     if not found:

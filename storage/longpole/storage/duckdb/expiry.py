@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from longpole.model.ids import join_trace_id, split_trace_id
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
+from longpole.storage.duckdb.unfolding import settlements_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,7 +71,7 @@ def expiry_of(
     )
     settled = " UNION ALL ".join(
         ["SELECT * FROM hot_settled"]
-        + [f"SELECT trace_hi, trace_lo, revision FROM {s.alias}.settlements" for s in derived]
+        + [f"SELECT trace_hi, trace_lo, revision FROM {settlements_of(s)}" for s in derived]
     )
     cursor.execute(
         "CREATE TEMP TABLE gone AS SELECT trace_hi, trace_lo, max(revision) AS revision "
@@ -101,7 +102,7 @@ def _sorted_out(
         ((shown, newly_hidden),) = cursor.execute(
             "SELECT count(*) FILTER (u.revision IS NULL OR s.revision > u.revision), "
             "count(*) FILTER (s.revision <= g.revision) "
-            f"FROM {segment.alias}.settlements s LEFT JOIN unseen u USING (trace_hi, trace_lo) "
+            f"FROM {settlements_of(segment)} s LEFT JOIN unseen u USING (trace_hi, trace_lo) "
             "LEFT JOIN gone g USING (trace_hi, trace_lo)"
         ).fetchall()
         if not newly_hidden:
@@ -119,7 +120,7 @@ def _still_hiding(
     """The traces that are gone and have derived rows in what stays."""
     staying = ["SELECT trace_hi, trace_lo FROM hot_settled"]
     staying += [
-        f"SELECT trace_hi, trace_lo FROM {s.alias}.settlements"
+        f"SELECT trace_hi, trace_lo FROM {settlements_of(s)}"
         for s in derived
         if s.segment_id not in emptied
     ]

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from longpole.model import columns
 from longpole.model.ids import join_trace_id
 from longpole.storage.duckdb.connection import arrow_table
+from longpole.storage.duckdb.folded import DICTIONARIES, FOLDED_TABLES, TRACES, read_dictionary
+from longpole.storage.duckdb.folding import Folder, Ints, moved
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
-from longpole.storage.duckdb.segment_writer import TraceIds
+from longpole.storage.duckdb.segment_writer import TraceIds, sort_rows
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
 from longpole.storage.duckdb.typed_columns import (
     TABLES_WITH_TYPED_COLUMNS,
     common_columns,
     restored,
 )
+from longpole.storage.duckdb.unfolding import unfolded
 
 if TYPE_CHECKING:
     import duckdb
 
 CHUNK_ROWS = 491_520  # four of DuckDB's row groups
-_DERIVED = (*columns.DERIVED_TABLES, "settlements")
 _RANGE_KEY = {"logs": ("time_unix_nano",), "metrics": ("series_id",)}
 _BY_TRACE = ("trace_hi", "trace_lo")
+_Bound: TypeAlias = tuple[int, ...] | None
 
 
 class SegmentMerge:
@@ -53,11 +55,16 @@ class SegmentMerge:
         self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
         self.trace_ids = TraceIds(self.kind)
         self.attribute_columns = self._choose_columns()
+        self._moves: dict[int, dict[str, Ints] | None] = {}
 
-    def chunks(self) -> Iterator[dict[str, pa.Table]]:
-        """Canonical rows of all tables, range after range; definitions with the first."""
+    def chunks(self, folder: Folder) -> Iterator[dict[str, pa.Table]]:
+        """Canonical rows of all tables, range after range; definitions with the first. Derived
+        rows come as the file of the `folder` keeps them."""
         bounds = [None, *self._bounds(), None]
         for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            if self.kind == "derived":
+                yield self._derived(folder, low, high)
+                continue
             tables: dict[str, pa.Table] = {}
             for name in TABLES_OF_KIND[self.kind]:
                 if name not in ID_COLUMN:
@@ -118,27 +125,59 @@ class SegmentMerge:
         cuts = {sample[len(sample) * piece // pieces] for piece in range(1, pieces)}
         return sorted(cuts)
 
-    def _rows(
-        self, table_name: str, low: tuple[int, ...] | None, high: tuple[int, ...] | None
-    ) -> pa.Table:
+    def _rows(self, table_name: str, low: _Bound, high: _Bound) -> pa.Table:
         """The canonical rows of one table with low <= key < high."""
-        where, parameters = _range(self._key, low, high)
+        schema = SCHEMAS[table_name]
         parts = []
         for segment in self._segments:
-            table = arrow_table(
-                self._cursor, f"SELECT * FROM {segment.alias}.{table_name}{where}", parameters
-            )
+            table = self._read(f"{segment.alias}.{table_name}", low, high)
             held = [c for c in segment.attribute_columns if c.table_name == table_name]
             if held:
                 table = restored(table, held)
-            schema = SCHEMAS[table_name]
-            for field in schema:
-                if field.name not in table.column_names:  # written before there was one
-                    nulls = pa.nulls(table.num_rows, field.type)
-                    table = table.append_column(field, nulls)
-            parts.append(table.select(schema.names).cast(schema))
-        whole = pa.concat_tables(parts).combine_chunks()
-        return self._current(whole) if table_name in _DERIVED else whole
+            parts.append(_in_schema(table, schema))
+        return pa.concat_tables(parts).combine_chunks()
+
+    def _derived(self, folder: Folder, low: _Bound, high: _Bound) -> dict[str, pa.Table]:
+        """The derived rows with low <= key < high, folded."""
+        parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES_OF_KIND["derived"]}
+        for segment in self._segments:
+            if segment.segment_id not in self._moves:
+                self._moves[segment.segment_id] = self._moves_of(folder, segment)
+            moves = self._moves[segment.segment_id]
+            tables: dict[str, pa.Table] = {}
+            for name in parts:
+                relation = f"{segment.alias}.{name}"
+                if moves is None and name in FOLDED_TABLES:
+                    relation = unfolded(segment.alias, segment.folding, name)
+                schema = TRACES if moves is not None and name == "traces" else SCHEMAS[name]
+                rows = self._current(_in_schema(self._read(relation, low, high), schema))
+                # What is folded anew must be in order; an unfolded relation has none.
+                tables[name] = sort_rows(name, rows) if moves is None else rows
+            if moves is None:
+                tables = folder.fold(tables)
+            else:
+                tables["traces"] = moved(tables["traces"], moves)
+            for name, rows in tables.items():
+                parts[name].append(rows)
+        return {name: pa.concat_tables(rows) for name, rows in parts.items()}
+
+    def _moves_of(self, folder: Folder, segment: Segment) -> dict[str, Ints] | None:
+        """Where the places of a file's dictionaries are in the new one; None when its rows have to
+        be folded anew."""
+        if segment.folding is None:
+            return None
+        moves: dict[str, Ints] = {}
+        for name in DICTIONARIES:
+            entries = read_dictionary(self._cursor, segment.alias, name)
+            places = folder.places_of(name, entries)
+            if places is None:
+                return None
+            moves[name] = places
+        return moves
+
+    def _read(self, relation: str, low: _Bound, high: _Bound) -> pa.Table:
+        where, parameters = _range(self._key, low, high)
+        return arrow_table(self._cursor, f"SELECT * FROM {relation}{where}", parameters)
 
     def _current(self, table: pa.Table) -> pa.Table:
         """Derived rows without those of superseded revisions, and each settlement once."""
@@ -156,14 +195,19 @@ class SegmentMerge:
         return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
 
 
+def _in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    for field in schema:
+        if field.name not in table.column_names:  # written before there was one
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)
+
+
 def _once(table: pa.Table, id_column: str) -> pa.Table:
     _, first = np.unique(table.column(id_column).to_numpy(), return_index=True)
     return table.take(pa.array(np.sort(first)))
 
 
-def _range(
-    key: Sequence[str], low: tuple[int, ...] | None, high: tuple[int, ...] | None
-) -> tuple[str, list[int]]:
+def _range(key: Sequence[str], low: _Bound, high: _Bound) -> tuple[str, list[int]]:
     """A WHERE clause for low <= key < high. The plain bound on the first column is there
     for the zone maps."""
     clauses: list[str] = []

@@ -36,6 +36,7 @@ from longpole.storage.duckdb.segment_info import (
     segment_from_entry,
 )
 from longpole.storage.duckdb.snapshot import Segment
+from longpole.storage.duckdb.superseded import hidden_revisions
 from longpole.storage.duckdb.unnamed import reasons_to_set_aside
 from longpole.storage.journal import JournalFrames, journal_frames
 
@@ -311,7 +312,10 @@ def _rebuild(paths: DataDir, findings: Findings, counts: Mapping[str, int]) -> N
         sealed_through=sealed_through,
         settled_through=max((info.settled_through for info in current), default=0),
         next_segment_id=max(infos, default=0) + 1,
-        superseded=_superseded([i for i in current if i.kind == "derived"], attachments),
+        superseded=hidden_revisions(
+            attachments.cursor(),
+            [f"seg_{info.segment_id}" for info in current if info.kind == "derived"],
+        ),
         attribute_keys=keys,
         services=services,
         counts=counts,
@@ -371,22 +375,6 @@ def unexplained_holes(infos: Iterable[SegmentInfo], current: Iterable[SegmentInf
             f"{' and others' if gone[5:] else ''}): they expired, or their files are lost."
         )
     return messages
-
-
-def _superseded(derived: list[SegmentInfo], attachments: Attachments) -> dict[int, int]:
-    """Every revision below the latest of its trace is hidden."""
-    cursor = attachments.cursor()
-    latest: dict[int, int] = {}
-    for info in derived:
-        for hi, lo, revision in _rows_of(
-            cursor,
-            "SELECT trace_hi, trace_lo, max(revision) FROM "
-            f"seg_{info.segment_id}.settlements WHERE revision > 1 GROUP BY ALL",
-        ):
-            trace_id = (hi << 64) | lo
-            latest[trace_id] = max(latest.get(trace_id, 0), revision)
-    cursor.close()
-    return {trace_id: revision - 1 for trace_id, revision in latest.items()}
 
 
 def _rows_of(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:

@@ -29,6 +29,7 @@ from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND
 from longpole.storage.duckdb.segment_writer import SegmentWriter
 from longpole.storage.duckdb.snapshot import Segment
 from longpole.storage.duckdb.state import EngineState
+from longpole.storage.duckdb.unfolding import settlements_of
 from longpole.storage.receipt import StorageError
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def without_derived_rows(
     explained = " UNION ALL ".join(
         [_NO_SETTLEMENTS]
         + [
-            f"SELECT trace_hi, trace_lo, through_row_id FROM {s.alias}.settlements"
+            f"SELECT trace_hi, trace_lo, through_row_id FROM {settlements_of(s)}"
             for s in listed
             if s.kind == "derived"
         ]

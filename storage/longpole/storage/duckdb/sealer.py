@@ -111,8 +111,8 @@ class Sealer:
             )
             files.append(file)
             ids_written = TraceIds(kind)
-            for name, table in tables.items():
-                table = file.prepared(name, table)
+            sorted_tables = {name: file.prepared(name, table) for name, table in tables.items()}
+            for name, table in file.folded(sorted_tables).items():
                 ids_written.note(name, table)
                 file.append(name, table)
             first = frozen.generation.first_sequence or self._state.sealed_through

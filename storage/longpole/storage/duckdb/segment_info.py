@@ -14,6 +14,7 @@ from longpole.model import columns
 from longpole.model.signals import Signal
 from longpole.model.telemetry import RECORD_TABLE, TABLES_OF_SIGNAL
 from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.folded import Folding, folding_of
 from longpole.storage.duckdb.manifest import SegmentEntry
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
 
@@ -122,7 +123,8 @@ def read_segment(cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: P
     """What queries need of a file that is attached under `seg_<id>`."""
     alias = f"seg_{entry.segment_id}"
     columns = _read_attribute_columns(cursor, alias)
-    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns)
+    folding = folding_of(cursor, alias) if entry.kind == "derived" else None
+    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns, folding)
 
 
 def segment_from_entry(
@@ -131,13 +133,14 @@ def segment_from_entry(
     """The same of a file of which only `segment_info` is damaged, by what the manifest says of
     it; its Bloom filter lets every trace pass."""
     columns = _read_attribute_columns(cursor, f"seg_{entry.segment_id}")
+    folding = folding_of(cursor, f"seg_{entry.segment_id}") if entry.kind == "derived" else None
     info = SegmentInfo(
         entry.segment_id, entry.kind, entry.row_count, entry.first_sequence, entry.last_sequence,
         entry.min_unix_nano, entry.max_unix_nano, entry.stored_unix_nano,
         settled_through=0, siblings=(entry.segment_id,), replaced=(), attribute_types={},
         bloom=Bloom(np.full(8, 0xFF, dtype=np.uint8)),
     )  # fmt: skip
-    return segment_of(info, path, entry.byte_count, columns)
+    return segment_of(info, path, entry.byte_count, columns, folding)
 
 
 def _read_attribute_columns(
@@ -150,7 +153,11 @@ def _read_attribute_columns(
 
 
 def segment_of(
-    info: SegmentInfo, path: Path, byte_count: int, attribute_columns: tuple[AttributeColumn, ...]
+    info: SegmentInfo,
+    path: Path,
+    byte_count: int,
+    attribute_columns: tuple[AttributeColumn, ...],
+    folding: Folding | None,
 ) -> Segment:
     """The queries' view of a file that says this of itself."""
     return Segment(
@@ -165,4 +172,5 @@ def segment_of(
         max_unix_nano=info.max_unix_nano,
         attribute_columns=attribute_columns,
         bloom=info.bloom,
+        folding=folding,
     )

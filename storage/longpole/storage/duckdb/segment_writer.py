@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE, SQL_TYPE, widest
 from longpole.storage.duckdb.connection import arrow_table, open_instance
+from longpole.storage.duckdb.folded import FOLDED_TABLES, TRACES, Folding
+from longpole.storage.duckdb.folding import Folder
 from longpole.storage.duckdb.hot import SCHEMAS
 from longpole.storage.duckdb.manifest import segment_file_name
 from longpole.storage.duckdb.segment_info import (
@@ -44,8 +46,8 @@ SORTED_BY: Mapping[str, tuple[str, ...]] = {
     "scopes": ("scope_id",),
 }
 _BY_TRACE = ("trace_hi", "trace_lo")
-# The table that holds every trace id of a segment; metrics have none.
-_IDS_OF_KIND = {"spans": "spans", "logs": "logs", "derived": "settlements"}
+# The tables that hold every trace id of a segment; metrics have none.
+_IDS_OF_KIND = {"spans": ("spans",), "logs": ("logs",), "derived": ("traces", "settlements")}
 # DuckDB allocates whole blocks: with the usual 256 KiB a file of a few rows takes 1.5 MB,
 # with 16 KiB a tenth of that.
 _SMALL_ROWS = 50_000
@@ -105,6 +107,8 @@ class SegmentFile:
         self.temporary = self.path.with_name(self.path.name + ".tmp")
         self.attribute_columns = attribute_columns
         self._kind = kind
+        self.folder = Folder()
+        self._folding: Folding | None = None
         self._alias = f"new_{segment_id}"
         self._tables: set[str] = set()
         self.segment_id = segment_id
@@ -126,6 +130,10 @@ class SegmentFile:
         since a flat column is sorted several times faster than lists are."""
         own = tuple(c for c in self.attribute_columns if c.table_name == table_name)
         return sort_rows(table_name, promoted(table, own) if own else table)
+
+    def folded(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
+        """Prepared tables as this file keeps them: derived rows folded."""
+        return self.folder.fold(tables) if self._kind == "derived" else tables
 
     def append(self, table_name: str, table: pa.Table) -> None:
         """Add prepared rows; later ones come after earlier ones in the order of the table."""
@@ -156,7 +164,14 @@ class SegmentFile:
         """Complete the temporary file and put it on disk."""
         for name in TABLES_OF_KIND[self._kind]:
             if name not in self._tables:
-                self.append(name, self.prepared(name, SCHEMAS[name].empty_table()))
+                schema = TRACES if name == "traces" else SCHEMAS[name]
+                self.append(name, self.prepared(name, schema.empty_table()))
+        if self._kind == "derived":
+            for name, dictionary in self.folder.dictionaries.items():
+                self.append(name, dictionary.table())
+            self._folding = Folding(
+                frozenset(name for name in FOLDED_TABLES if self.row_count(name))
+            )
         write_info(self._cursor, self._alias, info, self.attribute_columns)
         self._cursor.execute(f"CHECKPOINT {self._alias}")
         self._detach()
@@ -169,7 +184,7 @@ class SegmentFile:
         assert self.info is not None, "finish() comes first"
         os.rename(self.temporary, self.path)
         byte_count = self.path.stat().st_size
-        return segment_of(self.info, self.path, byte_count, self.attribute_columns)
+        return segment_of(self.info, self.path, byte_count, self.attribute_columns, self._folding)
 
     def abandon(self) -> None:
         """Forget the file, whatever its state. Never raises."""
@@ -204,13 +219,13 @@ class TraceIds:
     """Collects the trace ids of what is written to one segment, for its Bloom filter."""
 
     def __init__(self, kind: str) -> None:
-        self._table_name = _IDS_OF_KIND.get(kind)
+        self._table_names = _IDS_OF_KIND.get(kind, ())
         self._hi = [np.empty(0, np.uint64)]
         self._lo = [np.empty(0, np.uint64)]
 
     def note(self, table_name: str, table: pa.Table) -> None:
         """These rows are written; id 0 is none."""
-        if table_name != self._table_name:
+        if table_name not in self._table_names:
             return
         hi, lo = (table.column(name).to_numpy() for name in _BY_TRACE)
         # Repeats would only make the filter bigger; in trace order they are neighbours.

@@ -15,6 +15,7 @@ from longpole.storage.duckdb.hot import SETTLEMENTS
 from longpole.storage.duckdb.leases import LeaseBook
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
 from longpole.storage.duckdb.state import EngineState
+from longpole.storage.duckdb.unfolding import settlements_of
 from longpole.storage.ports import DerivedRows, StorageError, TraceState, WholeTraces
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _settlements_in(
     cursor.register("wanted", wanted)
     rows = cursor.execute(
         "SELECT trace_hi, trace_lo, revision, through_row_id "
-        f"FROM {segment.alias}.settlements SEMI JOIN wanted USING (trace_hi, trace_lo)"
+        f"FROM {settlements_of(segment)} SEMI JOIN wanted USING (trace_hi, trace_lo)"
     ).fetchall()
     cursor.unregister("wanted")
     return [(join_trace_id(hi, lo), revision, through) for hi, lo, revision, through in rows]

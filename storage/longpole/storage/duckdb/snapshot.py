@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.folded import Folding
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +43,7 @@ class Segment:
     max_unix_nano: int
     attribute_columns: tuple[AttributeColumn, ...]
     bloom: Bloom  # of trace ids
+    folding: Folding | None = None  # of a derived file
     # Small tables of this file that were read already, by name; None for one that is not small.
     kept: dict[str, pa.Table | None] = field(default_factory=dict, compare=False, repr=False)
 

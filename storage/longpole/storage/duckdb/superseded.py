@@ -1,14 +1,21 @@
-"""Superseded revisions: which entries no file needs any more."""
+"""Superseded revisions: which there are in files, and which entries no file needs any more."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from longpole.model.ids import join_trace_id, split_trace_id
+from longpole.storage.duckdb.damage import is_damage
+from longpole.storage.duckdb.folded import folding_of
 from longpole.storage.duckdb.leases import LeaseBook
+from longpole.storage.duckdb.unfolding import settlements_of, unfolded
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def unneeded(
@@ -48,9 +55,30 @@ def unneeded(
                 pa.table({"trace_hi": hi[mask], "trace_lo": lo[mask], "through": through[mask]}),
             )
             rows = cursor.execute(
-                f"SELECT DISTINCT trace_hi, trace_lo FROM {segment.alias}.settlements "
+                f"SELECT DISTINCT trace_hi, trace_lo FROM {settlements_of(segment)} "
                 "JOIN wanted USING (trace_hi, trace_lo) WHERE revision <= through"
             ).fetchall()
             cursor.unregister("wanted")
             needed |= {join_trace_id(high, low) for high, low in rows}
     return {t: revision for t, revision in superseded.items() if t not in needed}
+
+
+def hidden_revisions(cursor: duckdb.DuckDBPyConnection, aliases: Iterable[str]) -> dict[int, int]:
+    """Trace id to the revision below the latest one, of the traces that have several in these
+    attached derived files. A damaged file tells nothing: whoever reads it next repairs it."""
+    latest: dict[int, int] = {}
+    for alias in aliases:
+        try:
+            settlements = unfolded(alias, folding_of(cursor, alias), "settlements")
+            rows = cursor.execute(
+                f"SELECT trace_hi, trace_lo, max(revision) FROM {settlements} "
+                "WHERE revision > 1 GROUP BY ALL"
+            ).fetchall()
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            continue
+        for hi, lo, revision in rows:
+            trace_id = join_trace_id(hi, lo)
+            latest[trace_id] = max(latest.get(trace_id, 0), revision)
+    return {trace_id: revision - 1 for trace_id, revision in latest.items()}

@@ -22,6 +22,7 @@ from longpole.storage.answers import groups_schema
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.snapshot import Snapshot
+from longpole.storage.duckdb.unfolding import bare_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +31,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 _T = TypeVar("_T")
 _Rows: TypeAlias = Mapping[str, npt.NDArray[np.uint64]]
 ROWS_AT_A_TIME = 2_000_000
+_TRACES_AT_A_TIME = 245_760  # two of DuckDB's row groups
 _MOST_CELLS = 1 << 25  # of the table of traces and groups
 _CELLS_A_ROW = 100  # so many cells take about as long as sorting one row
 _LENGTH = "end_unix_nano - start_unix_nano"
@@ -46,15 +48,13 @@ def groups_of_all(
     parts = parts_of(snapshot, "path_segments")
     names = "".join(f"{name}, " for name in group_by)
     key = f"hash({', '.join(group_by)})" if group_by else "CAST(0 AS UBIGINT)"
-    union = " UNION ALL ".join(
-        f"SELECT {names}{_LENGTH} AS length FROM {part.relation('path_segments')}" for part in parts
-    )
+    union = " UNION ALL ".join(_lengths(part, names) for part in parts)
     if not parts:
         return schema.empty_table()
     groups = arrow(
         connection,
         f"SELECT {names}{key} AS key, CAST(sum(length) AS BIGINT) AS critical_ns,"
-        f" count(*) AS segment_count FROM ({union})"
+        f" CAST(sum(n) AS BIGINT) AS segment_count FROM ({union})"
         f" GROUP BY {', '.join(group_by) or '()'} HAVING count(*) > 0",
     )
     keys = groups.column("key").combine_chunks()
@@ -62,12 +62,11 @@ def groups_of_all(
         return None
     hidden = _hidden(snapshot)
     tally = _Tally(keys, hidden)
-    # Without hidden rows a trace has one revision, and only who has what group matters.
-    columns = "trace_hi, trace_lo, " + (f"revision, {_LENGTH} AS length, " if hidden else "")
+    run = _RUN if hidden else _RUN[:2]
     pieces = (
         (number, rows)
         for number, part in enumerate(parts)
-        for rows in _pieces(connection, part, f"{columns}{key} AS key")
+        for rows in _pieces(connection, part, run, key)
     )
     for number, rows in _one_ahead(pieces):
         tally.begin_part(number)
@@ -94,9 +93,32 @@ def _hidden(snapshot: Snapshot) -> dict[int, int]:
     return hidden
 
 
-def _pieces(connection: duckdb.DuckDBPyConnection, part: Part, columns: str) -> Iterator[_Rows]:
+def _lengths(part: Part, names: str) -> str:
+    """Lengths of rows of a part, or sums of lengths where that takes less."""
+    if part.segment is None or not part.is_all_folded("path_segments"):
+        relation = part.relation("path_segments")
+        return f"SELECT {names}{_LENGTH} AS length, 1 AS n FROM {relation}"
+    rows = bare_rows(part.segment.alias, "path_segments", ("began", "ended"))
+    return (
+        f"SELECT {names}length, n FROM (SELECT kind AS place, sum(ended - began) AS length,"
+        f" count(*) AS n FROM ({rows}) WHERE kind IS NOT NULL GROUP BY 1)"
+        f" JOIN {part.segment.alias}.main.path_kinds USING (place)"
+    )
+
+
+def _pieces(
+    connection: duckdb.DuckDBPyConnection, part: Part, run: Sequence[str], key: str
+) -> Iterator[_Rows]:
     """The rows of a part in the order of traces, in pieces of bounded size."""
-    table = part.relation("path_segments")
+    # Without hidden rows a trace has one revision, and only who has what group matters.
+    length = [f"{_LENGTH} AS length"] if "revision" in run else []
+    columns = ", ".join([*run, *length, f"{key} AS key"])
+    if part.segment is not None and part.segment.folding is not None:
+        yield from _folded_pieces(connection, part, run, key)
+        if part.is_all_folded("path_segments"):
+            return
+    # What is folded was read just now.
+    table = part.plain("path_segments")
     if part.segment is None:
         hot = _columns(arrow(connection, f"SELECT {columns} FROM {table}"))
         sorted_by = [hot[name] for name in _RUN if name in hot]
@@ -111,6 +133,28 @@ def _pieces(connection: duckdb.DuckDBPyConnection, part: Part, columns: str) -> 
         places = rows.pop("place").astype(np.int64) - begin
         # Segments are sorted by trace; threads hand their rows over in any order.
         yield rows if (places[1:] > places[:-1]).all() else _placed(rows, places)
+
+
+def _folded_pieces(
+    connection: duckdb.DuckDBPyConnection, part: Part, run: Sequence[str], key: str
+) -> Iterator[_Rows]:
+    kinds = arrow(connection, f"SELECT {key} AS key FROM {part.plain('path_kinds')} ORDER BY place")
+    keys = kinds.column("key").to_numpy()
+    table = part.plain("traces")
+    count = arrow(connection, f"SELECT count(*) AS n FROM {table}").column("n")[0].as_py()
+    for begin in range(0, count, _TRACES_AT_A_TIME):
+        rows = arrow(
+            connection,
+            f"SELECT rowid AS place, {', '.join(run)}, path_kinds, path_ends FROM {table}"
+            f" WHERE rowid >= {begin} AND rowid < {begin + _TRACES_AT_A_TIME} ORDER BY place",
+        )
+        lists = rows.column("path_kinds").combine_chunks()
+        counts = pc.list_value_length(lists).to_numpy()
+        ends = rows.column("path_ends").combine_chunks().flatten().to_numpy()
+        began = np.roll(ends, 1)
+        began[(np.cumsum(counts) - counts)[counts > 0]] = 0
+        repeated = {name: np.repeat(rows.column(name).to_numpy(), counts) for name in run}
+        yield {**repeated, "length": ends - began, "key": keys[lists.flatten().to_numpy()]}
 
 
 def _one_ahead(pieces: Iterator[_T]) -> Iterator[_T]:

@@ -245,7 +245,7 @@ def _settled(
     if not parts:
         return FOUND_TRACES.empty_table()
     # By name, since old files lack the youngest columns.
-    selects = [f"SELECT * FROM {part.plain('traces')} s WHERE {where}" for part in parts]
+    selects = [f"SELECT {_own(part)} FROM {part.plain('traces')} s WHERE {where}" for part in parts]
     union = " UNION ALL BY NAME ".join(selects)
     sql = f"SELECT * FROM ({union}) s {among_ids(among)}"
     rows = arrow(connection, sql, parameters * len(parts))
@@ -256,6 +256,12 @@ def _settled(
     rows = rows.select([field.name for field in fields]).cast(pa.schema(fields))
     is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
     return rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
+
+
+def _own(part: Part) -> str:
+    """The columns of a trace, without the lists of rows that are folded into it."""
+    is_folded = part.segment is not None and part.segment.folding is not None
+    return ", ".join(columns.TRACES.names) if is_folded else "*"
 
 
 def _in_order(rows: pa.Table, order: TraceOrder, count: int) -> pa.Table:

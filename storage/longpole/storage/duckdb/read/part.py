@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,10 @@ import pyarrow as pa
 from longpole.model import columns
 from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
+from longpole.storage.duckdb.folded import FOLDED_TABLES
 from longpole.storage.duckdb.read.identifiers import quote_identifier
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
+from longpole.storage.duckdb.unfolding import unfolded
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,12 +77,15 @@ class Part:
     typed: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     hot: Mapping[str, pa.Table] = field(default_factory=dict)
 
-    def relation(self, table: str) -> str:
-        """The quoted SQL name of one table of this part."""
+    def relation(self, table: str, of: str = "", wanted: Collection[str] | None = None) -> str:
+        """SQL for one table of this part, by its quoted name where it is one. `of` and `wanted` are
+        hints for rows that are folded, see `unfolded`."""
         if self.segment is None:
             if isinstance(self.hot, OfferedHot):
                 self.hot.register(table)
             return quote_identifier(HOT_PREFIX + table)
+        if table in FOLDED_TABLES:
+            return unfolded(self.segment.alias, self.segment.folding, table, of, wanted)
         stored = self.plain(table)
         grown = GROWN_COLUMNS.get(table)
         if grown is None:
@@ -89,10 +94,16 @@ class Part:
         return f"(SELECT * FROM {stored} UNION ALL BY NAME SELECT {grown} WHERE false)"
 
     def plain(self, table: str) -> str:
-        """The same for a query that names no column of `GROWN_COLUMNS`; cheaper to plan."""
+        """The same for a table without folded rows and a query that names no column of
+        `GROWN_COLUMNS`; cheaper to plan."""
         if self.segment is None:
             return self.relation(table)
         return f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+
+    def is_all_folded(self, table: str) -> bool:
+        """Whether every row of that table is folded here."""
+        folding = None if self.segment is None else self.segment.folding
+        return folding is not None and table not in folding.plain
 
     @property
     def newest_unix_nano(self) -> int:

@@ -43,16 +43,24 @@ def read_path_segments(
     visible = latest_only("s") if snapshot.superseded.num_rows else "true"
     selects = []
     for place, part in enumerate(parts):
-        relation = part.relation("path_segments")
+        is_folded = part.segment is not None and part.segment.folding is not None
         rows = None
         if hi.size <= _MOST_SINGLE:
             there = part.may_hold_each(hi, lo)
-            rows = known.of(connection, part, "path_segments", hi[there], lo[there])
-        if rows is None:
-            relation += f" s JOIN {WANTED} USING (trace_hi, trace_lo) WHERE {visible}"
-        else:
+            table = "traces" if is_folded else "path_segments"
+            rows = known.of(connection, part, table, hi[there], lo[there])
+        if rows is not None:
             connection.register(f"{_ROWS}_{place}", pa.table({"r": rows}))
-            relation += f" s WHERE {visible} AND s.rowid IN (SELECT r FROM {_ROWS}_{place})"
+        among = f"rowid IN (SELECT r FROM {_ROWS}_{place})"
+        wanted = f"JOIN {WANTED} USING (trace_hi, trace_lo)"
+        if is_folded:
+            of = f"SEMI {wanted}" if rows is None else f"WHERE t.{among}"
+            relation = part.relation("path_segments", of, RIBBON_COLUMNS)
+            relation += f" s {wanted} WHERE {visible}"
+        elif rows is None:
+            relation = f"{part.relation('path_segments')} s {wanted} WHERE {visible}"
+        else:
+            relation = f"{part.relation('path_segments')} s WHERE {visible} AND s.{among}"
         selects.append(f"SELECT {names} FROM {relation}")
     found = arrow(connection, " UNION ALL ".join(selects)).cast(_SCHEMA)
     return _longest(_of(found, set(trace_ids)), most)

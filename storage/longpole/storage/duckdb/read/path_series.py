@@ -12,6 +12,7 @@ from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.red_series import RedCubes, cube_step, cubes_of
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.snapshot import Snapshot
+from longpole.storage.duckdb.unfolding import bare_rows
 from longpole.storage.red_answers import PathSeriesQuery
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def read_path_series(
 
 def _cube(connection: duckdb.DuckDBPyConnection, part: Part, step: int, condition: str) -> pa.Table:
     where = f" AND {condition}" if condition else ""
+    if part.segment is not None and part.is_all_folded("path_segments"):
+        return arrow(connection, _folded_cube(part.segment.alias, step, where))
     length = "(end_unix_nano - start_unix_nano)"
     return arrow(
         connection,
@@ -64,4 +67,21 @@ def _cube(connection: duckdb.DuckDBPyConnection, part: Part, step: int, conditio
         f" count(*) AS n, CAST(sum({length} >> 32) AS BIGINT) AS high,"
         f" CAST(sum({length} & 4294967295) AS BIGINT) AS low"
         f" FROM {part.relation('path_segments')} s WHERE end_unix_nano >= 0{where} GROUP BY ALL",
+    )
+
+
+def _folded_cube(alias: str, step: int, where: str) -> str:
+    """The same from folded rows: by place in the dictionary, then by what stands there."""
+    ended, length = "s.start + s.ended", "(ended - began)"
+    rows = bare_rows(alias, "path_segments", ("began", "ended"))
+    by_place = (
+        f"SELECT {ended} - ({ended}) % {step:d} AS step_unix_nano, kind AS place, count(*) AS n,"
+        f" CAST(sum({length} >> 32) AS BIGINT) AS high,"
+        f" CAST(sum({length} & 4294967295) AS BIGINT) AS low"
+        f" FROM ({rows}) s WHERE kind IS NOT NULL AND {ended} >= 0{where} GROUP BY 1, 2"
+    )
+    sums = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in ("n", "high", "low"))
+    return (
+        f"SELECT step_unix_nano, {_KEY}, {sums} FROM ({by_place}) r"
+        f" JOIN {alias}.main.path_kinds k USING (place) GROUP BY step_unix_nano, {_KEY}"
     )

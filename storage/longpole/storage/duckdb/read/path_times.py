@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _USED = "longpole_used"
+_RUN = ("trace_hi", "trace_lo", "revision")
+_OF_USED = f"SEMI JOIN {_USED} u USING ({', '.join(_RUN)})"
 
 
 def read_path_times(
@@ -56,9 +58,10 @@ def _cells(
     connection.register(_USED, numbered)
     # The revision in the join leaves out superseded rows.
     names = "".join(f"{name}, " for name in group_by)
+    wanted = {*_RUN, *group_by, "start_unix_nano", "end_unix_nano", "span_id"}
     union = " UNION ALL ".join(
         f"SELECT u.place, {names}s.end_unix_nano - s.start_unix_nano AS length, s.span_id"
-        f" FROM {part.relation('path_segments')} s"
+        f" FROM {part.relation('path_segments', _OF_USED, wanted)} s"
         f" JOIN {_USED} u USING (trace_hi, trace_lo, revision)"
         for part in parts
     )

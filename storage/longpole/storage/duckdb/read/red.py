@@ -36,8 +36,9 @@ def read_red(
     names = ", ".join((*_KEY, *_SUMS, "bucket_counts"))
     visible = f" AND {latest_only('s')}" if snapshot.superseded.num_rows else ""
     chosen = ", ".join(f"s.{name}" for name in names.split(", "))
+    wanted = {"trace_hi", "trace_lo", "revision", "service", "operation", *names.split(", ")}
     union = " UNION ALL ".join(
-        f"SELECT {chosen} FROM {part.relation('red')} s"
+        f"SELECT {chosen} FROM {part.relation('red', wanted=wanted)} s"
         " WHERE s.service = ? AND s.operation = ?"
         f" AND s.step_unix_nano >= ? AND s.step_unix_nano < ?{visible}"
         for part in parts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.model import columns
+from longpole.model.span import StatusCode
 from longpole.storage.answers import RED_SERIES
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
+from longpole.storage.duckdb.unfolding import bare_rows
 from longpole.storage.red_answers import RedQuery, RedSeries
 
 if TYPE_CHECKING:
@@ -137,11 +139,9 @@ def cubes_of(
 def _cube(
     connection: duckdb.DuckDBPyConnection, part: Part, step: int, condition: str = ""
 ) -> pa.Table:
-    halves = ", ".join(
-        f"CAST(sum({name} >> 32) AS BIGINT) AS {name}_high,"
-        f" CAST(sum({name} & 4294967295) AS BIGINT) AS {name}_low"
-        for name in _WIDE
-    )
+    if part.segment is not None and part.is_all_folded("red"):
+        return arrow(connection, _folded_cube(part.segment.alias, step, condition))
+    halves = _halves(_WIDE)
     buckets = ", ".join(
         f"CAST(sum(bucket_counts[{place + 1}]) AS BIGINT) AS {name}"
         for place, name in enumerate(_BUCKETS)
@@ -156,6 +156,48 @@ def _cube(
         " arg_max({'hi': trace_hi, 'lo': trace_lo}, duration_sum_ns // greatest(count, 1))"
         " AS exemplar"
         f" FROM {part.relation('red')} s WHERE step_unix_nano >= 0{where} GROUP BY ALL",
+    )
+
+
+def _halves(names: Sequence[str]) -> str:
+    return ", ".join(
+        f"CAST(sum({name} >> 32) AS BIGINT) AS {name}_high,"
+        f" CAST(sum({name} & 4294967295) AS BIGINT) AS {name}_low"
+        for name in names
+    )
+
+
+def _folded_cube(alias: str, step: int, condition: str) -> str:
+    """The same from folded rows: first by what the lists say, which is many rows and few different
+    numbers; then by what the dictionaries make of it."""
+    where = f" AND {condition}" if condition else ""
+    at = f"s.start + s.step::BIGINT * {columns.RED_STEP_NS}"
+    rows = bare_rows(alias, "red", ("step", "bucket", "duration", "critical"))
+    by_place = (
+        f"SELECT {at} - ({at}) % {step} AS step_unix_nano, kind AS place, bucket, count(*) AS n,"
+        f" {_halves(('duration', 'critical'))}, max(duration) AS slowest,"
+        " arg_max({'hi': trace_hi, 'lo': trace_lo}, duration) AS exemplar"
+        f" FROM ({rows}) s WHERE kind IS NOT NULL AND {at} >= 0{where} GROUP BY 1, 2, 3"
+    )
+    halves = ", ".join(
+        f"CAST(coalesce(sum(r.{short}_{half}), 0) AS BIGINT) AS {name}_{half}"
+        for short, name in zip(("duration", "critical"), _WIDE, strict=True)
+        for half in ("high", "low")
+    )
+    buckets = ", ".join(
+        f"CAST(sum(r.n * b.bucket_counts[{place + 1}]) AS BIGINT) AS {name}"
+        for place, name in enumerate(_BUCKETS)
+    )
+    slowest = "r.slowest // greatest(b.count, 1)"
+    is_error = f"k.status_code = {int(StatusCode.ERROR)}"
+    return (
+        "SELECT r.step_unix_nano, k.service, k.operation, k.kind, k.status_code,"
+        " CAST(sum(r.n * b.count) AS BIGINT) AS count,"
+        f" CAST(coalesce(sum(r.n * b.count) FILTER ({is_error}), 0) AS BIGINT) AS errors,"
+        f" {halves}, {buckets}, max({slowest}) AS slowest_ns,"
+        f" arg_max(r.exemplar, {slowest}) AS exemplar FROM ({by_place}) r"
+        f" JOIN {alias}.main.red_kinds k ON k.place = r.place"
+        f" JOIN {alias}.main.red_buckets b ON b.place = r.bucket GROUP BY ALL"
     )
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _USED = "longpole_used"
+_RUN = ("trace_hi", "trace_lo", "revision")
+_OF_USED = f"SEMI JOIN {_USED} u USING ({', '.join(_RUN)})"
 _COLUMNS = ("trace_hi", "trace_lo", "revision", "duration_ns", *COUNTED)
 
 
@@ -65,10 +67,11 @@ def _groups(
     connection.register(
         _USED, numbered.append_column("number", pa.array(np.arange(used.num_rows, dtype=np.int32)))
     )
+    wanted = {*_RUN, *group_by, "start_unix_nano", "end_unix_nano"}
     union = " UNION ALL ".join(
         f"SELECT {''.join(f's.{name}, ' for name in group_by)}u.number,"
         f" s.end_unix_nano - s.start_unix_nano AS length"
-        f" FROM {part.relation('path_segments')} s"
+        f" FROM {part.relation('path_segments', _OF_USED, wanted)} s"
         f" JOIN {_USED} u USING (trace_hi, trace_lo, revision)"
         for part in parts
     )

@@ -130,8 +130,9 @@ def read_settled_rows(
     connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
     names = ", ".join(f"s.{name}" for name in schema.names)
     visible = latest_only("s") if snapshot.superseded.num_rows else "true"
+    of_wanted = f"SEMI JOIN {WANTED} w USING (trace_hi, trace_lo)"
     union = " UNION ALL ".join(
-        f"SELECT {names} FROM {part.relation(table)} s"
+        f"SELECT {names} FROM {part.relation(table, of_wanted)} s"
         f" SEMI JOIN {WANTED} USING (trace_hi, trace_lo)"
         f" WHERE {visible}"
         for part in parts

@@ -99,15 +99,16 @@ def view_sql(view: View, snapshot: Snapshot, trace_ids: frozenset[int] | None = 
     for part in parts_of(snapshot, shape.table):
         if trace_ids is not None and not part.may_hold(hi, lo):
             continue
+        of = f"WHERE {_of_traces('t', trace_ids)}" if trace_ids is not None else ""
         where = _conditions(shape, snapshot, trace_ids)
-        selects.append(_part_sql(view, part) + where)
+        selects.append(_part_sql(view, part, of) + where)
     if not selects:
         selects.append(_part_sql(view, Part(None)) + " WHERE false")
     union = " UNION ALL ".join(selects)
     return f"SELECT {shape.outer} FROM ({union}) {shape.tail}" if shape.outer else union
 
 
-def _part_sql(view: View, part: Part) -> str:
+def _part_sql(view: View, part: Part, of: str = "") -> str:
     shape = view.shape
     columns = [f"{sql} AS {quote_identifier(name)}" for name, sql in shape.columns.items()
                if view.needs_scope or name not in shape.scope_columns]  # fmt: skip
@@ -120,7 +121,7 @@ def _part_sql(view: View, part: Part) -> str:
             of_resource.append(f"{resource_column(part, attribute)} AS v{len(of_resource)}")
         value = column_value(part, table, attribute, resource_value, alias)
         columns.append(f"CAST({value} AS {attribute.sql_type}) AS {quote_identifier(name)}")
-    sql = f"SELECT {', '.join(columns)} FROM {part.relation(shape.table)} s"
+    sql = f"SELECT {', '.join(columns)} FROM {part.relation(shape.table, of)} s"
     if of_resource:
         sql += (
             f" LEFT JOIN (SELECT DISTINCT ON (r.resource_id) r.resource_id, "
@@ -144,15 +145,18 @@ def _part_sql(view: View, part: Part) -> str:
 def _conditions(shape: ViewShape, snapshot: Snapshot, trace_ids: frozenset[int] | None) -> str:
     conditions = []
     if trace_ids is not None:
-        hi, lo = halves(sorted(trace_ids))
-        pairs = [
-            f"s.trace_hi = {int(h)} AND s.trace_lo = {int(low)}"
-            for h, low in zip(hi, lo, strict=True)
-        ]
-        conditions.append(f"({' OR '.join(pairs) or 'false'})")
+        conditions.append(_of_traces("s", trace_ids))
     if KIND_OF_TABLE[shape.table] == "derived" and snapshot.superseded.num_rows:
         conditions.append(latest_only("s"))
     return " WHERE " + " AND ".join(conditions) if conditions else ""
+
+
+def _of_traces(alias: str, trace_ids: frozenset[int]) -> str:
+    pairs = [
+        f"{alias}.trace_hi = {int(high)} AND {alias}.trace_lo = {int(low)}"
+        for high, low in zip(*halves(sorted(trace_ids)), strict=True)
+    ]
+    return f"({' OR '.join(pairs) or 'false'})"
 
 
 def latest_only(alias: str) -> str:
