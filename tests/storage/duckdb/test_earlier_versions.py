@@ -93,8 +93,8 @@ def test_a_kill_in_the_middle_of_the_upgrade_leaves_the_old_store(tmp_path: Path
 def test_a_store_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = left_by_an_earlier_version(tmp_path)
     with closing(sqlite3.connect(path / "manifest.sqlite")) as manifest, manifest:
-        manifest.execute("UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+        manifest.execute("UPDATE meta SET value = 3 WHERE key = 'schema_version'")
     before = sorted((p.name, p.stat().st_size) for p in path.glob("*/*"))
-    with pytest.raises(ManifestVersionMismatch, match=r"version 2, .* nothing was changed"):
+    with pytest.raises(ManifestVersionMismatch, match=r"version 3, .* nothing was changed"):
         opened(path)
     assert sorted((p.name, p.stat().st_size) for p in path.glob("*/*")) == before

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from longpole.storage.duckdb.manifest import (
+    SCHEMA_VERSION,
     Manifest,
     ManifestChange,
     ManifestDamaged,
@@ -14,6 +15,7 @@ from longpole.storage.duckdb.manifest import (
     SegmentEntry,
     ServiceEntry,
 )
+from longpole.storage.duckdb.manifest_digest import write_digests
 
 ENTRY = SegmentEntry(3, "logs", 10, 4096, 5, 9, -7, 1 << 62, 123)
 
@@ -119,3 +121,27 @@ def test_a_damaged_version_is_no_other_version(tmp_path: Path, change: str) -> N
         other.execute(f"UPDATE meta {change} WHERE key = 'schema_version'")
     with pytest.raises(ManifestDamaged, match="no version has the number"):
         Manifest.open(path)
+
+
+def test_an_earlier_version_gets_our_number_when_it_is_opened_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    manifest = Manifest.open(path)
+    manifest.commit(ManifestChange(sealed_through=7))
+    manifest.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE meta SET value = 1 WHERE key = 'schema_version'")
+        write_digests(other, ["meta"])
+    for read_only, expected in ((True, 1), (False, SCHEMA_VERSION), (True, SCHEMA_VERSION)):
+        manifest = Manifest.open(path, read_only=read_only)
+        assert (manifest.sealed_through, manifest.number("schema_version")) == (7, expected)
+        manifest.close()
+
+
+def test_a_damaged_manifest_of_an_earlier_version_is_not_made_whole(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.sqlite"
+    Manifest.open(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE meta SET value = 1 WHERE key = 'schema_version'")
+    for _ in range(2):
+        with pytest.raises(ManifestDamaged, match="meta is not what was written"):
+            Manifest.open(path)

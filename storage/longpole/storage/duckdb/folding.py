@@ -144,10 +144,10 @@ class Folder:
         is_odd |= matrix.sum(axis=1) != count
         # Nearly every row counts one call: then its bucket says it all.
         is_one = (count == 1) & ~is_odd
-        if is_one.any():
-            ones = [tuple(row) for row in np.eye(_BUCKETS, dtype=np.int64).tolist()]
-            known = np.array([self._bucket_place(row) for row in ones], np.int64)
-            places[is_one] = known[matrix.argmax(axis=1)[is_one]]
+        buckets = matrix.argmax(axis=1)
+        for bucket in np.unique(buckets[is_one]).tolist():
+            one = tuple(int(place == bucket) for place in range(_BUCKETS))
+            places[is_one & (buckets == bucket)] = self._bucket_place(one)
         others = ~is_one & ~is_odd
         data = pa.py_buffer(np.ascontiguousarray(matrix[others]))
         encoded = pa.Array.from_buffers(

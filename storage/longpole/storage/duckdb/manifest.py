@@ -19,7 +19,10 @@ from typing import Any
 from longpole.storage.duckdb.manifest_digest import has_digests, write_digests, wrong_table
 from longpole.storage.ports import StorageError
 
-SCHEMA_VERSION = 1
+# What a version before ours would misread has a new number; ours reads older ones and gives a
+# directory its own number when it opens it for writing. 2: derived rows are folded (`folded`).
+SCHEMA_VERSION = 2
+_READABLE = (1, SCHEMA_VERSION)
 _SCHEMA = Path(__file__).with_name("manifest.sql")
 
 
@@ -121,19 +124,19 @@ class Manifest:
             version = row[0] if row else None
             if not isinstance(version, int) or version < 1:
                 raise sqlite3.DatabaseError(f"no version has the number {version!r}")
-            wrong = wrong_table(connection) if version == SCHEMA_VERSION else None
+            wrong = wrong_table(connection) if version in _READABLE else None
             if wrong is not None:
                 raise sqlite3.DatabaseError(f"the table {wrong} is not what was written")
         except (sqlite3.Error, UnicodeError, ValueError) as error:
             if connection is not None:
                 connection.close()
             raise ManifestDamaged(f"the manifest {path.name} cannot be read: {error}") from error
-        if version != SCHEMA_VERSION:
+        if version not in _READABLE:
             connection.close()
             raise ManifestVersionMismatch(
                 f"the data directory has manifest version {version}, this Longpole understands "
-                f"{SCHEMA_VERSION}; nothing was changed. Start the version that wrote it, or "
-                "choose another --data-dir."
+                f"versions up to {SCHEMA_VERSION}; nothing was changed. Start the version that "
+                "wrote it, or choose another --data-dir."
             )
         return cls(connection)
 
@@ -336,11 +339,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     is_new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not is_new:
-        # Of another version nothing is touched; ours may lack a table that came later.
-        version = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
-        if version != (SCHEMA_VERSION,) or has_digests(connection):
+        # Of a later version nothing is touched, nor is what is damaged; an earlier one may lack a
+        # table that came later.
+        row = connection.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
+        version = row[0] if row else None
+        if version == SCHEMA_VERSION and has_digests(connection):
             return
-    stamp = f"INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION});" if is_new else ""
+        if version not in _READABLE or wrong_table(connection) is not None:
+            return
+    stamp = f"INSERT OR REPLACE INTO meta VALUES ('schema_version', {SCHEMA_VERSION});"
     connection.executescript(f"BEGIN; {_SCHEMA.read_text()} {stamp}")
     write_digests(connection)
     connection.execute("COMMIT")
