@@ -144,7 +144,7 @@ def test_what_finds_no_place_in_a_dictionary_stays_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for module in (folded, folding):
-        monkeypatch.setattr(module, "MOST_ENTRIES", 3)
+        monkeypatch.setattr(module, "MOST_ENTRIES", 12)
     rows = some_traces(1, 40)
     folder = Folder()
     folded_tables = folder.fold(tables_of(rows))

@@ -212,7 +212,8 @@ class _Rows:
 
     def per_owner(self, chosen: Bools, more: int = 0) -> Ints:
         """How many of these rows each trace has, and so many owners behind the last."""
-        return np.bincount(self.owners[chosen], minlength=self.traces + more)
+        counts: Ints = np.bincount(self.owners[chosen], minlength=self.traces + more)
+        return counts
 
     def kept(self) -> tuple[Bools, Ints]:
         """The rows of traces without a bad row, and how many each trace has."""
@@ -245,7 +246,8 @@ def _owners(traces: pa.Table, rows: pa.Table) -> Ints:
     is_right = np.logical_and.reduce([own == of[found] for own, of in zip(runs, held, strict=True)])
     is_same = known[1:] == known[:-1]
     is_right &= ~(np.append(is_same, False) | np.append(False, is_same))[at]
-    return np.where(is_right, found, none)[np.cumsum(is_first) - 1]
+    owners: Ints = np.where(is_right, found, none)[np.cumsum(is_first) - 1]
+    return owners
 
 
 def _mixed(key: Sequence[npt.NDArray[np.generic]]) -> Ids:
@@ -281,7 +283,8 @@ def _distinct(chunks: Sequence[pa.ChunkedArray]) -> tuple[Ints, Ints]:
 
 def _renumbered(codes: npt.NDArray[np.generic]) -> Ints:
     """The same as numbers from 0, in order of appearance."""
-    return pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    numbers: Ints = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers
 
 
 def _are_new(codes: Ints) -> Bools:
