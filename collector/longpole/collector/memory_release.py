@@ -15,16 +15,17 @@ from concurrent.futures import Executor
 import pyarrow as pa
 
 BIG_BYTES = 4 << 20
-_PAUSE_SECONDS = 1.0
+# Once more for what a slow machine still held at the first time.
+_PAUSES_SECONDS = (1.0, 4.0)
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 class MemoryRelease:
-    """Releases once, a moment after the last big request. Lives on one event loop."""
+    """Releases a moment after the last big request, and once more. Lives on one event loop."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
 
     def after(self, size: int) -> None:
         """Note that a request of `size` bytes is over; schedules a release if it was big."""
@@ -32,12 +33,14 @@ class MemoryRelease:
             return
         self.cancel()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_PAUSE_SECONDS, self._pool.submit, release)
+        self._timers = [
+            loop.call_later(pause, self._pool.submit, release) for pause in _PAUSES_SECONDS
+        ]
 
     def cancel(self) -> None:
         """Forget what was scheduled."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
 
 
 def release() -> None:
