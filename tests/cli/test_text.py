@@ -82,7 +82,7 @@ def test_figures_read_well() -> None:
     assert duration(700 * 10**9) == "11.7 min"
     assert duration(11 * 3600 * 10**9) == "11 h"
     assert [share(s) for s in (0, 0.0001, 0.05, 0.742, 1)] == [
-        "0.0 %", "<0.1 %", "5.0 %", "74 %", "100 %",
+        "0 %", "<0.1 %", "5.0 %", "74 %", "100 %",
     ]  # fmt: skip
     assert size(20 * 2**30) == "20.0 GiB"
     assert moment(1767323045123456789) == "2026-01-02 03:04:05.123"
