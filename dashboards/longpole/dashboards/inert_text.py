@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
-# Marks that reorder what a reader sees, and line breaks that terminals may honour.
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C, 0x2028, 0x2029}
+# Control characters and surrogates (Unicode's categories Cc and Cs), marks that reorder what a
+# reader sees, and line breaks that terminals may honour.
+_MARKED = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff"
+    r"\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 # Stands where an empty name would leave a hole.
 NAMELESS = "(no name)"
@@ -18,14 +22,11 @@ def inert(text: str, keep_newlines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(character, keep_newlines) for character in text)
 
+    def shown(found: re.Match[str]) -> str:
+        character = found.group()
+        if character == "\n" and keep_newlines:
+            return character
+        return " " if character in "\t\n\r" else "\ufffd"
 
-def _shown(character: str, keep_newlines: bool) -> str:
-    if character == "\n" and keep_newlines:
-        return character
-    if character in "\t\n\r":
-        return " "
-    if ord(character) in _BIDI or unicodedata.category(character) in ("Cc", "Cs"):
-        return "\ufffd"
-    return character
+    return _MARKED.sub(shown, text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 SLOTS = 60
@@ -44,27 +45,35 @@ def mini_ribbon(
         end = min(duration_ns, segment["end_unix_nano"] - start_unix_nano)
         if end <= begin:
             continue
-        service = segment["service"]
-        held[service] = held.get(service, 0) + end - begin
+        name = segment["service"]
+        held[name] = held.get(name, 0) + end - begin
         first, last = begin * SLOTS // duration_ns, min(SLOTS - 1, (end - 1) * SLOTS // duration_ns)
         for slot in range(first + 1, last):
-            slots[slot][service] = slots[slot].get(service, 0) + duration_ns
+            slots[slot][name] = slots[slot].get(name, 0) + duration_ns
         for slot in {first, last}:
             # In parts of a slot, so that nothing is rounded.
             low, high = slot * duration_ns, (slot + 1) * duration_ns
             part = min(end * SLOTS, high) - max(begin * SLOTS, low)
-            slots[slot][service] = slots[slot].get(service, 0) + part
+            slots[slot][name] = slots[slot].get(name, 0) + part
+    owner: str | None = None
+    owners = []
+    for holders in slots:
+        owner = _most(holders) if holders else owner
+        owners.append(owner)
     runs: list[Run] = []
-    for place, holders in enumerate(slots):
-        if not holders and not runs:
-            continue
-        service = (
-            max(holders, key=lambda name: (holders[name], name)) if holders else runs[-1].service
-        )
-        if runs and runs[-1].service == service:
-            runs[-1] = Run(service, runs[-1].x, place + 1 - runs[-1].x)
-        else:
-            runs.append(Run(service, place, 1))
+    place = 0
+    for service, own in groupby(owners):
+        width = len(list(own))
+        if service is not None:
+            runs.append(Run(service, place, width))
+        place += width
     total = sum(held.values())
     ranked = sorted(held.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMED]
     return MiniRibbon(tuple(runs), tuple((name, time / total) for name, time in ranked))
+
+
+def _most(holders: Mapping[str, int]) -> str:
+    """Who held most of a slot; of equals the last by name."""
+    if len(holders) == 1:
+        return next(iter(holders))
+    return max(holders, key=lambda name: (holders[name], name))

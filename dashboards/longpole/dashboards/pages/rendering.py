@@ -38,6 +38,7 @@ LONGEST_NAME, LONGEST_SENTENCE, LONGEST_TITLE = 160, 1_000, 10_000
 THEME_COOKIE, KEYS_COOKIE, ZONE_COOKIE = "longpole_theme", "longpole_keys", "longpole_zone"
 THEMES = ("light", "dark")
 _FAULTS = {one.identifier: one.title for one in KINDS}
+_BEGIN, _END = Markup("<bdi>"), Markup("</bdi>")
 
 # The numbers of services in the store whose page is being made.
 _numbers: ContextVar[Callable[[], Mapping[str, int]]] = ContextVar("numbers", default=dict)
@@ -162,7 +163,8 @@ def _element(text: str, longest: int) -> Markup:
     # Isolation alone would let a mark in a quoted name turn the rest of its sentence around.
     shown = inert(text[:LONGEST_TITLE])
     if len(text) <= longest:
-        return Markup("<bdi>{}</bdi>").format(shown)
+        # Hundreds of these are on a page: adding up takes a fraction of what formatting takes.
+        return _BEGIN + shown + _END
     return Markup('<bdi title="{}">{}…</bdi>').format(shown, shown[:longest])
 
 

@@ -13,7 +13,7 @@ count, because the trace is looked for in the results.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -40,9 +40,12 @@ class ResultPosition:
     list_address: str
 
 
-def result_address(asked: Mapping[str, Sequence[str]], trace_id: str, number: int) -> str:
-    """The link of the row with that number in a search with these parameters."""
-    return address(f"/traces/{quote(trace_id)}", asked, SEARCH, result=str(number))
+def result_addresses(asked: Mapping[str, Sequence[str]]) -> Callable[[str, int], str]:
+    """What gives the link of a row in a search with these parameters, by trace and number; the
+    parameters are written out once for all rows."""
+    written = address("", asked, SEARCH)
+    joint = "&" if written else "?"
+    return lambda trace_id, number: f"/traces/{quote(trace_id)}{written}{joint}result={number}"
 
 
 def result_position(
@@ -61,11 +64,12 @@ def result_position(
     if identity not in ids:
         return None
     at = ids.index(identity)
+    address_of = result_addresses(given)
 
     def beside(place: int) -> str | None:
         if not 0 <= place < len(ids):
             return None
-        return result_address(given, trace_id_hex(ids[place]), place + 1)
+        return address_of(trace_id_hex(ids[place]), place + 1)
 
     return ResultPosition(
         at + 1, len(ids), sample.is_truncated, beside(at - 1), beside(at + 1),

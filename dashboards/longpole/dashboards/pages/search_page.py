@@ -20,7 +20,7 @@ from longpole.dashboards.figures import ago
 from longpole.dashboards.mended_address import mended_address
 from longpole.dashboards.mini_ribbon import SLOTS, mini_ribbon
 from longpole.dashboards.pages.rendering import page
-from longpole.dashboards.pages.result_position import result_address
+from longpole.dashboards.pages.result_position import result_addresses
 from longpole.dashboards.search_parameters import SEARCH, address, with_default_time
 from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, window_of
 from longpole.model.query import TraceQuery
@@ -163,13 +163,14 @@ def search_rows(
 ) -> list[dict[str, Any]]:
     """Rows of a search document with what a page shows of each."""
     slowest = max((row["duration_ns"] for row in traces), default=0)
+    address_of = result_addresses(search)
     rows = []
     for row in traces:
         times = row["times_typical"]
         rows.append(
             {
                 **row,
-                "address": result_address(search, row["trace_id"], row["number"]),
+                "address": address_of(row["trace_id"], row["number"]),
                 "ago": ago(now - row["start_unix_nano"]),
                 "bar": max(1.0, row["duration_ns"] * _BAR / slowest) if slowest > 0 else 0.0,
                 "times": f"{times:.3g}" if times is not None and times >= 1.5 else "",

@@ -27,7 +27,7 @@ from longpole.storage.duckdb.read.search import (
     overlaps,
     plain_rows,
 )
-from longpole.storage.duckdb.read.stored_rows import WANTED, among_ids, arrow
+from longpole.storage.duckdb.read.stored_rows import SAME_TRACE, WANTED, among_ids, arrow
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.query_checks import refuse_bad_regexes
@@ -192,9 +192,13 @@ def _begun(
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
     settled = _candidates(connection, parts, order, where, parameters, count, names=IDS.names)
-    return _in_order(
-        pa.concat_tables([settled, unsettled.select(settled.column_names)]), order, count
-    )
+    begun = pa.concat_tables([settled, unsettled.select(settled.column_names)])
+    keys, starts = (begun.column(n).to_numpy() for n in (ORDER_COLUMNS[order], "start_unix_nano"))
+    least = _least(keys, starts, count)
+    if least is not None:  # to sort what is far behind takes longer than to leave it out
+        is_among = (keys > least[0]) | ((keys == least[0]) & (starts >= least[1]))
+        begun = begun.filter(pa.array(is_among))
+    return _in_order(begun, order, count)
 
 
 def _whole(
@@ -353,7 +357,7 @@ def _matching(
     """The places of those of which a span meets the span conditions, growing."""
     if not begun.num_rows:
         return np.empty(0, np.int64)
-    connection.register(WANTED, begun.select(IDS.names))
+    connection.register(WANTED, _numbered(begun))
     first = max(pc.min(begun.column("start_unix_nano")).as_py(), _SLACK) - CLOCK_SLACK_NS
     begin = min(max(query.time.start_unix_nano, first), query.time.end_unix_nano)
     narrowed = replace(query, time=replace(query.time, start_unix_nano=begin))
@@ -366,18 +370,24 @@ def _matching(
     ]
     if not selects:
         return np.empty(0, np.int64)
-    union = " UNION ALL ".join(selects)
-    sql = f"SELECT DISTINCT trace_hi, trace_lo FROM ({union}) s {among_ids(WANTED)}"
-    connection.register(_CHOSEN, arrow(connection, sql, parameters))
-    return _among(connection, begun)
+    # Whoever has most rows is gone through once, against a small table of the others.
+    sql = f"SELECT w.n FROM {WANTED} w SEMI JOIN ({' UNION ALL '.join(selects)}) s ON {SAME_TRACE}"
+    found: npt.NDArray[np.int64] = np.sort(
+        arrow(connection, sql, parameters).column("n").to_numpy()
+    )
+    return found
 
 
 def _among(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> npt.NDArray[np.int64]:
     """The places of the rows whose ids are in `_CHOSEN`, growing."""
     if not rows.num_rows:
         return np.empty(0, np.int64)
-    places = pa.array(np.arange(rows.num_rows))
-    connection.register(WANTED, rows.select(IDS.names).append_column("n", places))
+    connection.register(WANTED, _numbered(rows))
     sql = f"SELECT n FROM {WANTED} SEMI JOIN {_CHOSEN} USING (trace_hi, trace_lo)"
     found: npt.NDArray[np.int64] = np.sort(arrow(connection, sql).column("n").to_numpy())
     return found
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    """The ids of rows, and the place of each as `n`."""
+    return rows.select(IDS.names).append_column("n", pa.array(np.arange(rows.num_rows)))
