@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -17,7 +18,7 @@ from longpole.analyzer.alerting.board import (
     RuleState,
 )
 from longpole.dashboards.pages.alert_evidence_page import evidence_address
-from tests.dashboards.web import Web
+from tests.dashboards.web import START, Web, span
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs/schemas/alerts.json").read_text(encoding="utf-8")
@@ -83,6 +84,20 @@ def test_evidence_shows_hostile_labels_as_text_and_leads_nowhere_they_say() -> N
     assert evidence_address(alert) in html
     assert 'href="javascript:' not in html
     assert EVIL not in answer.text + html
+
+
+def test_on_a_young_server_evidence_says_what_the_path_consists_of_now() -> None:
+    labels, active_ms = (("alertname", "Slow"), ("job", "svc")), START // 10**6 + 1_000
+    alert = replace(ALERT, labels=labels, active_at_ms=active_ms)
+    board = FixedBoard((GroupState("g", "rules.yml", 60.0, 0,
+                                   (replace(RULE, alerts=(alert,)),), 0.1, 5_000),))  # fmt: skip
+    web = Web([span(1, name=EVIL)], board=board)
+    (told,) = web.get("/api/v1/alerts").json()["alerts"]
+    html = web.get(evidence_address(told)).text
+    assert "No time before to compare with" in html
+    assert "<b>Consists of</b> <strong>1 ms</strong> a trace, 100" in html.replace("\xa0", " ")
+    assert "<b>Changed</b>" not in html
+    assert EVIL not in html
 
 
 def test_the_evidence_of_an_alert_that_has_ended_is_404() -> None:

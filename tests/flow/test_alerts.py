@@ -123,6 +123,10 @@ def test_a_webhook_is_told_with_evidence_and_the_command_says_bad_news(tmp_path:
     assert alert["annotations"]["summary"] == "9 messages wait in eu"
     assert alert["evidence"]["service"] == "cart"
     assert [trace["errors"] for trace in alert["evidence"]["traces"]] == [1]
+    # The server has just begun: there is no time before that a path could have grown since.
+    assert "No time before to compare with" in alert["evidence"]["summary"]
+    (part,) = alert["evidence"]["consists_of"]
+    assert (part["service"], part["operation"], part["share"]) == ("cart", "GET /cart", 1.0)
     assert shown.exit_code == 1
     assert "firing  QueueDeep" in shown.stdout
 

@@ -63,12 +63,46 @@ def test_evidence_names_the_path_that_grew_three_traces_and_the_new_log() -> Non
     assert [one["errors"] for one in found["traces"]] == [2, 2, 2]
     assert len({one["trace_id"] for one in found["traces"]}) == 3
     (log,) = found["new_logs"]
-    assert (log["service"], log["count"]) == ("cart", 20)
+    assert (log["service"], log["count"], log["is_new"]) == ("cart", 20, True)
+    assert found["consists_of"] == []
     assert log["template"].startswith("lock wait timeout for user")
     text = evidence_lines(found, "http://here/traces/")
     assert "SELECT" in text
     assert "lock wait timeout" in text
     assert text.count("http://here/traces/") == 3
+
+
+def test_on_a_server_younger_than_the_range_evidence_tells_what_the_path_consists_of() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock, 0.0, 0.0)
+    begin = clock.now_unix_nano()
+    spans, logs = [], []
+    for number in range(10):
+        at = begin + number * MINUTE // 10
+        spans += order(number + 1, at, 400, 2 if number == 3 else 0)
+        for severity, text in ((9, "order is placed"), (17, "lock wait timeout")):
+            logs.append(LogRecord(at, at, number + 1, 2, severity, "", text,
+                                  service_name="cart"))  # fmt: skip
+    clock.advance(65)
+    for telemetry in (telemetry_of_spans(spans), telemetry_of_logs(logs)):
+        store.submit(telemetry, clock.now_unix_nano()).result()
+
+    found = alert_evidence(store, LABELS, begin + MINUTE, clock.now_unix_nano(), 10 * MINUTE)
+
+    assert not found["is_compared"]
+    assert found["grew"] == []
+    assert found["summary"] == (
+        "No time before to compare with: no trace is stored of the 5 minutes before. "
+        "Now 10 traces of 430 ms on average, 94 % of it in cart SELECT; 10 % of them with errors."
+    )
+    first = found["consists_of"][0]
+    assert (first["service"], first["operation"], first["path_ns"]) == ("cart", "SELECT", 405 * MS)
+    assert [one["errors"] for one in found["traces"]] == [2, 0, 0]
+    # Everything would be new; only what tells of trouble is shown, and not called new.
+    assert [(one["template"], one["count"], one["is_new"]) for one in found["new_logs"]] == [
+        ("lock wait timeout", 10, False)
+    ]
+    assert "new log" not in evidence_lines(found, "")
 
 
 def test_an_alert_about_nothing_that_sends_spans_has_no_subject() -> None:
