@@ -135,6 +135,18 @@ def test_what_only_looks_like_a_wait_for_a_connection(why: str, spans: list[Span
     assert found(request(300, *spans), "pool_wait") == [], why
 
 
+@pytest.mark.parametrize(
+    ("wait_ms", "whole_ms", "severity"),
+    [(30, 128, INFO), (30, 50, WARNING), (99, 500, INFO), (100, 5000, WARNING)],
+)
+def test_a_short_wait_for_a_connection_is_a_warning_only_where_it_is_most_of_the_trace(
+    wait_ms: int, whole_ms: int, severity: FindingSeverity
+) -> None:
+    wait = span(2, 1, 0, wait_ms * MS, service="orders", name="db.pool.acquire")
+    finding = one(request(whole_ms, wait, query(3, wait_ms, 10)), "pool_wait")
+    assert (finding.severity, finding.saving_ns) == (severity, wait_ms * MS)
+
+
 def test_many_queries_at_once_are_worth_a_word() -> None:
     spans = [query(2 + i, 0, 40, f"SELECT a FROM t{i}") for i in range(12)]
     finding = one(request(50, *spans), "pool_wait")

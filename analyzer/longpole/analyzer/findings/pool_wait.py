@@ -14,7 +14,7 @@ from longpole.analyzer.findings.survey import Survey, survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.wording import counted, duration_text, named, share_text
-from longpole.model.finding import Finding
+from longpole.model.finding import Finding, FindingSeverity
 
 IDENTIFIER = "pool_wait"
 POOL = ("db.client.connection.pool.name", "db.client.connections.pool.name", "pool.name")
@@ -72,6 +72,11 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
             continue
         calls.sort(key=lambda c: (-durations[c], c))
         saving = sum(survey.path_ns(c) for c in calls)
+        # Every pool is empty for a moment now and then, and no size of it prevents that.
+        is_long = waited >= min(
+            thresholds.pool_wait_warning_ns,
+            thresholds.pool_wait_warning_share * explanation.duration_ns,
+        )
         pool = spans.text(calls[0], POOL)
         of = f" of the pool {named(pool)}" if pool else ""
         longest = duration_text(durations[calls[0]])
@@ -86,6 +91,7 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
             f"{share_text(share)} of its database time.",
             action="Find what holds the connections (leaks, long transactions, calls made inside "
             "a transaction), give them back sooner; only then enlarge the pool.",
+            severity=FindingSeverity.WARNING if is_long else FindingSeverity.INFO,
             where=(pool or "",),
         )
     yield from _crowds(survey, thresholds)
@@ -174,7 +180,8 @@ DETECTORS: tuple[Detector, ...] = (
         "Waiting for a connection",
         "Spans that stand for the wait for a pooled connection (`db.pool.acquire`, "
         "`getConnection`, and other names of pools) take `pool_wait_ns` in one trace and "
-        "`pool_wait_share` of the service's database time. Info: at least "
+        "`pool_wait_share` of the service's database time. A warning from `pool_wait_warning_ns` "
+        "or `pool_wait_warning_share` of the whole trace on. Info: at least "
         "`pool_queries_at_once` queries of one service at the same time.",
         _look,
     ),

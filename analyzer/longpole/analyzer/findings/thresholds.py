@@ -33,6 +33,8 @@ class Thresholds:
     chatty_saving_share: float = 0.10
     pool_wait_share: float = 0.20
     pool_wait_ns: int = 20 * _MS
+    pool_wait_warning_ns: int = 100 * _MS
+    pool_wait_warning_share: float = 0.50
     pool_queries_at_once: int = 10
     retry_attempts: int = 3
     retry_storm_attempts: int = 4
