@@ -63,7 +63,7 @@ def findings_report(
         incomplete += bool(explanation.completeness.orphans or explanation.completeness.headless)
         late += explanation.completeness.late > 0
     words = _Words(stored.findings, fresh)
-    gathered = gather(reader, query)
+    gathered = gather(reader, query, thresholds.pause_ns)
     evidence = Evidence(gathered.window.spans if gathered.window is not None else None)
     if gathered.window is not None:
         told = detect_in_window(gathered.window, thresholds)

@@ -10,6 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.analyzer.calls import DB_SYSTEM, HOST, MESSAGING_SYSTEM, PEER, QUERY_TEXT
+from longpole.analyzer.findings.window.measured_pauses import (
+    METRICS,
+    MeasuredPause,
+    measured_pauses,
+)
 from longpole.analyzer.findings.window.span_columns import (
     NO_ROW,
     SpanColumns,
@@ -17,7 +22,7 @@ from longpole.analyzer.findings.window.span_columns import (
 )
 from longpole.analyzer.findings.window.window import Window
 from longpole.model.ids import join_trace_id
-from longpole.model.query import LogQuery, TraceQuery
+from longpole.model.query import LogQuery, MetricQuery, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import TraceReader, WholeTraces
 
@@ -34,6 +39,11 @@ ATTRIBUTES: tuple[str, ...] = tuple(
 ERROR_LEVEL = 17  # severity numbers from here on are ERROR and FATAL
 _TRACES_A_READ = 2_500
 _SHORTEST_PAST_NS = 60_000_000_000
+# Metrics are sent every minute where nobody says otherwise: the point before the window is needed
+# to tell what grew in it, and the one after it tells of its last minute.
+_POINTS_APART_NS = 65_000_000_000
+_MOST_MEASURED_NS = 3_600_000_000_000
+_MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,11 @@ class Gathered:
     notices: tuple[str, ...]
 
 
-def gather(reader: TraceReader, query: TraceQuery, reach: Reach = REACH) -> Gathered:
-    """What matches the query, and what matched it right before its time began."""
+def gather(
+    reader: TraceReader, query: TraceQuery, least_pause_ns: int, reach: Reach = REACH
+) -> Gathered:
+    """What matches the query, and what matched it right before its time began; and pauses of
+    `least_pause_ns` that processes measured themselves."""
     ids, roots, is_cut, (first, last) = _found(reader, query, reach.traces, reach.spans)
     if not ids:
         return Gathered(None, {}, ())
@@ -97,7 +110,8 @@ def gather(reader: TraceReader, query: TraceQuery, reach: Reach = REACH) -> Gath
         )
     if is_log_cut:
         notices.append(f"of the error logs the newest {reach.logs:,} were looked at")
-    window = Window(spans, before, logs, logs_before, begin, end, before_ns)
+    measured = _measured(reader, spans, begin, end, least_pause_ns)
+    window = Window(spans, before, logs, logs_before, begin, end, before_ns, measured)
     return Gathered(window, roots, tuple(notices))
 
 
@@ -127,6 +141,19 @@ def _spans(reader: TraceReader, ids: Sequence[int], begin: int, end: int) -> Spa
         for at in range(0, max(1, len(ids)), _TRACES_A_READ)
     ]
     return span_columns(parts, begin, end)
+
+
+def _measured(
+    reader: TraceReader, spans: SpanColumns, begin: int, end: int, least_ns: int
+) -> tuple[MeasuredPause, ...]:
+    """Long pauses as measured by processes of these services; of a long window its newest hour."""
+    first = max(begin, end - _MOST_MEASURED_NS)
+    time = TimeRange(max(0, first - _POINTS_APART_NS), end + _POINTS_APART_NS)
+    services = tuple(name for name in spans.service.texts if name)
+    if not services:
+        return ()
+    found = reader.metric_points(MetricQuery(time, METRICS, services))
+    return measured_pauses(replace(found, points=found.points.slice(0, _MOST_POINTS)), least_ns)
 
 
 def _logs(

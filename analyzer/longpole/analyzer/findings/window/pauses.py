@@ -17,6 +17,7 @@ import numpy as np
 
 from longpole.analyzer.findings.detector import fingerprint_of
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.findings.window.measured_pauses import INSTANCE, MeasuredPause
 from longpole.analyzer.findings.window.span_columns import NO_ROW, Bools, Ints, SpanColumns
 from longpole.analyzer.findings.window.window import Window, WindowDetector, WindowFinding
 from longpole.analyzer.wording import counted, duration_text, named
@@ -24,7 +25,6 @@ from longpole.model.finding import FindingSeverity
 from longpole.model.span import SpanKind, StatusCode
 
 IDENTIFIER = "pause"
-_INSTANCE = ("service.instance.id", "host.name", "k8s.pod.name", "container.id")
 _RESUME_NS = 60_000_000  # after a pause, what stood still goes on within that
 _RESUME_SHARE = 0.10
 _MOST_MOMENTS = 10_000
@@ -39,16 +39,18 @@ _Held: TypeAlias = tuple[int, int, int]
 class Standstill:
     """From `begin` to `end` nothing happened in a process. `held` are the spans that show it, one
     a trace: its row, how long it was held up, and the row of the span that lost the time (the
-    call, for a request that had not been taken up)."""
+    call, for a request that had not been taken up). `measured` is what the process itself measured
+    in that time, if it did."""
 
     begin: int
     end: int
     held: tuple[_Held, ...]
+    measured: MeasuredPause | None = None
 
 
 def _look(window: Window, thresholds: Thresholds) -> Iterator[WindowFinding]:
     spans = window.spans
-    instances = spans.words(*_INSTANCE)
+    instances = spans.words(*INSTANCE)
     process = spans.service.codes * (len(instances.texts) + 1) + instances.codes + 1
     order = np.argsort(process, kind="stable")
     bounds = np.flatnonzero(np.diff(process[order])) + 1
@@ -56,17 +58,42 @@ def _look(window: Window, thresholds: Thresholds) -> Iterator[WindowFinding]:
     found: dict[int, list[Standstill]] = {}
     for rows in by_process:
         if len(rows):
-            stills = _standstills(window, rows, process, thresholds)
+            of = spans.service.of(rows[0]), instances.of(rows[0])
+            measured = [one for one in window.measured if (one.service, one.instance) == of]
+            stills = _standstills(window, rows, process, thresholds, measured)
             found.setdefault(int(spans.service.codes[rows[0]]), []).extend(stills)
     for repeated in found.values():
         requests = sum(len(still.held) for still in repeated)
         is_repeated = len(repeated) > 1 and requests >= 2 * thresholds.pause_requests
-        if is_repeated or requests > thresholds.pause_requests:
-            yield _finding(spans, repeated)
+        measured = _measured_by(window, repeated)
+        is_measured = sum(one.count for one in measured) > 1
+        if is_repeated or is_measured or requests > thresholds.pause_requests:
+            yield _finding(spans, repeated, measured)
+
+
+def _measured_by(window: Window, stills: list[Standstill]) -> list[MeasuredPause]:
+    """What processes measured: that which held up a request, and of the same processes what
+    cannot lie outside of the window."""
+    seen = [still.measured for still in stills if still.measured is not None]
+    processes = {(one.service, one.instance) for one in seen}
+    return [
+        one
+        for one in window.measured
+        if one in seen
+        or (
+            (one.service, one.instance) in processes
+            and window.begin <= one.begin - one.longest_ns
+            and one.end <= window.end
+        )
+    ]
 
 
 def _standstills(
-    window: Window, rows: Ints, process: Ints, thresholds: Thresholds
+    window: Window,
+    rows: Ints,
+    process: Ints,
+    thresholds: Thresholds,
+    measured: list[MeasuredPause],
 ) -> Iterator[Standstill]:
     spans = window.spans
     events = np.unique(np.concatenate([spans.starts[rows], spans.ends[rows]]))
@@ -92,14 +119,15 @@ def _standstills(
             for i in range(at, until)
             if begin < asked[i] and end - asked[i] >= thresholds.pause_wait_ns
         ]
-        frozen = _frozen(spans, rows, begin, end, end + within) if late else []
+        own = next((one for one in measured if one.fits(begin, end)), None)
+        frozen = _frozen(spans, rows, begin, end, end + within) if late or own else []
         one_each: dict[int, _Held] = {}
         for held in sorted((*late, *frozen), key=lambda each: -each[1]):
             one_each.setdefault(int(spans.trace[held[0]]), held)
-        if len(one_each) >= thresholds.pause_requests and not _is_everywhere(
-            window, rows, begin, end, process
-        ):
-            yield Standstill(begin, end, tuple(one_each.values()))
+        # Of a pause that the process measured itself, one request is witness enough.
+        needed = 1 if own else thresholds.pause_requests
+        if len(one_each) >= needed and not _is_everywhere(window, rows, begin, end, process):
+            yield Standstill(begin, end, tuple(one_each.values()), own)
 
 
 def _is_after_its_call(spans: SpanColumns, rows: Ints) -> Bools:
@@ -138,7 +166,9 @@ def _is_everywhere(window: Window, rows: Ints, begin: int, end: int, process: In
     return len(others) < _BUSY and len(others) < len(np.unique(process)) - 1
 
 
-def _finding(spans: SpanColumns, stills: list[Standstill]) -> WindowFinding:
+def _finding(
+    spans: SpanColumns, stills: list[Standstill], measured: list[MeasuredPause]
+) -> WindowFinding:
     held = sorted((each for still in stills for each in still.held), key=lambda h: (-h[1], h[0]))
     entries = spans.entries()
     operations = Counter(
@@ -152,14 +182,28 @@ def _finding(spans: SpanColumns, stills: list[Standstill]) -> WindowFinding:
     if len(stills) > 2:
         apart = np.diff([still.begin for still in stills])
         every = f", every {duration_text(int(np.median(apart)))}"
+    waited = (
+        f"{len(held)} requests of different traces waited for it and went on at the same moments"
+        if len(held) > 1
+        else "1 request waited for it"
+    )
+    reason = (
+        f"{named(service)} stands still {times}{every}, for at least "
+        f"{duration_text(held[0][1])}: {waited}, while other services went on working."
+    )
+    if measured:
+        longest = max(measured, key=lambda one: one.longest_ns)
+        reason += (
+            f" By its own measure ({longest.metric}) collecting garbage stopped it "
+            f"{counted(sum(one.count for one in measured), 'time')}, for up to "
+            f"{duration_text(longest.longest_ns)}."
+        )
     return WindowFinding(
         detector=IDENTIFIER,
         severity=FindingSeverity.WARNING,
         service=service,
         operation=operation,
-        reason=f"{named(service)} stands still {times}{every}, for at least "
-        f"{duration_text(held[0][1])}: {counted(len(held), 'request')} of different traces waited "
-        "for it and went on at the same moments, while other services went on working.",
+        reason=reason,
         action=f"Look at the garbage collector and its logs, at CPU limits (throttling), and at "
         f"locks that stop all of {named(service)}; give it memory or smaller heaps, and move "
         "blocking work off its event loop.",
@@ -176,6 +220,8 @@ DETECTOR = WindowDetector(
     "Nothing starts or ends in a process for `pause_ns`, and requests of `pause_requests` traces "
     "or more that came meanwhile (each waiting `pause_wait_ns` or longer) or were under way go on "
     "right after, together, while other processes were at work. A warning when that happens "
-    "twice or holds up more requests than that.",
+    "twice or holds up more requests than that. Where the process itself measured the pause "
+    "(`cpython.gc.duration`, `jvm.gc.duration`, `v8js.gc.duration`), one request that it held up "
+    "is enough, and a warning when it measured two.",
     _look,
 )

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.findings.window.measured_pauses import MeasuredPause
 from longpole.analyzer.findings.window.span_columns import SpanColumns
 from longpole.model.finding import FindingSeverity
 
@@ -19,7 +20,8 @@ class Window:
     before (empty where nothing was kept, or no beginning was given). `logs` and `logs_before`
     are error records as `FoundLogs` has them, with `row`: the row of their span in `spans`,
     -1 for none. `begin` and `end` are Unix nanoseconds, `before_ns` is how long the time before
-    is that is covered by data, 0 for none."""
+    is that is covered by data, 0 for none. `measured` are long pauses that processes of these
+    services measured themselves, in the window and near to it."""
 
     spans: SpanColumns
     before: SpanColumns
@@ -28,6 +30,7 @@ class Window:
     begin: int
     end: int
     before_ns: int
+    measured: tuple[MeasuredPause, ...] = ()
 
     @property
     def length_ns(self) -> int:
