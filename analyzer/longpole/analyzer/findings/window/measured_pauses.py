@@ -54,7 +54,7 @@ class MeasuredPause:
 class _Point(NamedTuple):
     time: int
     start: int
-    count: int
+    observations: int
     total: float
     most: float | None
     bounds: Sequence[float]
@@ -99,7 +99,7 @@ def _grown(
     before: _Point | None = None
     for point in points:
         was = before if is_cumulative else None
-        if was is not None and (was.count > point.count or point.start > was.time):
+        if was is not None and (was.observations > point.observations or point.start > was.time):
             was = None  # the process began anew
         begin = point.start if was is None else was.time
         if before is not None and point.time <= before.time:
@@ -107,11 +107,11 @@ def _grown(
         before = point
         if not 0 < begin < point.time:
             continue  # since when it counts is not known
-        count, total = point.count, point.total
+        count, total = point.observations, point.total
         grown = list(point.buckets)
         highest = point.most
         if was is not None:
-            count, total = count - was.count, total - was.total
+            count, total = count - was.observations, total - was.total
             if len(was.buckets) == len(grown):
                 grown = [now - then for now, then in zip(grown, was.buckets, strict=True)]
             else:
