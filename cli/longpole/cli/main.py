@@ -79,7 +79,12 @@ class CommandGroup(click.Group):
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="longpole", message="longpole %(version)s")
 def cli() -> None:
-    """Finds the long pole: where the time of a distributed trace went, and why."""
+    """Finds the long pole: where the time of a distributed trace went, and why.
+
+    Begin with `longpole demo`, which breaks a sample shop and explains it, or with
+    `longpole serve` and exporters that send to it (OTLP, ports 4317 and 4318); its pages are
+    at http://127.0.0.1:4319. Every command has its own --help.
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:
