@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from typing import TYPE_CHECKING
+
+from longpole.collector.accept_errors import wait_quietly_for_file_handles
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,9 +44,13 @@ class WebServer:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._listener]}, name="web", daemon=True
+            target=asyncio.run, args=(self._serve(self._server),), name="web", daemon=True
         )
         self._thread.start()
+
+    async def _serve(self, server: uvicorn.Server) -> None:
+        wait_quietly_for_file_handles(asyncio.get_running_loop())
+        await server.serve(sockets=[self._listener])
 
     def stop(self) -> None:
         """Finish what is being answered, for a few seconds at most."""

@@ -14,6 +14,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from longpole.collector import binding
+from longpole.collector.accept_errors import wait_quietly_for_file_handles
 from longpole.collector.http_protocol import protocol_class
 from longpole.collector.intake_desk import IntakeDesk
 from longpole.collector.memory_release import use_one_heap
@@ -154,6 +155,7 @@ class Collector:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        wait_quietly_for_file_handles(self._loop)
         self._loop.run_forever()
 
     def _end(self) -> None:
