@@ -42,6 +42,13 @@ def sides(files: dict[str, Path], base: str = "base", head: str = "head") -> lis
     return ["--base-file", files[base], "--head-file", files[head]]
 
 
+def test_a_trace_on_both_sides_is_told_of_by_number(tmp_path: Path) -> None:
+    for count, told in ((1, "1 trace matches"), (2, "2 traces match")):
+        file = written(tmp_path, f"{count}.pb", release("1.4.0", START, 1, count))
+        (found,) = documents("compare", "--base-file", file, "--head-file", file)
+        assert f"{told} on both sides" in found["notices"]
+
+
 def test_the_terms_add_up_and_the_causes_are_named(files: dict[str, Path]) -> None:
     (found,) = documents("compare", *sides(files))
     jsonschema.validate(found, schema("compare"))

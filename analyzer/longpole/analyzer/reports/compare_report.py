@@ -96,7 +96,8 @@ def _notices(sides: Sequence[LoadedSide]) -> list[str]:
     notices = list(dict.fromkeys(notice for side in sides for notice in side.notices))
     both = {*sides[0].sample.trace_ids} & {*sides[1].sample.trace_ids}
     if both:
-        notices.append(f"{len(both):,} traces match on both sides")
+        matching = "1 trace matches" if len(both) == 1 else f"{len(both):,} traces match"
+        notices.append(f"{matching} on both sides")
     for name, side in zip(("base", "head"), sides, strict=True):
         if len(side.sample) < side.matched:
             notices.append(
