@@ -26,6 +26,18 @@ def test_a_reader_that_goes_away_is_no_failure(arguments: list[str]) -> None:
     assert b"BrokenPipe" not in done.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk always full")
+@pytest.mark.parametrize("arguments", [["trace"], ["findings", "--json"], ["critical-path"]])
+def test_an_answer_onto_a_full_disk_is_an_error_of_one_line(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "longpole.cli", *arguments, "--from", str(CHECKOUT)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env={**os.environ, **ENV}, timeout=60
+        )
+    assert done.stderr.decode() == "Error: cannot write: No space left on device\n"
+    assert done.returncode == 2  # 1 would be the answer of a check
+
+
 @pytest.mark.parametrize(
     ("columns", "width"),
     [("", PIPED_WIDTH), ("80", 80), ("160", 160), ("1", NARROWEST), ("0", PIPED_WIDTH),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -40,6 +41,15 @@ COMMANDS = {
 }
 
 
+# What a full disk says, also to somebody who redirects an answer onto it.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _drop_output() -> None:
+    """Nothing that is left for standard output is written any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class CommandGroup(click.Group):
     """Imports a command's module when that command is asked for."""
 
@@ -61,8 +71,14 @@ class CommandGroup(click.Group):
         except BrokenPipeError:
             # The reader (`head`, a pager) has seen enough, which is no failure. What Python
             # would still flush at its end goes nowhere, so that it does not complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             ctx.exit(Exit.DONE)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # Not 1, which a check would take for its answer.
+            _drop_output()
+            raise LongpoleError(f"cannot write: {error.strerror}") from error
         if is_bad_news(ctx):
             ctx.exit(Exit.BAD_NEWS)
         return result
