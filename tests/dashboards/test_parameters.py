@@ -31,6 +31,24 @@ def test_moments_come_in_every_usual_form(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "unix_nano"),
+    [
+        ("1795863270.428", 1_795_863_270_428_000_000),
+        ("1795863270.1234567891", 1_795_863_270_123_456_789),
+        ("0.5", 500_000_000),
+    ],
+)
+def test_unix_seconds_may_have_a_fraction(text: str, unix_nano: int) -> None:
+    assert moment(text, "from", ManualClock()) == unix_nano
+
+
+@pytest.mark.parametrize("text", ["1795863270.", ".5", "1.5e9", "99999999999.5"])
+def test_what_only_resembles_a_fraction_is_refused(text: str) -> None:
+    with pytest.raises(BadQuestion, match="is no time"):
+        moment(text, "from", ManualClock())
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [("now", 0), ("now-12h", -12 * 3600), ("now-1d", -86_400), ("now+5m", 300), ("now 5m", 300),
      (" now - 90s ", -90)],

@@ -93,8 +93,8 @@ def whole(text: str, name: str, least: int, most: int) -> int:
 
 def moment(text: str, name: str, clock: Clock) -> int:
     """Unix nanoseconds of an RFC 3339 time (UTC when it names no zone), of a whole number of
-    Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their length, or of
-    `now`, `now-12h`, `now+5m` by that clock."""
+    Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their length, of Unix
+    seconds with a fraction, or of `now`, `now-12h`, `now+5m` by that clock."""
     text = text.strip()
     everything = TimeRange()
     relative = _RELATIVE.fullmatch(text)
@@ -107,6 +107,9 @@ def moment(text: str, name: str, clock: Clock) -> int:
         if at_ns > everything.end_unix_nano:
             raise BadQuestion(f"{name}: {text} lies after the year 2262")
         return at_ns
+    fraction = re.fullmatch(r"([0-9]{1,9}|[1-8][0-9]{9})\.([0-9]{1,9})[0-9]*", text)
+    if fraction is not None:
+        return int(fraction[1]) * 1_000_000_000 + int(fraction[2].ljust(9, "0"))
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -76,3 +76,28 @@ def test_what_makes_most_of_a_change_is_told_though_chance_may_have_moved_it() -
         "change is pay › SELECT history, which chance alone may have moved; mean 50 ms → 150 ms "
         "(+200.0 %)."
     )
+
+
+def test_a_trifle_that_is_sure_does_not_outshine_the_great_change_against_it() -> None:
+    found = Changes((SLOWER_QUERY,), is_enough=True, detectable_share=0.1)
+    ms = 1_000_000
+    split = [
+        Term(LONGER, ("pay", "SELECT x"), Fraction(9 * ms)),
+        Term(LONGER, ("pay", "SELECT history"), Fraction(-90 * ms)),
+    ]
+    line = verdict_line(found, split, (150 * ms, 69 * ms), (0.0, 0.0), (1500, 600), "mean")
+    assert line == (
+        "Faster on the whole, mean 150 ms → 69 ms (−54.0 %); more than the whole of the change is "
+        "pay › SELECT history, which chance alone may have moved. Beyond chance is only the "
+        "opposite. Slower: pay › SELECT x takes 9 ms more (longer calls)."
+    )
+
+
+def test_what_goes_with_the_whole_change_is_named_before_a_greater_one_against_it() -> None:
+    faster = Change(
+        Scope.OPERATION, ("pay", "SELECT y"), None,
+        effect=-5e6, typical=-5e6, low=-6e6, high=-4e6, z=-6.0, p_value=0.0001, is_real=True,
+    )  # fmt: skip
+    found = Changes((SLOWER_QUERY, faster), is_enough=True, detectable_share=0.1)
+    line = verdict_line(found, [], (90_000_000, 40_000_000), (0.0, 0.0), (100, 100), "mean")
+    assert line.startswith("Faster: pay › SELECT y takes 5 ms less; ")

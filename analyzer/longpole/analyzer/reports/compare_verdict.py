@@ -34,6 +34,8 @@ _FEWER = {
 }
 # An operation that moved so much of the change is told even if chance may have moved it.
 _GREAT_SHARE = 0.5
+# A change so many times what is sure, and against it, is told first.
+_OUTWEIGHS = 2
 # From here on it is fair to say that much would have been seen.
 _USEFUL_SHARE = 0.25
 
@@ -63,10 +65,20 @@ def verdict_line(
         )
     guilty = guilty_changes(found)
     if guilty:
-        if (means_ns[1] - means_ns[0]) * (1 if guilty[0].is_worse else -1) < 0:
+        difference_ns = means_ns[1] - means_ns[0]
+        if not _is_against(guilty[0], difference_ns):
+            return _of_operation(guilty, terms, difference_ns, moved)
+        with_it = [change for change in guilty if not _is_against(change, difference_ns)]
+        if abs(difference_ns) < _OUTWEIGHS * _size(guilty[0]):
             # Else "slower" and a mean that fell would seem to contradict each other.
             moved = f"other parts or other traffic outweigh it: {moved}"
-        return _of_operation(guilty, terms, means_ns[1] - means_ns[0], moved)
+            return _of_operation(guilty, terms, difference_ns, moved)
+        if with_it:
+            return _of_operation(with_it, terms, difference_ns, moved)
+        word = "Slower" if difference_ns > 0 else "Faster"
+        rest = _uncertain_rest(guilty, terms, difference_ns) or ", which chance alone may have made"
+        sure = _of_operation(guilty, terms, difference_ns, "")
+        return f"{word} on the whole, {moved}{rest}. Beyond chance is only the opposite. {sure}"
     scopes = {change.scope: change for change in found.real}
     if Scope.DURATION in scopes:
         change = scopes[Scope.DURATION]
@@ -105,6 +117,10 @@ def _rank(change: Change) -> tuple[float, float]:
     return change.p_value, -abs(change.z)
 
 
+def _is_against(change: Change, difference_ns: int) -> bool:
+    return difference_ns * (1 if change.is_worse else -1) < 0
+
+
 def _size(change: Change) -> float:
     """In nanoseconds; both means count, for either may miss what happened."""
     return max(abs(change.effect), abs(change.typical))
@@ -129,7 +145,7 @@ def _of_operation(
     if len(lost) > 1 and in_parallel > 2 * max(amount, Fraction(0)):
         words = kind_in_words(TermKind.PARALLELISM, sign > 0)
         size = duration_text(round(in_parallel))
-        return f"{word}: {words} of {len(lost)} operations, {size} of the mean trace; {moved}."
+        return f"{word}: {words} of {len(lost)} operations, {size} of the mean trace{_end(moved)}"
     service, operation = change.operation
     if main is not None and amount > 0:
         size, why = _in_terms(own, main, sign, difference_ns)
@@ -142,7 +158,11 @@ def _of_operation(
     more = f", and {len(also)} more" if also else ""
     where = f"{named(service)} › {named(operation)}"
     great = _uncertain_rest(guilty, terms, difference_ns) if sign * difference_ns > 0 else ""
-    return f"{word}: {where} takes {size} {held}{kind}{why}{more}{great}; {moved}."
+    return f"{word}: {where} takes {size} {held}{kind}{why}{more}{great}{_end(moved)}"
+
+
+def _end(moved: str) -> str:
+    return f"; {moved}." if moved else "."
 
 
 def _uncertain_rest(guilty: list[Change], terms: Sequence[Term], difference_ns: int) -> str:

@@ -181,9 +181,9 @@ def _finding(window: Window, one: _Series) -> WindowFinding:
         starts = spans.starts[one.rows]
         lasted = duration_text(int(spans.ends[one.rows].max() - starts.min()))
         how = (
-            f"took {duration_text(int(np.median(durations)))} for {lasted} (median of "
-            f"{counted(len(durations), 'run')}), {times_text(one.change)} as long as otherwise "
-            f"({duration_text(one.was)})"
+            f"took {duration_text(int(np.median(durations)))} (median of "
+            f"{counted(len(durations), 'run')} within {lasted}), {times_text(one.change)} as long "
+            f"as otherwise ({duration_text(one.was)})"
         )
     else:
         how = (
