@@ -203,7 +203,7 @@ class Reader:
 
     def red_rows(self, time: TimeRange, service: str, operation: str) -> pa.Table:
         with self._session() as (connection, snapshot):
-            return read_red(connection, snapshot, time, service, operation)
+            return read_red(connection, snapshot, time, service, operation, self._red_cubes)
 
     def red_series(self, query: RedQuery) -> RedSeries:
         with self._session() as (connection, snapshot):
