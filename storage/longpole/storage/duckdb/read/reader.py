@@ -264,7 +264,7 @@ class Reader:
 
     def services(self, time: TimeRange) -> tuple[ServiceInfo, ...]:
         with self._session() as (connection, snapshot):
-            return read_services(connection, snapshot, time)
+            return read_services(connection, snapshot, time, self._red_cubes)
 
     def service_colours(self) -> Mapping[str, int]:
         with self._source.lease() as lease:
