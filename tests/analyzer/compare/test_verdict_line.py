@@ -101,3 +101,23 @@ def test_what_goes_with_the_whole_change_is_named_before_a_greater_one_against_i
     found = Changes((SLOWER_QUERY, faster), is_enough=True, detectable_share=0.1)
     line = verdict_line(found, [], (90_000_000, 40_000_000), (0.0, 0.0), (100, 100), "mean")
     assert line.startswith("Faster: pay › SELECT y takes 5 ms less; ")
+
+
+@pytest.mark.parametrize(
+    ("mean_ms", "told"),
+    [
+        (55, "No difference: what moved is noise (mean 50 ms → 55 ms (+10.0 %); a change of all "
+             "durations by 15 % would have been seen)."),
+        (150, "No difference beyond chance: mean 50 ms → 150 ms (+200.0 %), which few traces make; "
+              "90 % of the change is pay › SELECT history, which chance alone may have moved; a "
+              "change of all durations by 15 % would have been seen."),
+    ],
+)  # fmt: skip
+def test_a_mean_far_away_is_not_called_noise_beside_what_would_have_been_seen(
+    mean_ms: int, told: str
+) -> None:
+    ms = 1_000_000
+    found = Changes((), is_enough=True, detectable_share=0.15)
+    split = [Term(LONGER, ("pay", "SELECT history"), Fraction(90 * ms))]
+    line = verdict_line(found, split, (50 * ms, mean_ms * ms), (0.0, 0.0), (900, 900), "mean")
+    assert line == told

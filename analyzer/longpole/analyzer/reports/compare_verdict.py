@@ -98,6 +98,11 @@ def verdict_line(
     if found.detectable_share is not None and found.detectable_share <= _USEFUL_SHARE:
         percent = found.detectable_share * 100
         seen = f"a change of all durations by {percent:.2g} % would have been seen"
+        before, difference_ns = means_ns[0], means_ns[1] - means_ns[0]
+        if abs(difference_ns) > max(found.detectable_share, _USEFUL_SHARE) * before:
+            # Had all of them moved so far, it would have been seen.
+            rest = _uncertain_rest([], terms, difference_ns)
+            return f"No difference beyond chance: {moved}, which few traces make{rest}; {seen}."
     return f"No difference: what moved is noise ({moved}; {seen})."
 
 
