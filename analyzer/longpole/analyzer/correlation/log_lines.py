@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from longpole.analyzer.json_text import object_of
 from longpole.model.ids import join_trace_id
 
 # OTLP's first number of each level; four numbers belong to each.
@@ -77,7 +77,7 @@ def log_lines(table: pa.Table) -> list[LogLine]:
     ):
         known = instances.get(resource)
         if known is None:
-            known = instances[resource] = instance_of(_object(resource))
+            known = instances[resource] = instance_of(object_of(resource))
         lines.append(
             LogLine(
                 time, service, number or 0, text or "", body or "", join_trace_id(hi, lo), span_id,
@@ -100,12 +100,3 @@ def is_same_instance(one: Sequence[tuple[str, str]], other: Sequence[tuple[str, 
         if key in others:
             return others[key] == value
     return True
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    """JSON text as an object; anything else is an empty one."""
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

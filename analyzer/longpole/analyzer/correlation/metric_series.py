@@ -7,13 +7,13 @@ series: how many observations a second, and their mean.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
 
 from longpole.analyzer.correlation.log_lines import instance_of
+from longpole.analyzer.json_text import object_of
 from longpole.storage.ports import MetricPoints
 
 _SECOND_NS = 1_000_000_000
@@ -60,8 +60,8 @@ def series_of(found: MetricPoints) -> list[Series]:
                 made.append(
                     Series(
                         row["name"], aspect, row["unit"] or "", row["service_name"],
-                        instance_of(_object(row["resource"])),
-                        tuple(sorted((k, str(v)) for k, v in _object(row["attributes"]).items())),
+                        instance_of(object_of(row["resource"])),
+                        tuple(sorted((k, str(v)) for k, v in object_of(row["attributes"]).items())),
                         tuple(values),
                     )
                 )  # fmt: skip
@@ -121,11 +121,3 @@ def _grown(points: Sequence[_Point], temporality: int) -> Iterator[tuple[int, in
                 was, had = 0, 0.0
             yield before.time, point.time, count - was, total - had
         before = point
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -8,12 +8,12 @@ the process                         ▪▪▪ ▪▪      ▪▪ ▪▪▪▪ �
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
 
+from longpole.analyzer.json_text import object_of
 from longpole.storage.ports import MetricPoints
 
 METRICS: tuple[str, ...] = (
@@ -79,9 +79,9 @@ def measured_pauses(found: MetricPoints, least_ns: int) -> tuple[MeasuredPause, 
     pauses: list[MeasuredPause] = []
     for number, row in enumerate(found.series.to_pylist()):
         unit_ns = _UNITS_NS.get(row["unit"] or "")
-        if unit_ns and row["name"] in METRICS and not _is_beside(_object(row["attributes"])):
+        if unit_ns and row["name"] in METRICS and not _is_beside(object_of(row["attributes"])):
             own = sorted(points.get(number, ()), key=lambda point: point[:2])
-            resource = _object(row["resource"])
+            resource = object_of(row["resource"])
             instance = next((str(v) for key in INSTANCE if (v := resource.get(key))), "")
             pauses.extend(
                 MeasuredPause(row["service_name"], instance, row["name"], begin, end, count, ns)
@@ -143,11 +143,3 @@ def _at_least(bounds: Sequence[float], buckets: Sequence[int]) -> list[tuple[flo
 def _is_beside(attributes: Mapping[str, Any]) -> bool:
     name = str(attributes.get("jvm.gc.name") or attributes.get("gc") or "").lower()
     return any(word in name for word in _BESIDE)
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
