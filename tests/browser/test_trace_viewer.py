@@ -85,6 +85,16 @@ def test_the_verdict_is_selected_and_on_the_first_screen(open_page: Open) -> Non
         expect(page.locator("[role=row].selected")).to_be_in_viewport()
 
 
+def test_rows_that_do_not_fit_begin_with_the_verdict_a_third_down(open_page: Open) -> None:
+    page = _opened(open_page, "retry-storm")
+    rows = page.locator(".scroller").bounding_box()
+    verdict = page.locator("[role=row].selected").bounding_box()
+    assert rows is not None
+    assert verdict is not None
+    assert page.evaluate("() => longpoleTrace.model.rows.codes.length * 24") > rows["height"]
+    assert 0.25 < (verdict["y"] - rows["y"]) / rows["height"] < 0.4
+
+
 def test_the_page_makes_two_requests(open_page: Open, watch: Callable[[], Watch]) -> None:
     page = _opened(open_page, "n-plus-one")
     page.wait_for_load_state("networkidle")

@@ -23,7 +23,7 @@ import * as waterfall from "./waterfall.js";
 /** @typedef {import("./shared.js").View} View */
 
 const WIDE_PX = 1200;
-const LEAST_BODY_PX = 340;
+const LEAST_BODY_PX = 300;
 const KEEP_PX = 48;
 const HEAD_PX = 40;
 const WRITE_AFTER_MS = 150;

@@ -67,6 +67,7 @@ export function mount(host, model, shared) {
   }
 
   function measure() {
+    const isFirst = !view;
     width = rowsBox.clientWidth;
     view = scroller.clientHeight;
     if (!nameWidth) nameWidth = Math.round(Math.max(LEAST_NAME_PX, (width - FIGURES_PX) * NAME_SHARE));
@@ -82,7 +83,9 @@ export function mount(host, model, shared) {
     space.style.height = `${Math.max(view, spaceHeight(total()))}px`;
     clampTop();
     stamp++;
-    draw();
+    // Whoever measures first: the page opens at what its verdict is about.
+    if (isFirst && view) showSelected(true);
+    else draw();
   }
 
   function clampTop() {
@@ -133,9 +136,10 @@ export function mount(host, model, shared) {
   /** Brings the selected row on screen; `third` puts it at one third of the height. @param {boolean} third */
   function showSelected(third) {
     const place = model.selectedPlace;
-    if (place < 0 || !view) return;
+    if (!view) return;
     const y = place * rowPx();
-    if (third) scrollTo(y - view / 3);
+    if (place < 0) draw();
+    else if (third) scrollTo(y - view / 3);
     else if (y < top) scrollTo(y);
     else if (y + rowPx() > top + view) scrollTo(y + rowPx() - view);
     else draw();
@@ -347,10 +351,8 @@ export function mount(host, model, shared) {
   }
 
   new ResizeObserver(() => {
-    const isFirst = !view;
     // At the start everything has been measured and drawn just before.
-    if (isFirst || rowsBox.clientWidth !== width || scroller.clientHeight !== view) measure();
-    if (isFirst) showSelected(true);
+    if (!view || rowsBox.clientWidth !== width || scroller.clientHeight !== view) measure();
   }).observe(scroller);
   changed();
   return { shown: measure, hitTest, rowsOnScreen, focusSelected, zoomTo, contentPx: () => total(), page: () => Math.max(1, Math.floor(view / rowPx()) - 1), grid };
