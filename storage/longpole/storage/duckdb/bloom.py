@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +60,7 @@ class Bloom:
 
     def _may_hold(self, hi: int, lo: int) -> bool:
         bits, last = self.bits, self.bits.size * 8 - 1
-        position = _mixed_number(lo ^ _mixed_number(hi))
-        step = _mixed_number(position) | 1
+        position, step = _first_and_step(hi, lo)
         for _ in range(_PROBES):
             place = position & last
             if not int(bits[place >> 3]) >> (place & 7) & 1:
@@ -88,6 +88,12 @@ def _mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
+
+
+@functools.lru_cache(maxsize=64)  # one id is asked of every segment
+def _first_and_step(hi: int, lo: int) -> tuple[int, int]:
+    first = _mixed_number(lo ^ _mixed_number(hi))
+    return first, _mixed_number(first) | 1
 
 
 def _mixed_number(value: int) -> int:

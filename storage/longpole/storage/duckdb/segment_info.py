@@ -124,7 +124,8 @@ def read_segment(cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: P
     alias = f"seg_{entry.segment_id}"
     columns = _read_attribute_columns(cursor, alias)
     folding = folding_of(cursor, alias) if entry.kind == "derived" else None
-    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns, folding)
+    has_all = _has_all_columns(cursor, alias, entry.kind)
+    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns, folding, has_all)
 
 
 def segment_from_entry(
@@ -132,15 +133,30 @@ def segment_from_entry(
 ) -> Segment:
     """The same of a file of which only `segment_info` is damaged, by what the manifest says of
     it; its Bloom filter lets every trace pass."""
-    columns = _read_attribute_columns(cursor, f"seg_{entry.segment_id}")
-    folding = folding_of(cursor, f"seg_{entry.segment_id}") if entry.kind == "derived" else None
+    alias = f"seg_{entry.segment_id}"
+    columns = _read_attribute_columns(cursor, alias)
+    folding = folding_of(cursor, alias) if entry.kind == "derived" else None
+    has_all = _has_all_columns(cursor, alias, entry.kind)
     info = SegmentInfo(
         entry.segment_id, entry.kind, entry.row_count, entry.first_sequence, entry.last_sequence,
         entry.min_unix_nano, entry.max_unix_nano, entry.stored_unix_nano,
         settled_through=0, siblings=(entry.segment_id,), replaced=(), attribute_types={},
         bloom=Bloom(np.full(8, 0xFF, dtype=np.uint8)),
     )  # fmt: skip
-    return segment_of(info, path, entry.byte_count, columns, folding)
+    return segment_of(info, path, entry.byte_count, columns, folding, has_all)
+
+
+def _has_all_columns(cursor: duckdb.DuckDBPyConnection, alias: str, kind: str) -> bool:
+    """Whether a file was written after its tables got their youngest columns."""
+    import duckdb
+
+    if kind != "derived":
+        return True
+    try:
+        cursor.execute(f"SELECT clocks FROM {alias}.traces LIMIT 0")
+    except duckdb.BinderException:
+        return False
+    return True
 
 
 def _read_attribute_columns(
@@ -158,6 +174,7 @@ def segment_of(
     byte_count: int,
     attribute_columns: tuple[AttributeColumn, ...],
     folding: Folding | None,
+    has_all_columns: bool,
 ) -> Segment:
     """The queries' view of a file that says this of itself."""
     return Segment(
@@ -173,4 +190,5 @@ def segment_of(
         attribute_columns=attribute_columns,
         bloom=info.bloom,
         folding=folding,
+        has_all_columns=has_all_columns,
     )

@@ -184,7 +184,9 @@ class SegmentFile:
         assert self.info is not None, "finish() comes first"
         os.rename(self.temporary, self.path)
         byte_count = self.path.stat().st_size
-        return segment_of(self.info, self.path, byte_count, self.attribute_columns, self._folding)
+        return segment_of(
+            self.info, self.path, byte_count, self.attribute_columns, self._folding, True
+        )
 
     def abandon(self) -> None:
         """Forget the file, whatever its state. Never raises."""

@@ -44,6 +44,7 @@ class Segment:
     attribute_columns: tuple[AttributeColumn, ...]
     bloom: Bloom  # of trace ids
     folding: Folding | None = None  # of a derived file
+    has_all_columns: bool = False  # none is missing because the file is older than it
     # Small tables of this file that were read already, by name; None for one that is not small.
     kept: dict[str, pa.Table | None] = field(default_factory=dict, compare=False, repr=False)
 

@@ -88,7 +88,7 @@ class Part:
             return unfolded(self.segment.alias, self.segment.folding, table, of, wanted)
         stored = self.plain(table)
         grown = GROWN_COLUMNS.get(table)
-        if grown is None:
+        if grown is None or self.segment.has_all_columns:
             return stored
         # Nothing is added to the rows: this names columns that an older file lacks.
         return f"(SELECT * FROM {stored} UNION ALL BY NAME SELECT {grown} WHERE false)"

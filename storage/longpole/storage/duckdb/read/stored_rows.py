@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
+from longpole.storage.duckdb.read.few_rows import one_trace, read_few
 from longpole.storage.duckdb.read.identifiers import quote_literal
 from longpole.storage.duckdb.read.part import TABLES_OF_KIND, Part
 from longpole.storage.duckdb.typed_columns import TABLES_WITH_TYPED_COLUMNS, restored
@@ -113,8 +114,11 @@ def rows_of_trace(
             pc.equal(rows.column("trace_hi"), pa.scalar(hi, pa.uint64())),
         )
         return rows.filter(mask).cast(_SCHEMAS[table])
-    condition = f"s.trace_hi = {hi} AND s.trace_lo = {lo} ORDER BY s.rowid"
-    return read_table(connection, part, table, condition)
+    wanted = one_trace(hi, lo)
+    few = read_few(connection, part, table, _SCHEMAS[table], wanted)
+    if few is not None:
+        return few
+    return read_table(connection, part, table, f"{wanted} ORDER BY s.rowid")
 
 
 def _in_memory(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -> pa.Table | None:
