@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.storage.duckdb.read.few_rows import one_trace
-from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.part import Part, halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.snapshot import Snapshot
@@ -49,8 +49,8 @@ def latest_columns(
     all its spans, 0 where there is none; and its clocks, None where there is none."""
     columns = tuple(np.zeros(hi.size, np.int64) for _ in range(3))
     clocks: list[str | None] = [None] * hi.size
-    parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
-    if parts and hi.size:
+    parts = parts_among(snapshot, "traces", hi, lo) if hi.size else []
+    if parts:
         places = np.arange(hi.size)
         connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo, "place": places}))
         selects = [_latest_sql(part, snapshot, _AMONG_WANTED, "place") for part in parts]
@@ -71,8 +71,8 @@ def latest_revisions(
 ) -> dict[int, LatestRevision]:
     """The latest revision of each of those traces that has one."""
     hi, lo = halves(sorted(trace_ids))
-    parts = [part for part in parts_of(snapshot, "traces") if part.may_hold(hi, lo)]
-    if not parts or not trace_ids:
+    parts = parts_among(snapshot, "traces", hi, lo) if trace_ids else []
+    if not parts:
         return {}
     if hi.size == 1:  # DuckDB plans and answers this in half the time of a join
         wanted = f"WHERE {one_trace(int(hi[0]), int(lo[0]))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from longpole.model import columns
 from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
 from longpole.storage.duckdb.folded import FOLDED_TABLES
+from longpole.storage.duckdb.read.hot_rows import rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_identifier
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
 from longpole.storage.duckdb.unfolding import unfolded
@@ -46,20 +48,59 @@ class OfferedHot(Mapping[str, pa.Table]):
     takes most of a millisecond, and a question names two or three of fourteen."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, pa.Table],
+        prefix: str = HOT_PREFIX,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         self._connection = connection
         self._tables = tables
+        self._prefix = prefix
+        self._numbers = numbers or count()
         self._registered: set[str] = set()
 
-    def register(self, table: str) -> None:
-        """Make that table known under its internal name."""
+    def register(self, table: str) -> str:
+        """Make that table known; answers with its internal name."""
         if table not in self._registered:
-            self._connection.register(HOT_PREFIX + table, self._tables[table])
+            self._connection.register(self._prefix + table, self[table])
             self._registered.add(table)
+        return self._prefix + table
+
+    def among(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> OfferedHot:
+        """The same tables under other names, with hardly any rows but those of these traces."""
+        prefix = f"{HOT_PREFIX}{next(self._numbers)}_"
+        few = _FewRows(self._tables, hi, lo)
+        return OfferedHot(self._connection, few, prefix, self._numbers)
 
     def __getitem__(self, table: str) -> pa.Table:
         return self._tables[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+class _FewRows(Mapping[str, pa.Table]):
+    """Hot tables with the rows of a few traces, each looked for when it is first asked for."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, pa.Table],
+        hi: npt.NDArray[np.uint64],
+        lo: npt.NDArray[np.uint64],
+    ) -> None:
+        self._tables, self._hi, self._lo = tables, hi, lo
+        self._found: dict[str, pa.Table] = {}
+
+    def __getitem__(self, table: str) -> pa.Table:
+        if table not in self._found:
+            rows = self._tables[table]
+            is_of_traces = "trace_lo" in rows.column_names
+            self._found[table] = rows_of_traces(rows, self._hi, self._lo) if is_of_traces else rows
+        return self._found[table]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)
@@ -82,7 +123,7 @@ class Part:
         hints for rows that are folded, see `unfolded`."""
         if self.segment is None:
             if isinstance(self.hot, OfferedHot):
-                self.hot.register(table)
+                return quote_identifier(self.hot.register(table))
             return quote_identifier(HOT_PREFIX + table)
         if table in FOLDED_TABLES:
             return unfolded(self.segment.alias, self.segment.folding, table, of, wanted)
@@ -104,6 +145,10 @@ class Part:
         """Whether every row of that table is folded here."""
         folding = None if self.segment is None else self.segment.folding
         return folding is not None and table not in folding.plain
+
+    def is_empty(self, table: str) -> bool:
+        """Whether that table has no rows here, as far as is known without asking."""
+        return self.segment is None and not self.hot[table].num_rows
 
     @property
     def newest_unix_nano(self) -> int:
@@ -130,6 +175,22 @@ def parts_of(snapshot: Snapshot, table: str) -> list[Part]:
         typed = {(c.table_name, c.key, c.type): c.column_name for c in segment.attribute_columns}
         parts.append(Part(segment, typed))
     return parts
+
+
+def parts_among(
+    snapshot: Snapshot, table: str, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]
+) -> list[Part]:
+    """Those parts that may have rows of these traces in that table; the hot one, if it has any,
+    with hardly any others. For ids that are few beside all that are stored."""
+    found = []
+    for part in parts_of(snapshot, table):
+        if part.segment is None and isinstance(part.hot, OfferedHot):
+            part = replace(part, hot=part.hot.among(hi, lo))
+            if not part.is_empty(table):
+                found.append(part)
+        elif part.may_hold(hi, lo):
+            found.append(part)
+    return found
 
 
 def prepared(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Snapshot:

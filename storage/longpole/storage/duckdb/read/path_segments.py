@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from longpole.model import columns
 from longpole.model.ids import join_trace_id
-from longpole.storage.duckdb.read.part import halves, parts_of
+from longpole.storage.duckdb.read.part import halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
 from longpole.storage.duckdb.read.trace_rows import TraceRows
 from longpole.storage.duckdb.read.views import latest_only
@@ -35,7 +35,7 @@ def read_path_segments(
 ) -> pa.Table:
     """Answer `TraceSearcher.path_segments`."""
     hi, lo = halves(sorted(set(trace_ids)))
-    parts = [part for part in parts_of(snapshot, "path_segments") if part.may_hold(hi, lo)]
+    parts = parts_among(snapshot, "path_segments", hi, lo)
     if not parts or not trace_ids:
         return _SCHEMA.empty_table()
     connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))

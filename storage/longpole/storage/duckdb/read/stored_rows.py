@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.read.few_rows import one_trace, read_few
+from longpole.storage.duckdb.read.hot_rows import rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_literal
 from longpole.storage.duckdb.read.part import TABLES_OF_KIND, Part
 from longpole.storage.duckdb.typed_columns import TABLES_WITH_TYPED_COLUMNS, restored
@@ -105,15 +107,12 @@ def rows_with_ids(
 def rows_of_trace(
     connection: duckdb.DuckDBPyConnection, part: Part, table: str, trace_id: int
 ) -> pa.Table:
-    """The rows of one trace; those in memory by a mask, which is faster than SQL over Arrow."""
+    """The rows of one trace; those in memory without SQL."""
     hi, lo = split_trace_id(trace_id)
     rows = _in_memory(connection, part, table)
     if rows is not None:
-        mask = pc.and_(
-            pc.equal(rows.column("trace_lo"), pa.scalar(lo, pa.uint64())),
-            pc.equal(rows.column("trace_hi"), pa.scalar(hi, pa.uint64())),
-        )
-        return rows.filter(mask).cast(_SCHEMAS[table])
+        ids = (np.array([half], np.uint64) for half in (hi, lo))
+        return rows_of_traces(rows, *ids).cast(_SCHEMAS[table])
     wanted = one_trace(hi, lo)
     few = read_few(connection, part, table, _SCHEMAS[table], wanted)
     if few is not None:

@@ -14,7 +14,8 @@ from longpole.model.ids import split_trace_id
 from longpole.model.span import Span
 from longpole.model.span_content import first_copies
 from longpole.storage.duckdb.read.derived_state import latest_revisions
-from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.hot_rows import count_of_trace
+from longpole.storage.duckdb.read.part import Part, halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import (
     WANTED,
     arrow,
@@ -96,7 +97,7 @@ def read_events(
 
 def _parts(snapshot: Snapshot, table: str, trace_id: int) -> list[Part]:
     hi, lo = halves([trace_id])
-    return [part for part in parts_of(snapshot, table) if part.may_hold(hi, lo)]
+    return parts_among(snapshot, table, hi, lo)
 
 
 def _count(
@@ -105,13 +106,8 @@ def _count(
     hi, lo = split_trace_id(trace_id)
     count = 0
     for part in _parts(snapshot, table, trace_id):
-        if part.segment is None:  # a mask is faster than SQL over Arrow
-            rows = part.hot[table]
-            is_wanted = pc.and_(
-                pc.equal(rows.column("trace_lo"), pa.scalar(lo, pa.uint64())),
-                pc.equal(rows.column("trace_hi"), pa.scalar(hi, pa.uint64())),
-            )
-            count += pc.sum(is_wanted, min_count=0).as_py()
+        if part.segment is None:
+            count += count_of_trace(part.hot[table], hi, lo)
         else:
             sql = f"SELECT count(*) FROM {part.relation(table)} s WHERE {_OF_TRACE}"
             count += arrow(connection, sql, (hi, lo)).column(0)[0].as_py()
@@ -124,7 +120,7 @@ def read_settled_rows(
     """The derived rows of traces at their latest revision."""
     schema = columns.DERIVED_TABLES[table]
     hi, lo = halves(sorted(set(trace_ids)))
-    parts = [part for part in parts_of(snapshot, table) if part.may_hold(hi, lo)]
+    parts = parts_among(snapshot, table, hi, lo)
     if not parts or not trace_ids:
         return schema.empty_table()
     connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))

@@ -11,7 +11,7 @@ from longpole.model.log import LogRecord
 from longpole.model.span_content import first_copies
 from longpole.model.trace import Trace
 from longpole.storage.duckdb.read.derived_state import latest_revisions
-from longpole.storage.duckdb.read.part import halves, parts_of
+from longpole.storage.duckdb.read.part import halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import (
     merged,
     rows_of_trace,
@@ -56,9 +56,7 @@ def _tables_of(
     """Everything of one trace in the columns of the model, ordered by row id."""
     hi, lo = halves([trace_id])
     found = []
-    for part in parts_of(snapshot, kind):
-        if not part.may_hold(hi, lo):
-            continue
+    for part in parts_among(snapshot, kind, hi, lo):
         rows = rows_of_trace(connection, part, kind, trace_id)
         if rows.num_rows:
             found.append(with_sides(connection, part, kind, rows, trace_id))

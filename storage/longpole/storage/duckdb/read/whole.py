@@ -21,7 +21,7 @@ from longpole.storage.duckdb.catalog import MAX_KEYS
 from longpole.storage.duckdb.read.attributes import has_key, value_as
 from longpole.storage.duckdb.read.derived_state import latest_columns
 from longpole.storage.duckdb.read.identifiers import quote_identifier
-from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.part import Part, halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import (
     WANTED,
     arrow,
@@ -51,7 +51,7 @@ def read_whole_traces(
     """Those traces as columns, ordered by trace id and row id."""
     ids = sorted(set(trace_ids))
     hi, lo = halves(ids)
-    parts = [part for part in parts_of(snapshot, "spans") if ids and part.may_hold(hi, lo)]
+    parts = parts_among(snapshot, "spans", hi, lo) if ids else []
     numbered = pa.table({"trace_hi": hi, "trace_lo": lo, "place": np.arange(len(ids))})
     connection.register(WANTED, numbered)
     known = _known_keys(snapshot, attributes)
@@ -59,7 +59,8 @@ def read_whole_traces(
     table, places = _in_order(found, len(known))
     spans = _spans(table, hi[places], lo[places], attributes, known)
     starts = np.flatnonzero(np.append(True, places[1:] != places[:-1])[: places.size])
-    links = [arrow(connection, _links_sql(part)).cast(LINKS) for part in parts]
+    linking = [part for part in parts if not part.is_empty("span_links")]
+    links = [arrow(connection, _links_sql(part)).cast(LINKS) for part in linking]
     linked = pa.concat_tables(links) if links else LINKS.empty_table()
     copies = _copies(connection, parts, spans, places)
     present = places[starts]
