@@ -152,7 +152,7 @@ class HttpSource:
             code = str(error["code"])
         except (ValueError, KeyError, TypeError, AttributeError):
             return NoAnswer(f"{self._url} answers {response.status_code}, not as Longpole does")
-        if code in ("unknown_trace", "unknown_service", "nothing_typical"):
+        if code in ("unknown_trace", "unknown_service", "unknown_operation", "nothing_typical"):
             return NotFound(unknown(message, reasons))
         if response.status_code == 401:
             return Refused(f"{message}; --auth-token-file names the file that holds it")

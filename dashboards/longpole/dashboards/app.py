@@ -111,7 +111,7 @@ def _answer(
     request: Request, status: int, code: str, message: str, reasons: tuple[str, ...] = ()
 ) -> Response:
     if _is_page(request):
-        return error_page(request, status, message, reasons)
+        return error_page(request, status, code, message, reasons)
     response = as_json(errors.document(code, message, reasons))
     response.status_code = status
     if status == 503:

@@ -43,6 +43,18 @@ class UnknownService(LongpoleError):
         self.reasons = reasons
 
 
+class UnknownOperation(UnknownService):
+    """That service is stored, but no span of that name of it for that time."""
+
+    def __init__(self, operation: str, service: str, reasons: tuple[str, ...]) -> None:
+        LongpoleError.__init__(
+            self,
+            f"no span {named(operation) or 'without a name'} of "
+            f"{named(service) or 'a service without a name'} is stored",
+        )
+        self.reasons = reasons
+
+
 class NothingTypical(LongpoleError):
     """A trace has no other to be compared with."""
 
@@ -63,6 +75,7 @@ class TooManyWatchers(LongpoleError):
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownTrace, Refusal(404, "unknown_trace")),
     (UnknownSpan, Refusal(404, "unknown_span")),
+    (UnknownOperation, Refusal(404, "unknown_operation")),
     (UnknownService, Refusal(404, "unknown_service")),
     (NothingTypical, Refusal(404, "nothing_typical")),
     (InvalidId, Refusal(400, "invalid_id")),

@@ -10,13 +10,17 @@ from longpole.analyzer.reports.services_over_time import Shown, services_over_ti
 from longpole.analyzer.reports.services_report import services_report
 from longpole.dashboards import parameters
 from longpole.dashboards.asked_store import Asked
-from longpole.dashboards.errors import UnknownService
+from longpole.dashboards.errors import UnknownOperation, UnknownService
 from longpole.dashboards.parameters import PATH_OPTIONS, Parameters
 from longpole.dashboards.time_window import TIME_PARAMETERS, window_of
 
 WHY_NO_SERVICE = (
     "its name is spelt another way: `longpole services` lists all",
     "it sent nothing in that time, or its traces are not settled yet",
+)
+WHY_NO_OPERATION = (
+    "its name is spelt another way: the page of the service lists all",
+    "it did not run in that time, or its traces are not settled yet",
 )
 
 
@@ -57,7 +61,10 @@ class ServiceAnswers(Asked):
         parameters.only(asked, TIME_PARAMETERS, frozenset({"name"}))
         window = window_of(asked, self.clock).red
         name = parameters.first(asked, "name") or ""
-        return self._known(service, operation_over_time(self.store, service, name, window))
+        document = operation_over_time(self.store, service, name, window)
+        if document is None and service in {one.name for one in self.store.services(window.time)}:
+            raise UnknownOperation(name, service, WHY_NO_OPERATION)
+        return self._known(service, document)
 
     def _known(self, service: str, document: dict[str, Any] | None) -> dict[str, Any]:
         if document is None:

@@ -97,14 +97,15 @@ def macro(template: str, name: str) -> Callable[..., str]:
 
 
 def error_page(
-    request: Request, status: int, message: str, reasons: tuple[str, ...]
+    request: Request, status: int, code: str, message: str, reasons: tuple[str, ...]
 ) -> HTMLResponse:
-    """Why there is no page here."""
+    """Why there is no page here; what is missing is told by the `code` of the refusal."""
     template = "trace_not_found.html" if reasons else "refused.html"
     path = request.scope["path"]
     given = list(request.query_params.multi_items())
     return page(
         request, template, status, code=status, message=message, reasons=reasons,
+        missing=code.removeprefix("unknown_"),
         mended=mended_address(path, given, message) if status == 400 else ("", ""),
         bare=path if status == 400 and given and path.startswith("/") else "",
     )  # fmt: skip
