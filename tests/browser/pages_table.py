@@ -18,6 +18,7 @@ NO_PAGES = frozenset(
         "/services/{service:path}/around",
         "/services/{service:path}/op/differs",
         "/services/{service:path}/op/runs",
+        "/services/{service:path}/op/say",
         "/traces/{trace_id}/rows/{row}/panel",
         "/traces/{trace_id}/spans/{span_id}/panel",
         "/traces/{trace_id}.json",

@@ -109,6 +109,28 @@ def test_bars_are_drawn_by_the_server_and_stack_up_to_the_whole() -> None:
     assert "1 run" in bars[0][0]
 
 
+def test_the_first_thing_said_is_where_why_and_what_to_do() -> None:
+    """About the operation itself, else about what was found in its traces."""
+    slow = request(0, 60, 3000, 2900, 50)
+    web = Web([s for n in range(1, 12) for s in request(n, 240 * n, 100, 60, 30)] + slow)
+    for address, lead in ((SELECT, False), (ADDRESS, True)):
+        said = web.get(address).text.split('aria-label="Verdict"', 1)[1].split("</article>", 1)[0]
+        assert ("Nothing unusual in the operation itself" in said) == lead
+        assert "SELECT carts" in said.split("Why", 1)[0]
+        assert "Slow quer" in said
+        assert "EXPLAIN" in said.split("Do</b>", 1)[1]
+        assert links(said, "/traces/")
+
+
+def test_a_missing_operation_is_not_called_a_missing_trace_or_service() -> None:
+    web = shop()
+    operation, service = web.get("/services/shop/op?name=nope"), web.get("/services/nope")
+    assert (operation.status_code, service.status_code) == (404, 404)
+    assert "<h1>No such operation</h1>" in operation.text
+    assert "no span nope of shop is stored" in operation.text
+    assert "<h1>No such service</h1>" in service.text
+
+
 def test_what_is_not_settled_yet_has_no_path_and_no_page() -> None:
     web = Web(request(1, 60, 100, 60, 30), settled=False)
     document = found(web)

@@ -24,6 +24,9 @@ from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.pages.service_page import AT_ONCE, red_charts, with_service
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
+# Findings in an operation's traces that are listed beside its own.
+MOST_OTHERS = 3
+
 
 def routes(answers: Answers) -> APIRouter:
     """Routes of this page."""
@@ -32,6 +35,13 @@ def routes(answers: Answers) -> APIRouter:
     @router.get("/services/{service:path}/op/differs")
     def differs(service: str, request: Request) -> Response:
         return _differs(answers, service, request)
+
+    @router.get("/services/{service:path}/op/say")
+    def say(service: str, request: Request) -> Response:
+        service, given = _given(service, request)
+        window = window_of(given, answers.clock)
+        name = answers.service_operation(service, given)["operation"]
+        return page(request, "parts/operation_say.html", said=_said(answers, service, name, window))
 
     @router.get("/services/{service:path}/op/runs")
     def runs(service: str, request: Request) -> Response:
@@ -95,9 +105,11 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
         charts=[*red_charts(document, window), path_chart(document, window)],
         heat=heat_map(document["heat"], window, service, name),
         runs=_runs(answers, document, window) if is_small else None,
+        said=_said(answers, service, name, window) if is_small else None,
         addresses={
             "page": operation_address(service, name, time),
             "runs": operation_address(service, name, time, "runs"),
+            "say": operation_address(service, name, time, "say"),
             "service": service_address(service, time),
             "traces": traces_address(time, service, name),
             "failed": traces_address(time, service, name, only_errors=True),
@@ -108,6 +120,16 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
         window=window,
         times=time_control(window, with_service(given, request), document["series"]["count"]),
     )
+
+
+def _said(answers: Answers, service: str, name: str, window: Window) -> dict[str, Any]:
+    """What is wrong in the traces of an operation: `own` findings name it, `others` name something
+    else in them; each with the one to mend first in front."""
+    query = {"q": [traces_query(service, name)], **window.fixed}
+    found = answers.findings(query)["findings"]
+    of_it = [one for one in found if (one["service"], one["operation"]) == (service, name)]
+    others = [one for one in found if one not in of_it][:MOST_OTHERS]
+    return {"own": of_it[:1], "others": [*of_it[1:], *others][:MOST_OTHERS]}
 
 
 def _runs(answers: Answers, document: Mapping[str, Any], window: Window) -> dict[str, Any]:
