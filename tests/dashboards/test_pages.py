@@ -79,8 +79,11 @@ def test_a_finding_is_the_first_entry_and_names_its_detector() -> None:
     text = Web([root, query]).get(f"/traces/{HEX}").text
     assert "Nothing unusual" not in text
     assert text.count('<article class="entry">') == 1
-    assert "warning slow_db_query" in text.partition("Where")[2].partition("Why")[0]
-    assert "warning uninstrumented_gap" in text.partition('class="also"')[2].partition("</ul>")[0]
+    assert "warning · Slow queries" in text.partition("Where")[2].partition("Why")[0]
+    assert ">slow_db_query</code>" in text.partition("Why")[2].partition("Do")[0]
+    assert (
+        "warning · Uninstrumented gaps" in text.partition('class="also"')[2].partition("</ul>")[0]
+    )
     inert(text)
 
 

@@ -38,7 +38,7 @@ def test_the_verdict_shows_the_span_that_it_names_and_not_another_of_that_id() -
 
     assert "row=2" in link
     panel = web.get(f"/traces/{HEX}{link}").text.partition("<template data-panel>")[2]
-    assert "slow_db_query" in panel.partition("</template>")[0]
+    assert "Slow queries" in panel.partition("</template>")[0]
 
 
 def test_a_span_of_a_shared_id_says_so_and_has_only_its_own_findings() -> None:

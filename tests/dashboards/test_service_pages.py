@@ -150,7 +150,7 @@ def test_an_operation_says_what_was_found_in_it_most_often() -> None:
     web = Web(spans)
     rows = web.get("/services/db").text.split('id="operations"', 1)[1].split("</table>", 1)[0]
     assert "Top reason" in rows
-    assert "3 × error_propagation" in unescape(rows)
+    assert "3 × An error goes up to the user" in unescape(rows)
     (address,) = {a.split("?")[0] for a in links(rows, "/traces/")}
     assert int(address.rsplit("/", 1)[1], 16) - TRACE_ID in (8, 9, 10)
     healthy = Web([s for n in range(1, 8) for s in request(n, 60 * n, 40)])

@@ -31,9 +31,9 @@ def web() -> Web:
 
 @pytest.mark.parametrize("path", ["/findings", "/alerts"])
 def test_a_finding_of_a_window_has_its_title(web: Web, path: str) -> None:
-    (facts,) = re.findall(r'<article class="entry.*?(<p class="facts">.*?)</p>',
+    (where,) = re.findall(r'<article class="entry.*?(<p class="where">.*?)</p>',
                           web.get(f"{path}?since=1h").text, re.DOTALL)  # fmt: skip
-    assert f"<span>{TITLE}</span>" in facts
+    assert f" · {TITLE}</span>" in where
 
 
 def test_findings_of_a_window_can_be_chosen_by_kind(web: Web) -> None:

@@ -24,6 +24,9 @@ from longpole.model.timerange import TimeRange
 TIME_PARAMETERS = frozenset({"since", "from", "to"})
 DEFAULT_SINCE = "1h"
 CHOICES = (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"), ("7d", "7 d"))
+_IN_WORDS = {
+    "15m": "15 minutes", "1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days"
+}  # fmt: skip
 MOST_STEPS = 120
 # A window is offered to fit the data when that fills less than one in so many of this one.
 SPARSE, LEAST_FIT_MINUTES = 4, 2
@@ -64,10 +67,9 @@ class Window:
 
     @property
     def words(self) -> str:
-        """`the last 1 h`, or both ends."""
+        """`the last hour`, or both ends."""
         if self.since:
-            names = dict(CHOICES)
-            return f"the last {names.get(self.since, self.since)}"
+            return f"the last {_IN_WORDS.get(self.since, self.since)}"
         return f"{_shown(self.time.start_unix_nano)} to {_shown(self.time.end_unix_nano)} UTC"
 
     @property

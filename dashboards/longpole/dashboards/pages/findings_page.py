@@ -52,7 +52,7 @@ def found_in(
     chosen = {name: "".join(given.get(name, [])[:1]) for name in (*_NARROWING, "q")}
     found: dict[str, Any] = {
         "chosen": chosen, "refusal": "", "report": None, "times": None, "window": None,
-        "detectors": KINDS, "titles": {one.identifier: one.title for one in KINDS},
+        "detectors": KINDS,
         "severities": SEVERITIES, "made_unix_nano": 0, "cause_address": "", "kept_time": [],
         "has_time": False,
     }  # fmt: skip
