@@ -11,7 +11,7 @@ from longpole.model.clock import ManualClock
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.ports import QueryRefused, Store
-from longpole.storage.search_ports import RIBBON_COLUMNS, SpanKey, TraceOrder
+from longpole.storage.search_ports import RIBBON_COLUMNS, ROOT_RUNS, SpanKey, TraceOrder
 from tests.storage.span_examples import HIGH, NOON, SECOND, settle, span, submit_spans
 
 Disturb = Callable[[], Store]
@@ -113,6 +113,40 @@ class SearchConformance:
         assert [(r["trace_lo"], r["revision"], r["is_settled"]) for r in answer] == [
             (1, 2, True), (2, 1, True),
         ]  # fmt: skip
+
+    def test_runs_of_a_root_are_those_that_are_settled_newest_first(
+        self, store: Store, clock: ManualClock, disturb: Disturb
+    ) -> None:
+        submit_spans(store, *(span(n, 1, name="op") for n in (1, 2, 3, 4)), span(5, 1, name="no"))
+        submit_spans(store, span(6, 1, 9, name="op"), span(7, 1, name="op", service_name="cart"))
+        settle(store, clock)
+        store = disturb()
+        # The first is settled again as it is now, the second is still receiving spans.
+        submit_spans(store, span(1, 2, 1), span(1, 3, end_unix_nano=NOON + 99 * SECOND, name="op"))
+        settle(store, clock)
+        submit_spans(store, span(2, 2, 1), span(8, 1, name="op"))
+
+        def runs(roots: TimeRange = EVER, most: int = 9) -> list[dict[str, Any]]:
+            found = store.root_runs("shop", "op", roots, most)
+            assert found.column_names == list(ROOT_RUNS.names)
+            return list(found.to_pylist())
+
+        query = TraceQuery(
+            (
+                Condition(Field.ROOT_SERVICE, Comparison.EQ, "shop"),
+                Condition(Field.ROOT_NAME, Comparison.EQ, "op"),
+            )
+        )
+        found = store.search_traces(query, TraceOrder.NEWEST, EVER, with_unsettled=False).traces
+        assert runs() == found.select(ROOT_RUNS.names).to_pylist()
+        assert [run["trace_lo"] for run in runs()] == [6, 4, 3, 1]
+        assert [run["headless"] for run in runs()] == [True, False, False, False]
+        first = runs()[-1]
+        assert first["duration_ns"] > 90 * SECOND
+        assert runs(most=2) == runs()[:2]
+        start = int(first["start_unix_nano"])
+        assert runs(TimeRange(start, start + 1)) == [first]
+        assert store.root_runs("shop", "nobody", EVER, 9).num_rows == 0
 
     def test_a_search_refuses_what_does_not_compile(self, store: Store) -> None:
         query = TraceQuery((Condition(Field.NAME, Comparison.MATCH, "a("),))

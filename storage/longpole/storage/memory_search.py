@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
-from longpole.model.query import Field, TraceQuery
+from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.span import AttributeValue, Span
 from longpole.model.timerange import TimeRange
 from longpole.storage import memory_query as plain
@@ -21,6 +21,7 @@ from longpole.storage.query_checks import check_value_fields, refuse_bad_regexes
 from longpole.storage.search_ports import (
     ORDER_COLUMNS,
     RIBBON_COLUMNS,
+    ROOT_RUNS,
     SPAN_VALUES,
     SearchedTraces,
     SpanKey,
@@ -87,6 +88,16 @@ class MemorySearch(ABC):
                 looked_at = most
         cut = found if query.limit is None else found[: query.limit]
         return SearchedTraces(plain.found_table(cut), len(cut) < len(found), looked_at, notices)
+
+    def root_runs(self, service: str, operation: str, roots: TimeRange, most: int) -> pa.Table:
+        """See `search_ports.TraceSearcher`."""
+        root = (
+            Condition(Field.ROOT_SERVICE, Comparison.EQ, service),
+            Condition(Field.ROOT_NAME, Comparison.EQ, operation),
+        )
+        query = TraceQuery(root, limit=most)
+        found = self.search_traces(query, TraceOrder.NEWEST, roots, with_unsettled=False)
+        return found.traces.select(ROOT_RUNS.names)
 
     def span_values(
         self, query: TraceQuery, trace_ids: Sequence[int], keys: Sequence[SpanKey], most: int

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from longpole.model import columns
 from longpole.model.query import Field, TraceQuery
 from longpole.model.timerange import TimeRange
 
@@ -90,6 +91,14 @@ RIBBON_COLUMNS = (
 )  # fmt: skip
 
 
+ROOT_RUNS = pa.schema(
+    [
+        columns.TRACES.field(name)
+        for name in ("trace_hi", "trace_lo", "start_unix_nano", "duration_ns", "headless")
+    ]
+)
+
+
 class TraceSearcher(Protocol):
     """Finds what a page shows at once."""
 
@@ -125,4 +134,10 @@ class TraceSearcher(Protocol):
         """The critical paths of these traces at their latest revision, the `most` longest segments
         of each, by trace and start, in the columns `RIBBON_COLUMNS`. No rows for a trace that is
         unknown or has never been settled."""
+        ...
+
+    def root_runs(self, service: str, operation: str, roots: TimeRange, most: int) -> pa.Table:
+        """The newest `most` settled traces with that root operation whose root starts in `roots`,
+        in the columns `ROOT_RUNS`, newest first: what `search_traces` finds without those that are
+        not settled, but cheap enough to be asked with every trace that is shown."""
         ...

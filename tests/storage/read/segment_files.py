@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from longpole.model import columns
 from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.pending_ids import PendingIds
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, TABLES_OF_KIND
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment, Snapshot
 
@@ -83,7 +84,7 @@ class HandMadeSource:
         }
         superseded = pa.Table.from_pylist(self.superseded, schema=SUPERSEDED)
         return Snapshot(
-            tuple(self.segments), hot, superseded, dict(self.types), frozenset(self.pending),
+            tuple(self.segments), hot, superseded, dict(self.types), PendingIds.of(self.pending),
             self.is_replayed, self.losses,
         )  # fmt: skip
 

@@ -17,9 +17,7 @@ from longpole.analyzer.correlation.settings import ContextSettings
 from longpole.analyzer.reports.usual_runs import time_around
 from longpole.analyzer.verdict import BEGINNINGS, Failure
 from longpole.model.ids import parse_trace_id, split_trace_id
-from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.storage.ports import TraceReader
-from longpole.storage.search_ports import TraceOrder
 
 MOST_LOOKED_AT = 5_000
 # A trace is told to be slower than usual only where that is plain: among at least so many others,
@@ -65,12 +63,7 @@ def usual_roots(
         (run.start_unix_nano, run.duration_ns),
         chosen.before_ns + chosen.around_ns, chosen.around_ns,
     )  # fmt: skip
-    root = (
-        Condition(Field.ROOT_SERVICE, Comparison.EQ, run.service),
-        Condition(Field.ROOT_NAME, Comparison.EQ, run.operation),
-    )
-    query = TraceQuery(root, time, MOST_LOOKED_AT)
-    found = reader.search_traces(query, TraceOrder.NEWEST, time, with_unsettled=False).traces
+    found = reader.root_runs(run.service, run.operation, time, MOST_LOOKED_AT)
     high, low = split_trace_id(run.trace_id)
     is_other = ~found.column("headless").to_numpy(zero_copy_only=False).astype(bool)
     is_other &= (found.column("trace_hi").to_numpy() != np.uint64(high)) | (

@@ -112,6 +112,10 @@ class Reading(ABC):
         """See `search_ports.TraceSearcher`."""
         return self._reader.path_segments(trace_ids, most)
 
+    def root_runs(self, service: str, operation: str, roots: TimeRange, most: int) -> pa.Table:
+        """See `search_ports.TraceSearcher`."""
+        return self._reader.root_runs(service, operation, roots, most)
+
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         """See `ports.TraceReader`."""
         return self._reader.path_totals(query, group_by)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.model.ids import join_trace_id
+from longpole.storage.duckdb.pending_ids import PendingIds
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class SettleQueue:
         # Both hold the same entries: a dict keeps the order in which keys were (re)inserted.
         self._by_last: OrderedDict[int, Pending] = OrderedDict()
         self._by_first: OrderedDict[int, Pending] = OrderedDict()
+        self._packed: dict[int, bytes] = {}  # for `PendingIds`
 
     def __len__(self) -> int:
         return len(self._by_last)
@@ -54,9 +56,9 @@ class SettleQueue:
         """The entry of a pending trace."""
         return self._by_last.get(trace_id)
 
-    def trace_ids(self) -> frozenset[int]:
+    def trace_ids(self) -> PendingIds:
         """All pending traces."""
-        return frozenset(self._by_last)
+        return PendingIds(b"".join(self._packed.values()))
 
     def arrived(
         self,
@@ -75,6 +77,7 @@ class SettleQueue:
         if entry is None:
             entry = Pending(monotonic_ns, monotonic_ns, first_row_id, last_row_id)
             self._by_last[trace_id] = self._by_first[trace_id] = entry
+            self._packed[trace_id] = trace_id.to_bytes(16, "big")
             return
         entry.last_ns = monotonic_ns
         entry.first_row_id = min(entry.first_row_id, first_row_id)
@@ -128,6 +131,7 @@ class SettleQueue:
         """The trace is not pending: explained, or its spans are gone."""
         self._by_last.pop(trace_id, None)
         self._by_first.pop(trace_id, None)
+        self._packed.pop(trace_id, None)
 
     def first_unexplained_row(self) -> int | None:
         """The lowest row id that no derived row accounts for."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.folded import Folding
+from longpole.storage.duckdb.pending_ids import PendingIds
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,7 +73,7 @@ class Snapshot:
     hot: Mapping[str, pa.Table]
     superseded: pa.Table
     attribute_types: Mapping[tuple[str, str], str]
-    pending: frozenset[int] = field(default_factory=frozenset)
+    pending: PendingIds = field(default_factory=PendingIds)
     is_replayed: bool = True
     losses: tuple[str, ...] = ()
     service_colours: Mapping[str, int] = field(default_factory=dict)

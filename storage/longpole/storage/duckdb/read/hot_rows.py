@@ -36,15 +36,21 @@ def count_of_trace(table: pa.Table, high: int, low: int) -> int:
     return sum(places.size for _, places in _places(table, hi, lo))
 
 
+def places_among(lows: _Ids, wanted: _Ids) -> npt.NDArray[np.int64]:
+    """The places of those low halves that are among `wanted`, growing."""
+    # By their last 16 bits, which are random in most ids, all but few are told apart.
+    may_be = np.zeros(1 << 16, np.bool_)
+    may_be[wanted.astype(np.uint16)] = True
+    places = np.flatnonzero(may_be[lows.astype(np.uint16)])
+    return places[np.isin(lows[places], wanted)]
+
+
 def _places(
     table: pa.Table, hi: _Ids, lo: _Ids
 ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:  # fmt: skip
     """The places within each chunk that has any, and where the chunk begins."""
     if not lo.size:
         return
-    # By their last 16 bits, which are random in most ids, all but few rows are told apart.
-    may_be = np.zeros(1 << 16, np.bool_)
-    may_be[lo.astype(np.uint16)] = True
     highs = table.column("trace_hi")
     begin = 0
     for chunk in table.column("trace_lo").iterchunks():
@@ -55,8 +61,7 @@ def _places(
                 is_wanted |= lows == other
             places = np.flatnonzero(is_wanted)
         else:
-            places = np.flatnonzero(may_be[lows.astype(np.uint16)])
-            places = places[np.isin(lows[places], lo)]
+            places = places_among(lows, lo)
         if places.size and lo.size == 1:
             own = highs.slice(begin, lows.size).to_numpy()
             places = places[own[places] == hi[0]]

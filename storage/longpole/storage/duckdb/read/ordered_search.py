@@ -17,7 +17,7 @@ from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
-from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.search import (
     IDS,
     PENDING,
@@ -93,7 +93,7 @@ def _unsettled(
     registers all that are not settled as `PENDING`."""
     if not snapshot.pending:
         return FOUND_TRACES.empty_table(), ()
-    hi, lo = halves(snapshot.pending)
+    hi, lo = snapshot.pending.halves
     pending = pa.table({"trace_hi": hi, "trace_lo": lo}).cast(IDS)
     connection.register(PENDING, pending)
     if not most:
@@ -162,7 +162,7 @@ def _first(
     are read at once, without a look at what orders them."""
     parameters: list[object] = []
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
-    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     if not is_few:
         column = ORDER_COLUMNS[order]
         found = _candidates(connection, parts, order, where, parameters, count, among)
@@ -190,7 +190,7 @@ def _begun(
     """As `_first`, but only ids and what orders them: most of these traces are never shown."""
     parameters: list[object] = []
     where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
-    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     settled = _candidates(connection, parts, order, where, parameters, count, names=IDS.names)
     begun = pa.concat_tables([settled, unsettled.select(settled.column_names)])
     keys, starts = (begun.column(n).to_numpy() for n in (ORDER_COLUMNS[order], "start_unix_nano"))
@@ -217,7 +217,7 @@ def _whole(
     roots = TimeRange(starts["min"].as_py(), starts["max"].as_py() + 1)
     least = chosen.column(column)[chosen.num_rows - 1].as_py()
     where = f"{_visible(snapshot, roots)} AND {column} >= {least}"
-    parts = [part for part in parts_of(snapshot, "traces") if _may_begin_in(part, roots)]
+    parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     connection.register(_CHOSEN, chosen.select(IDS.names))
     settled = _settled(connection, parts, where, [], _CHOSEN)
     kept = unsettled.take(pa.array(_among(connection, unsettled)))
@@ -274,14 +274,6 @@ def _in_order(rows: pa.Table, order: TraceOrder, count: int) -> pa.Table:
     by = [] if column == "start_unix_nano" else [(column, "descending")]
     by += [("start_unix_nano", "descending"), ("trace_hi", "ascending"), ("trace_lo", "ascending")]
     return rows.take(pc.sort_indices(rows, sort_keys=by).slice(0, count))
-
-
-def _may_begin_in(part: Part, roots: TimeRange) -> bool:
-    segment = part.segment
-    return segment is None or (
-        segment.max_unix_nano >= roots.start_unix_nano
-        and segment.min_unix_nano < roots.end_unix_nano
-    )
 
 
 def _candidates(

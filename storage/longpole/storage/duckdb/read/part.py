@@ -14,6 +14,7 @@ import pyarrow as pa
 from longpole.model import columns
 from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
+from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.folded import FOLDED_TABLES
 from longpole.storage.duckdb.read.hot_rows import rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_identifier
@@ -154,6 +155,14 @@ class Part:
     def newest_unix_nano(self) -> int:
         """No record here has a later time."""
         return _LATEST if self.segment is None else self.segment.max_unix_nano
+
+    def may_begin_in(self, time: TimeRange) -> bool:
+        """Whether a record here may have a time in that range."""
+        segment = self.segment
+        return segment is None or (
+            segment.max_unix_nano >= time.start_unix_nano
+            and segment.min_unix_nano < time.end_unix_nano
+        )
 
     def may_hold(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> bool:
         """Whether rows of any of these traces may lie here."""

@@ -41,6 +41,7 @@ from longpole.storage.duckdb.read.path_series import read_path_series
 from longpole.storage.duckdb.read.path_times import read_path_times
 from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.red_series import RedCubes, read_red_series
+from longpole.storage.duckdb.read.root_runs import read_root_runs
 from longpole.storage.duckdb.read.sample import read_sample
 from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
@@ -110,6 +111,7 @@ class Reader:
         self._number_blocks = NumberBlocks()
         self._trace_rows = TraceRows()
         self._listed_keys = ListedKeys()
+        self._root_runs = RedCubes(most_rows=500_000)
         self._resource_values = RedCubes(most_rows=200_000)
 
     @contextmanager
@@ -188,6 +190,11 @@ class Reader:
     def path_segments(self, trace_ids: Sequence[int], most: int) -> pa.Table:
         with self._session() as (connection, snapshot):
             return read_path_segments(connection, snapshot, trace_ids, most, self._trace_rows)
+
+    def root_runs(self, service: str, operation: str, roots: TimeRange, most: int) -> pa.Table:
+        root = service, operation
+        with self._session() as (connection, snapshot):
+            return read_root_runs(connection, snapshot, root, roots, most, self._root_runs)
 
     def path_totals(self, query: TraceQuery, group_by: Sequence[str]) -> PathTotals:
         with self._session() as (connection, snapshot):

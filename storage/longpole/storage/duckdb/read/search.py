@@ -196,7 +196,7 @@ def matches_of(
 ) -> Matches:
     """Derived rows of the settled ones among `ids` (None: of all) that meet the trace
     conditions, their columns `shown`, and which of them are not settled."""
-    pending_hi, pending_lo = halves(snapshot.pending)
+    pending_hi, pending_lo = snapshot.pending.halves
     pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(IDS)
     connection.register(PENDING, pending)
     parameters: list[object] = []
