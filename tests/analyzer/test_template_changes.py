@@ -31,6 +31,14 @@ def test_each_state_has_its_rule() -> None:
     assert states(before, now)["more of this <*>"] == "less"
 
 
+def test_records_are_counted_by_their_own_level_beside_the_gravest() -> None:
+    warned = [LogLine(100, "a", 13, "", "answered 500")]
+    (pattern,) = patterns_of([*lines(3, "answered"), *warned], [], ONE, ONE)
+    assert (pattern.severity, dict(pattern.levels)) == (13, {"info": 3, "warn": 1})
+    (gone,) = patterns_of([], lines(2, "answered"), ONE, ONE)
+    assert dict(gone.levels) == {"info": 2}
+
+
 def test_twice_as_many_spans_log_twice_as_much() -> None:
     now, before = lines(80, "served"), lines(40, "served")
     (pattern,) = patterns_of(now, before, {"a": 200.0}, {"a": 100.0})

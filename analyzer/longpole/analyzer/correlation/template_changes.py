@@ -31,7 +31,8 @@ class Pattern:
 
     `rate` and `baseline_rate` are records per unit of exposure. `z` says how surely the rate
     differs (above 0: more). `example` is the first record, of the baseline for one that is gone;
-    its time is when the pattern was first seen. `severity` is the highest.
+    its time is when the pattern was first seen. `severity` is the highest; `levels` counts the
+    records of each level, the baseline's for a pattern that is gone.
     """
 
     template: str
@@ -44,6 +45,7 @@ class Pattern:
     z: float
     state: TemplateState
     example: LogLine
+    levels: Mapping[str, int]
 
     @property
     def excess(self) -> float:
@@ -69,11 +71,13 @@ def patterns_of(
     counts: Counter[tuple[str, str]] = Counter()
     before: Counter[tuple[str, str]] = Counter()
     severity: dict[tuple[str, str], int] = {}
+    levels: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
     first: dict[tuple[str, str], LogLine] = {}
     for place, (line, template) in enumerate(zip(both, templates, strict=True)):
         key = (line.service, template)
         is_now = place < len(lines)
         (counts if is_now else before)[key] += 1
+        levels.setdefault(key, (Counter(), Counter()))[is_now][line.level] += 1
         severity[key] = max(severity.get(key, 0), line.severity)
         known = first.get(key)
         if known is None or (_sort_key(line) < _sort_key(known) and (is_now or not counts[key])):
@@ -89,6 +93,7 @@ def patterns_of(
             Pattern(
                 template, service, severity[key], counts[key], before[key], rate, baseline_rate, z,
                 _state(counts[key], now, before[key], was, z), first[key],
+                levels[key][1] or levels[key][0],
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: (-one.count, -one.baseline_count, one.service,

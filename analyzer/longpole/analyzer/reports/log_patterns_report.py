@@ -127,6 +127,7 @@ def _pattern(one: Pattern, unit: str, is_compared: bool) -> dict[str, Any]:
         "template": one.template,
         "service": one.service,
         "level": level_of(one.severity, ""),
+        "levels": dict(sorted(one.levels.items())),
         "state": str(one.state) if is_compared else None,
         "count": one.count,
         "baseline_count": one.baseline_count if is_compared else None,

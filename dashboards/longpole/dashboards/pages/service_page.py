@@ -176,7 +176,9 @@ def _around(answers: Answers, service: str, window: Window) -> dict[str, Any]:
     patterns = answers.log_patterns({"service": [service], **window.fixed})
     by_level: dict[str, int] = {}
     for one in patterns["patterns"]:
-        by_level[one["level"]] = by_level.get(one["level"], 0) + one["count"]
+        if one["count"]:  # else it is gone, and its levels are those of before
+            for level, count in one["levels"].items():
+                by_level[level] = by_level.get(level, 0) + count
     return {
         "callers": beside("to", "from"),
         "callees": beside("from", "to"),
