@@ -106,7 +106,10 @@ def test_causes_hold_their_effects_however_long_the_chain() -> None:
 
 
 def test_what_changed_is_a_page_with_a_part_to_take(web: Web) -> None:
-    assert '<div id="part">' in web.get(f"/findings/cause?{TIME}").text
+    alone = web.get(f"/findings/cause?{TIME}").text
+    assert '<div id="part">' in alone
+    assert 'aria-label="Time range"' in alone
+    assert 'href="/findings?from=' in alone
 
 
 def test_the_alerts_page_says_when_there_are_no_rules(web: Web) -> None:

@@ -155,10 +155,13 @@ def _first_cause(finding: Mapping[str, Any], by_print: Mapping[str, Mapping[str,
 
 def _cause(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Who is to blame for what changed in the time, against as much time right before."""
-    found: dict[str, Any] = {"refusal": "", "report": None}
+    found: dict[str, Any] = {"refusal": "", "report": None, "times": None, "links": {}}
     try:
         window = window_of(given, answers.clock, is_exact=True)
         question = {"q": list(given["q"])} if any(given.get("q", ())) else {}
+        found["times"] = time_control(window, {**question, **window.parameters})
+        asked_for = urlencode({**question, **window.parameters}, doseq=True)
+        found["links"] = {page: f"/{page}?{asked_for}" for page in ("findings", "traces")}
         found["report"] = answers.root_cause({**question, **window.fixed})
     except errors.ANSWERED as error:
         found |= {"status": errors.shown_status(error), "refusal": str(error)}
