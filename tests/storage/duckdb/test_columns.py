@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 from longpole.model.columns import ATTRIBUTE_TYPES, LOGS
 from longpole.storage.duckdb.catalog import Catalog, widest
 from longpole.storage.duckdb.hot import Generation, coalesced
+from longpole.storage.duckdb.snapshot import AttributeColumn
 from longpole.storage.duckdb.typed_columns import (
     MAX_COLUMNS,
     common_columns,
     key_counts,
     promoted,
+    realigned,
     restored,
 )
 from tests.effort import examples
@@ -67,6 +70,27 @@ def test_no_value_or_type_is_lost_by_typed_columns(
     back = restored(typed, chosen)
     assert back.schema.names == LOGS.names
     assert rows_of(back) == rows
+
+
+@examples(50, 150)
+@given(rows=ROWS, held=st.integers(0, 6), first=st.integers(0, 3), count=st.integers(0, 6))
+def test_columns_of_another_file_are_what_they_would_be_made_of_its_lists(
+    rows: list[dict[str, tuple[str, object]]], held: int, first: int, count: int
+) -> None:
+    table = table_of(rows)
+    own = common_columns("logs", key_counts(table), len(rows))
+    # Names of one file say nothing in another one.
+    wanted = [
+        replace(column, column_name=f"a{number}")
+        for number, column in enumerate([*own[first : first + count], AttributeColumn(
+            "logs", "", "of another file", "str")])
+    ]  # fmt: skip
+    found = realigned(promoted(table, own[:held]), own[:held], wanted)
+    expected = promoted(table, wanted)
+    assert found.schema.names == expected.schema.names
+    assert rows_of(restored(found, wanted)) == rows
+    names = [column.column_name for column in wanted]
+    assert found.select(names).to_pydict() == expected.select(names).to_pydict()
 
 
 def test_only_common_keys_get_columns_and_never_more_than_the_limit() -> None:

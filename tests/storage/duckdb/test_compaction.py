@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from longpole.model.clock import ManualClock
-from longpole.storage.duckdb import merge
+from longpole.storage.duckdb import merge, segment_writer
 from longpole.storage.duckdb.compaction import merge_group
 from longpole.storage.duckdb.manifest import SegmentEntry
 from tests.storage.duckdb.traffic import (
@@ -47,7 +47,8 @@ def test_a_merge_never_passes_the_largest_size() -> None:
 def test_a_merge_by_ranges_keeps_every_row_in_order(
     tmp_path: Path, chunk_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(merge, "PIECE_ROWS", chunk_rows)
+    monkeypatch.setattr(segment_writer, "ROW_GROUP_ROWS", chunk_rows + 1)
     clock = ManualClock(START)
     store = opened(tmp_path, clock, compact_files=3)
     everything = [(1 << 64) * n + 5 for n in range(1, 20)] + list(range(1, 20))

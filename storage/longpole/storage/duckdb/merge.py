@@ -14,22 +14,21 @@ from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.folded import DICTIONARIES, FOLDED_TABLES, TRACES, read_dictionary
 from longpole.storage.duckdb.folding import Folder, Ints, moved
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
+from longpole.storage.duckdb.ranges import PIECE_ROWS, cuts_of, range_key
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
 from longpole.storage.duckdb.segment_writer import TraceIds, sort_rows
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
 from longpole.storage.duckdb.typed_columns import (
     TABLES_WITH_TYPED_COLUMNS,
+    TYPED,
     common_columns,
-    restored,
+    realigned,
 )
 from longpole.storage.duckdb.unfolding import unfolded
 
 if TYPE_CHECKING:
     import duckdb
 
-CHUNK_ROWS = 491_520  # four of DuckDB's row groups
-_RANGE_KEY = {"logs": ("time_unix_nano",), "metrics": ("series_id",)}
-_BY_TRACE = ("trace_hi", "trace_lo")
 _Bound: TypeAlias = tuple[int, ...] | None
 
 
@@ -51,15 +50,16 @@ class SegmentMerge:
         self._segments = segments
         self._cursor = cursor
         self.superseded = dict(superseded) if self.kind == "derived" else {}
-        self._chunk_rows = CHUNK_ROWS
-        self._key = _RANGE_KEY.get(self.kind, _BY_TRACE)
+        self._chunk_rows = PIECE_ROWS
+        self._key = range_key(self.kind)
         self.trace_ids = TraceIds(self.kind)
         self.attribute_columns = self._choose_columns()
         self._moves: dict[int, dict[str, Ints] | None] = {}
 
     def chunks(self, folder: Folder) -> Iterator[dict[str, pa.Table]]:
-        """Canonical rows of all tables, range after range; definitions with the first. Derived
-        rows come as the file of the `folder` keeps them."""
+        """The rows of all tables, range after range, with the typed columns of the new file;
+        definitions come with the first. Derived rows come as the file of the `folder` keeps
+        them."""
         bounds = [None, *self._bounds(), None]
         for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
             if self.kind == "derived":
@@ -121,21 +121,21 @@ class SegmentMerge:
                 f"SELECT {', '.join(self._key)} FROM {segment.alias}.{table_name} "
                 f"WHERE rowid % {step} = 0"
             ).fetchall()
-        sample.sort()
-        cuts = {sample[len(sample) * piece // pieces] for piece in range(1, pieces)}
-        return sorted(cuts)
+        return cuts_of(sorted(sample), pieces)
 
     def _rows(self, table_name: str, low: _Bound, high: _Bound) -> pa.Table:
-        """The canonical rows of one table with low <= key < high."""
+        """The rows of one table with low <= key < high, canonical but for the typed columns that
+        the new file has."""
+        chosen = [c for c in self.attribute_columns if c.table_name == table_name]
         schema = SCHEMAS[table_name]
+        for column in chosen:
+            schema = schema.append(pa.field(column.column_name, TYPED[column.type]))
         parts = []
         for segment in self._segments:
             table = self._read(f"{segment.alias}.{table_name}", low, high)
             held = [c for c in segment.attribute_columns if c.table_name == table_name]
-            if held:
-                table = restored(table, held)
-            parts.append(_in_schema(table, schema))
-        return pa.concat_tables(parts).combine_chunks()
+            parts.append(_in_schema(realigned(table, held, chosen), schema))
+        return pa.concat_tables(parts)
 
     def _derived(self, folder: Folder, low: _Bound, high: _Bound) -> dict[str, pa.Table]:
         """The derived rows with low <= key < high, folded."""

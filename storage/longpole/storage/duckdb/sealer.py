@@ -22,6 +22,7 @@ from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE
 from longpole.storage.duckdb.duplicates import without_duplicates
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS, Generation
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
+from longpole.storage.duckdb.ranges import PIECE_ROWS, pieces_of
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND, SegmentInfo
 from longpole.storage.duckdb.segment_writer import (
     SegmentFile,
@@ -100,10 +101,6 @@ class Sealer:
         ids = {kind: self._new_segment_id() for kind in parts}
         duplicates = 0
         for kind, tables in parts.items():
-            if kind == "spans":
-                with self._writer.cursor() as cursor:
-                    tables, dropped = without_duplicates(tables, cursor)
-                duplicates += dropped
             counts = {name: key_counts(tables[name]) for name in SCOPE_OF_TABLE if name in tables}
             own = chosen_columns(tables, counts)
             file = self._writer.start(
@@ -111,17 +108,24 @@ class Sealer:
             )
             files.append(file)
             ids_written = TraceIds(kind)
-            sorted_tables = {name: file.prepared(name, table) for name, table in tables.items()}
-            for name, table in file.folded(sorted_tables).items():
-                ids_written.note(name, table)
-                file.append(name, table)
+            row_count = 0
+            for piece in pieces_of(kind, tables, PIECE_ROWS):
+                if kind == "spans":
+                    with self._writer.cursor() as cursor:
+                        piece, dropped = without_duplicates(piece, cursor)
+                    duplicates += dropped
+                row_count += piece[RECORDS_OF_KIND[kind][0]].num_rows
+                sorted_tables = {name: file.prepared(name, table) for name, table in piece.items()}
+                for name, table in file.folded(sorted_tables).items():
+                    ids_written.note(name, table)
+                    file.append(name, table)
             first = frozen.generation.first_sequence or self._state.sealed_through
             low, high = time_bounds(kind, tables)
             file.finish(
                 SegmentInfo(
                     segment_id=ids[kind],
                     kind=kind,
-                    row_count=tables[RECORDS_OF_KIND[kind][0]].num_rows,
+                    row_count=row_count,
                     first_sequence=first,
                     last_sequence=frozen.through_sequence or self._state.sealed_through,
                     min_unix_nano=low,

@@ -49,9 +49,13 @@ _BY_TRACE = ("trace_hi", "trace_lo")
 # The tables that hold every trace id of a segment; metrics have none.
 _IDS_OF_KIND = {"spans": ("spans",), "logs": ("logs",), "derived": ("traces", "settlements")}
 # DuckDB allocates whole blocks: with the usual 256 KiB a file of a few rows takes 1.5 MB,
-# with 16 KiB a tenth of that.
+# with 16 KiB a tenth of that. In row groups of big files each column ends in a block that is
+# half empty; from 32 KiB down, what strings have in common does not fit into one block.
 _SMALL_ROWS = 50_000
-_SMALL_BLOCK, _BLOCK = 16_384, 262_144
+_SMALL_BLOCK, _BLOCK = 16_384, 65_536
+# What comes in whole row groups DuckDB compresses and puts on disk at once; other rows it keeps as
+# they are in memory until the end, or writes them twice.
+ROW_GROUP_ROWS = 122_880
 
 
 class SegmentWriter:
@@ -111,6 +115,7 @@ class SegmentFile:
         self._folding: Folding | None = None
         self._alias = f"new_{segment_id}"
         self._tables: set[str] = set()
+        self._waiting: dict[str, pa.Table] = {}
         self.segment_id = segment_id
         self.info: SegmentInfo | None = None
         self.temporary.unlink(missing_ok=True)
@@ -126,9 +131,13 @@ class SegmentFile:
         self._is_attached = True
 
     def prepared(self, table_name: str, table: pa.Table) -> pa.Table:
-        """Canonical rows as this file keeps them: with typed columns, sorted. In this order,
-        since a flat column is sorted several times faster than lists are."""
-        own = tuple(c for c in self.attribute_columns if c.table_name == table_name)
+        """Rows as this file keeps them: with typed columns (made of what is in lists, as far as
+        they are not there yet), sorted. In this order, since a flat column is sorted several times
+        faster than lists are."""
+        own = tuple(
+            c for c in self.attribute_columns
+            if c.table_name == table_name and c.column_name not in table.column_names
+        )  # fmt: skip
         return sort_rows(table_name, promoted(table, own) if own else table)
 
     def folded(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
@@ -137,6 +146,15 @@ class SegmentFile:
 
     def append(self, table_name: str, table: pa.Table) -> None:
         """Add prepared rows; later ones come after earlier ones in the order of the table."""
+        waiting = self._waiting.pop(table_name, None)
+        if waiting is not None:
+            table = pa.concat_tables((waiting, table))
+        whole = table.num_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+        if whole:
+            self._insert(table_name, table.slice(0, whole))
+        self._waiting[table_name] = table.slice(whole)
+
+    def _insert(self, table_name: str, table: pa.Table) -> None:
         target = f"{self._alias}.{table_name}"
         self._cursor.register("incoming", table)
         if table_name in self._tables:
@@ -146,16 +164,25 @@ class SegmentFile:
             self._tables.add(table_name)
         self._cursor.unregister("incoming")
 
+    def _insert_waiting(self) -> None:
+        for name, table in self._waiting.items():
+            if table.num_rows or name not in self._tables:
+                self._insert(name, table)
+        self._waiting.clear()
+
     def ask(self, sql: str) -> pa.Table:
         """The answer of a query over what was appended so far; `{file}` stands for this file."""
+        self._insert_waiting()
         return arrow_table(self._cursor, sql.format(file=self._alias))
 
     def change(self, sql: str) -> None:
         """Run a statement that changes what was appended; `{file}` stands for this file."""
+        self._insert_waiting()
         self._cursor.execute(sql.format(file=self._alias))
 
     def row_count(self, table_name: str) -> int:
         """How many rows a table has by now."""
+        self._insert_waiting()
         if table_name not in self._tables:
             return 0
         return int(self.ask(f"SELECT count(*) FROM {{file}}.{table_name}").column(0)[0].as_py())
@@ -163,7 +190,7 @@ class SegmentFile:
     def finish(self, info: SegmentInfo) -> None:
         """Complete the temporary file and put it on disk."""
         for name in TABLES_OF_KIND[self._kind]:
-            if name not in self._tables:
+            if name not in self._tables and name not in self._waiting:
                 schema = TRACES if name == "traces" else SCHEMAS[name]
                 self.append(name, self.prepared(name, schema.empty_table()))
         if self._kind == "derived":
@@ -172,6 +199,7 @@ class SegmentFile:
             self._folding = Folding(
                 frozenset(name for name in FOLDED_TABLES if self.row_count(name))
             )
+        self._insert_waiting()
         write_info(self._cursor, self._alias, info, self.attribute_columns)
         self._cursor.execute(f"CHECKPOINT {self._alias}")
         self._detach()

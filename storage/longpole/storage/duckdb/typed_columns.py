@@ -78,6 +78,30 @@ def restored(table: pa.Table, held: Sequence[AttributeColumn]) -> pa.Table:
     return table.drop_columns([column.column_name for column in held])
 
 
+def realigned(
+    table: pa.Table, held: Sequence[AttributeColumn], chosen: Sequence[AttributeColumn]
+) -> pa.Table:
+    """A table that has the columns `held` as one that has `chosen`, as `promoted` would make it of
+    the `restored` rows; what both have is only moved."""
+    wanted = {(column.key, column.type): column.column_name for column in chosen}
+    moved = {
+        wanted[column.key, column.type]: table.column(column.column_name)
+        for column in held
+        if (column.key, column.type) in wanted
+    }
+    others = [column for column in held if (column.key, column.type) not in wanted]
+    names = {column.column_name for column in held} - {column.column_name for column in others}
+    rest = restored(table.drop_columns(sorted(names)), others)
+    missing = [column for column in chosen if column.column_name not in moved]
+    if missing:
+        rest = promoted(rest, missing)
+    for name, values in moved.items():
+        rest = rest.append_column(name, values)
+    new = [column.column_name for column in chosen]
+    plain = [name for name in rest.column_names if name not in set(new)]
+    return rest.select([*plain, *new])
+
+
 def _promoted_type(table: pa.Table, type_name: str, own: Sequence[AttributeColumn]) -> pa.Table:
     count = table.num_rows
     found = _elements(table, type_name)
