@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from longpole.model.clock import ManualClock
+from longpole.storage.duckdb import merge
 from tests.storage.duckdb.traffic import (
     START,
     Photographer,
@@ -61,6 +62,43 @@ def test_a_kill_at_any_step_of_a_merge_loses_and_doubles_nothing(tmp_path: Path)
     for name, picture in camera.pictures.items():
         survivor = opened(picture)
         assert (contents(survivor, IDS), row_counts(survivor)) == (sent, counts), name
+        survivor.close()
+
+
+def test_what_is_due_is_sealed_in_the_middle_of_a_merge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "PIECE_ROWS", 20)
+    camera = Photographer(tmp_path / "album")
+
+    def at(step: str) -> None:
+        if step == "merge started":
+            # As many as there are in memory when a merge takes long: a seal is due.
+            send(store, spans(IDS[30:], seed=7), logs(IDS))
+            sent.update(contents(store, IDS))
+            counts.update(row_counts(store))
+            camera.source = tmp_path / "data"
+        camera(step)
+
+    store = opened(tmp_path / "data", at=at, compact_files=3, seal_rows=20)
+    for number in range(3):
+        send(store, spans(IDS[number * 10 : number * 10 + 13], seed=number))
+        store.seal()
+    sent, counts = contents(store, IDS), row_counts(store)
+    store.tick()
+    camera.source = None
+    steps = [name.partition("-")[2] for name in camera.pictures]
+    assert steps.index("merge-started") < steps.index("swapped") < steps.index("merge-written")
+    assert store.status().segment_count == 3
+    assert (contents(store, IDS), row_counts(store)) == (sent, counts)
+    assert store.status().problems == ()
+    store.close()
+    for name, picture in camera.pictures.items():
+        survivor = opened(picture)
+        assert (contents(survivor, IDS), row_counts(survivor)) == (sent, counts), name
+        send(survivor, spans(IDS[:3], seed=9))
+        survivor.seal()
+        assert not list((picture / "segments").glob("*.tmp")), name
         survivor.close()
 
 

@@ -55,11 +55,16 @@ class Chores:
         if not self._state.is_replayed:
             return
         with self.lock:
-            if self.is_seal_due():
-                self._try("seal", self._seal)
+            self.seal_if_due()
             self._try("compaction", self._compactor.compact_one)
             self._try("retention", self._retention.expire, pause_ns=_RETENTION_EVERY_NS)
         self._leases.sweep()
+
+    def seal_if_due(self) -> None:
+        """Seal what is hot, if it is time; within another chore, too. Never raises."""
+        with self.lock:
+            if self.is_seal_due():
+                self._try("seal", self._seal)
 
     def seal_at_close(self) -> None:
         """Seal everything; what cannot be sealed stays in the journal. Never raises."""

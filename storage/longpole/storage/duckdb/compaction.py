@@ -2,7 +2,8 @@
 
 Size-tiered: a tier is a power of eight of rows, and eight neighbours of a tier become one of
 the next, so a row is rewritten a handful of times in its life. The merge goes by ranges of
-the sort key, a bounded number of rows at a time, whatever the size of the result.
+the sort key, a bounded number of rows at a time, whatever the size of the result, and what is due
+to be sealed is sealed in between: a big merge takes as long as memory takes to fill.
 
 A revision goes only when the manifest says that it is superseded. What a hot revision supersedes
 has to stay: the hot one dies with a crash, and nothing makes it anew where all that it accounts
@@ -45,7 +46,9 @@ class Compactor:
         leases: LeaseBook,
         new_segment_id: Callable[[], int],
         at: Callable[[str], None],
+        between: Callable[[], None] = lambda: None,
     ) -> None:
+        """`between` is called after each piece of a merge: what cannot wait until its end."""
         self._settings = settings
         self._state = state
         self._manifest = manifest
@@ -54,6 +57,7 @@ class Compactor:
         self._leases = leases
         self._new_segment_id = new_segment_id
         self._at = at
+        self._between = between
 
     def compact_one(self) -> int:
         """Do the most useful merge; how many files it replaced (0: nothing to do)."""
@@ -126,6 +130,7 @@ class Compactor:
                 table = file.prepared(name, table)
                 merge.note(name, table)
                 file.append(name, table)
+            self._between()
         return dropped
 
 

@@ -124,7 +124,7 @@ class DuckDBStore(Reading):
         )
         compactor = Compactor(
             settings, self._state, manifest, self._writer, self._attachments, self._leases,
-            new_segment_id, at,
+            new_segment_id, at, lambda: self._chores.seal_if_due(),
         )  # fmt: skip
         retention = Retention(
             settings, self._state, manifest, self._leases, clock, compactor.rewrite
