@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longpole.analyzer.wording import metric_text, times_text
+from longpole.analyzer.wording import metric_text, quoted_query, times_text
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,13 @@ def test_big_ratios_are_round(ratio: float, words: str) -> None:
 )
 def test_a_metric_has_its_unit(unit: str, aspect: str, words: str) -> None:
     assert metric_text(0.042779, unit, aspect) == words
+
+
+def test_a_long_query_is_quoted_with_its_table_not_with_its_columns() -> None:
+    columns = ", ".join(f"coalesce(extract(year from c{n}), ?)" for n in range(9))
+    where = "FROM card_history WHERE card = ?"
+    assert quoted_query(f"SELECT {columns} {where}") == f"SELECT … {where}"
+    assert quoted_query(f"SELECT id {where}") == f"SELECT id {where}"
+    for odd in (f"SELECT {columns}", f"SELECT ((({columns} {where}", f"UPDATE x SET {columns}"):
+        assert len(quoted_query(odd)) == 100
+        assert quoted_query(odd) == odd[:99] + "…"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _SENTENCE_END = re.compile(r"\. ")
+_SELECT = re.compile(r"select\s", re.IGNORECASE)
+_FROM_OR_PAREN = re.compile(r"[()]|\bfrom\s", re.IGNORECASE)
+_LONGEST_QUERY = 4_000
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _LONGEST_QUOTE = 100
 _ASPECTS = {"rate": " a second", "mean": " on average"}
@@ -52,6 +55,20 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def quoted(text: str) -> str:
     """Telemetry inside a sentence: one line, cut to a length that can be read."""
     return _cut(text, _LONGEST_QUOTE)
+
+
+def quoted_query(text: str) -> str:
+    """The same for a query. Of one that is too long, what it selects is left out first: which
+    table it reads and by what says more than its columns (`SELECT … FROM orders WHERE id = ?`)."""
+    line = " ".join(text[:_LONGEST_QUERY].split())
+    if len(line) > _LONGEST_QUOTE and _SELECT.match(line):
+        depth = 0
+        for found in _FROM_OR_PAREN.finditer(line):
+            if found[0] in "()":
+                depth += 1 if found[0] == "(" else -1
+            elif depth <= 0:
+                return _cut(f"{line[:6]} … {line[found.start() :]}", _LONGEST_QUOTE)
+    return _cut(line, _LONGEST_QUOTE)
 
 
 def first_sentence(text: str) -> str:

@@ -12,7 +12,7 @@ from longpole.analyzer.findings.evidence import found
 from longpole.analyzer.findings.repeated_calls import RepeatedCalls, repeated_calls
 from longpole.analyzer.findings.survey import Survey, survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
-from longpole.analyzer.wording import duration_text, named, quoted
+from longpole.analyzer.wording import duration_text, named, quoted_query
 from longpole.model.finding import Finding, FindingSeverity
 
 DATABASE, HTTP = "n_plus_one_db", "n_plus_one_http"
@@ -74,7 +74,7 @@ def _database(explanation: Explanation, thresholds: Thresholds) -> Iterator[Find
         query = spans.text(first, QUERY_TEXT)
         system = spans.text(first, DB_SYSTEM)
         family = family_of(system, query)
-        what = quoted(normalised_query(query)) if query else named(spans.names[first])
+        what = quoted_query(normalised_query(query)) if query else named(spans.names[first])
         yield _finding(
             DATABASE,
             explanation,

@@ -13,7 +13,7 @@ from longpole.analyzer.findings.pool_wait import is_waiting_for_connection
 from longpole.analyzer.findings.repeated_calls import is_database
 from longpole.analyzer.findings.survey import Survey, survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
-from longpole.analyzer.wording import counted, duration_text, named, quoted
+from longpole.analyzer.wording import counted, duration_text, named, quoted_query
 from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import SpanKind
 
@@ -49,7 +49,7 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
             calls,
             saving_ns=sum(min(survey.path_ns(c), _query_ns(survey, c)) for c in calls),
             reason=f"{count} of {named(system or 'the database')} took {total}: "
-            f"{quoted(asked) if asked else named(operation)}.",
+            f"{quoted_query(asked) if asked else named(operation)}.",
             action=family.slow,
             severity=FindingSeverity.CRITICAL if is_critical else FindingSeverity.WARNING,
             where=(system or "", asked),

@@ -17,7 +17,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.window.span_columns import Ints, SpanColumns
 from longpole.analyzer.findings.window.statistics import rises, theil_sen
 from longpole.analyzer.findings.window.window import Window, WindowDetector, WindowFinding
-from longpole.analyzer.wording import counted, duration_text, named, quoted, times_text
+from longpole.analyzer.wording import counted, duration_text, named, quoted_query, times_text
 from longpole.model.finding import FindingSeverity
 from longpole.model.span import SpanKind
 
@@ -167,7 +167,7 @@ def _finding(window: Window, one: _Series) -> WindowFinding:
     service, operation, system, asked = one.query
     durations = spans.durations[one.rows]
     family = family_of(system, asked)
-    what = quoted(asked) if asked else named(operation)
+    what = quoted_query(asked) if asked else named(operation)
     worst = np.argsort(-durations, kind="stable")
     excess = np.maximum(durations[worst] - one.was, 0)
     if one.how == "growth":
