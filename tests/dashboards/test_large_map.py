@@ -81,3 +81,11 @@ def test_without_namespaces_a_map_too_large_to_draw_shows_its_busiest_nodes() ->
     assert "the 80 with most of the critical path are drawn, 80 others are in the tables" in page
     assert sorted(drawn) == sorted(f"svc-{place}" for place in range(80, 160))
     assert "(no namespace)" not in page
+
+
+@pytest.mark.parametrize(("count", "looks"), [(4, ""), (9, "checked"), (40, "offered")])
+def test_a_map_wider_than_the_page_can_be_seen_whole(count: int, looks: str) -> None:
+    page = Web(chain(count)).get("/map?since=1h").text
+    offered = re.search(r'<input type="checkbox" autocomplete="off"([^>]*)> The whole map', page)
+    assert (offered is not None) == bool(looks)
+    assert offered is None or (offered[1].strip() == "checked") == (looks == "checked")
