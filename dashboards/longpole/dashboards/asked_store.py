@@ -8,6 +8,7 @@ from typing import Protocol
 
 from longpole.analyzer.alerting.board import FixedBoard, RuleBoard
 from longpole.analyzer.findings.thresholds import Thresholds
+from longpole.analyzer.reports.clocks_nearby import NearbyCalls
 from longpole.dashboards.trace_views import TraceViews
 from longpole.model.clock import Clock
 from longpole.storage.ports import Exporter, SqlReader, StoreStatus, TraceReader
@@ -41,6 +42,7 @@ class Asked:
     own_metrics: Callable[[], bytes] = lambda: b""
     limits: Sequence[Limit] = ()
     views: TraceViews = field(default_factory=TraceViews)
+    nearby: NearbyCalls = field(default_factory=NearbyCalls)
     board: RuleBoard = FixedBoard()
 
     def why_unknown(self) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from longpole.analyzer.causal_path import causal_path
+from longpole.analyzer.clock_shift import Clocks
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.reports.causal_report import causal_report
@@ -22,6 +24,7 @@ from longpole.dashboards.errors import BadQuestion, UnknownTrace
 from longpole.dashboards.parameters import FILTERS, PATH_OPTIONS, Parameters
 from longpole.dashboards.search_parameters import OWN, SEARCH, parts_of, search_of
 from longpole.model.ids import parse_span_id, parse_trace_id, span_id_hex, trace_id_hex
+from longpole.model.trace import Trace
 
 
 class TraceAnswers(Asked):
@@ -66,7 +69,7 @@ class TraceAnswers(Asked):
             raise UnknownTrace(trace_id_hex(identity), self.why_unknown())
         logs = self.store.logs_of_trace(identity)
         sent = None if is_tree else trace
-        explanation = explain(trace, options, clocks_nearby(self.store, trace))
+        explanation = explain(trace, options, self._clocks(trace))
         report = trace_report(explanation, sent, logs, self.thresholds, include_spans=include_spans)
         run = RootRun.of(report)
         with_usual(report, usual_roots(self.store, run) if run else None)
@@ -96,4 +99,7 @@ class TraceAnswers(Asked):
         trace = self.store.trace(trace_id)
         if trace is None:
             raise UnknownTrace(trace_id_hex(trace_id), self.why_unknown())
-        return explain(trace, options, clocks_nearby(self.store, trace))
+        return explain(trace, options, self._clocks(trace))
+
+    def _clocks(self, trace: Trace) -> Clocks:
+        return clocks_nearby(self.store, trace, partial(self.nearby.around, self.clock))

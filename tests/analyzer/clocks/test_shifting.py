@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,13 +24,19 @@ from longpole.analyzer.explain import explain
 from longpole.analyzer.findings.clock_skew import CLOCK_SKEW
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import Label
-from longpole.analyzer.reports.clocks_nearby import clocks_nearby
+from longpole.analyzer.reports.clocks_nearby import (
+    FEWEST_SETTLED,
+    FRESH_NS,
+    NearbyCalls,
+    clocks_nearby,
+)
 from longpole.analyzer.reports.trace_report import trace_report
 from longpole.analyzer.settle import settle_once
 from longpole.formats.rows import telemetry_of_spans
 from longpole.model.clock import ManualClock
 from longpole.model.trace import Trace
 from longpole.storage.memory import MemoryStore
+from longpole.storage.search_ports import SearchedTraces
 from tests.analyzer.arrow_traces import ListFeed
 from tests.analyzer.clocks.called_hosts import MS, ahead, called, columns
 
@@ -121,6 +129,41 @@ def test_a_trace_on_the_fly_takes_its_clocks_from_the_traces_around_it() -> None
     settled = store.trace(7)
     assert settled is not None
     assert clocks_nearby(store, settled) == clocks_of_text(settled.clocks) == on_the_fly
+
+
+class CountingStore(MemoryStore):
+    """Counts the searches for neighbours."""
+
+    looks = 0
+
+    def search_traces(self, *asked: Any, **more: Any) -> SearchedTraces:
+        self.looks += 1
+        return super().search_traces(*asked, **more)
+
+
+def test_traces_on_the_fly_share_a_look_at_the_settled_ones_around_them_for_some_seconds() -> None:
+    clock = ManualClock()
+    store = CountingStore(clock, settle_after_seconds=0, settle_at_most_seconds=0)
+
+    def submit(*numbers: int) -> None:
+        for n in numbers:
+            one = ahead(called(n, 5 * n, AB, (1 + n % 4, 8)), {"b": 500})
+            store.submit(telemetry_of_spans(one.spans), 0).result()
+
+    submit(*range(1, FEWEST_SETTLED + 1))
+    settle_once(store, clock)
+    submit(200, 201)
+    first, second = store.trace(200), store.trace(201)
+    assert first is not None
+    assert second is not None
+    around = partial(NearbyCalls().around, clock)
+
+    assert clocks_nearby(store, first, around).shifts
+    assert clocks_nearby(store, second, around) == clocks_nearby(store, first, around)
+    assert store.looks == 1
+    clock.advance(FRESH_NS / 1e9)
+    clocks_nearby(store, second, around)
+    assert store.looks == 2
 
 
 def test_a_later_revision_keeps_the_clocks_when_nothing_new_is_known() -> None:

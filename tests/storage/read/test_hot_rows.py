@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from longpole.storage.duckdb.read.hot_rows import count_of_trace, rows_of_traces
+from longpole.storage.duckdb.read.hot_rows import count_of_trace, newest_starts, rows_of_traces
 
 _SCHEMA = pa.schema([("trace_hi", pa.uint64()), ("trace_lo", pa.uint64()), ("row", pa.int64())])
 
@@ -45,3 +45,13 @@ def test_many_traces_are_found_among_others_with_the_same_low_bits() -> None:
 def test_a_trace_without_rows_gives_none_of_others() -> None:
     assert rows_of_traces(chunks_of(1000), *ids((9, 5 << 15))).num_rows == 0
     assert rows_of_traces(chunks_of(0), *ids((0, 0))).schema == _SCHEMA
+
+
+def test_the_newest_start_of_each_trace_is_told_unless_low_halves_are_equal() -> None:
+    spans = chunks_of(1000).rename_columns(["trace_hi", "trace_lo", "start_unix_nano"])
+
+    newest = newest_starts(spans, *ids((2, 5 << 15), (9, 6 << 15), (0, 0)))
+
+    assert newest is not None
+    assert newest.tolist() == [965, -(2**63), 960]
+    assert newest_starts(spans, *ids((2, 5 << 15), (1, 5 << 15))) is None

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from longpole.model.query import Comparison, Condition, Field, TraceQuery
 from longpole.model.timerange import TimeRange
+from longpole.storage.duckdb.read import ordered_search
 from longpole.storage.duckdb.read.reader import Reader
+from longpole.storage.search_ports import TraceOrder
 from tests.storage.read.segment_files import HandMadeSource, Row
 
 NAMED = Condition(Field.NAME, Comparison.EQ, "op")
@@ -93,3 +96,16 @@ def test_every_answer_says_what_was_lost(tmp_path: Path) -> None:
     assert Reader(source).sql("SELECT 1").notices == source.losses
     assert Reader(source).sql("SHOW TABLES").notices == source.losses
     assert Reader(source).path_totals(TraceQuery(), []).notices == source.losses
+
+
+@pytest.mark.parametrize(("sealed_at", "expected"), [(100, [3, 2]), (950, [3, 1])])
+def test_of_many_traces_that_wait_the_newest_are_searched_wherever_their_spans_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed_at: int, expected: list[int]
+) -> None:
+    monkeypatch.setattr(ordered_search, "MOST_UNSETTLED", 2)
+    source = with_segments(tmp_path, [span(1, 1, sealed_at)])
+    source.add_hot(spans=[span(2, 2, 900), span(3, 3, 960), span(4, 4, 800), span(5, 3, 970)])
+    source.pending |= {1 << 64 | trace for trace in (2, 3, 4)}
+    answer = Reader(source).search_traces(TraceQuery(), TraceOrder.NEWEST, TimeRange(), 9, 9)
+    assert answer.traces["trace_lo"].to_pylist() == expected
+    assert answer.notices[0].startswith("2 older traces")

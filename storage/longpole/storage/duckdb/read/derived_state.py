@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.storage.duckdb.read.few_rows import one_trace
+from longpole.storage.duckdb.read.hot_rows import LowHalves
 from longpole.storage.duckdb.read.part import Part, halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
 from longpole.storage.duckdb.read.views import latest_only
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _AMONG_WANTED = f"JOIN {WANTED} w ON s.trace_hi = w.trace_hi AND s.trace_lo = w.trace_lo WHERE true"
 
+_STATE = ("revision", "span_count", "late", "clocks")
+
+_StateRow: TypeAlias = tuple[int, int, int, int, int, str | None]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -79,9 +83,11 @@ def latest_revisions(
     else:
         wanted = _AMONG_WANTED
         connection.register(WANTED, pa.table({"trace_hi": hi, "trace_lo": lo}))
-    selects = [_latest_sql(part, snapshot, wanted) for part in parts]
-    # Plain values: a relation would plan the statement twice.
-    rows = connection.execute(" UNION ALL ".join(selects)).fetchall()
+    sealed = [part for part in parts if part.segment is not None]
+    selects = [_latest_sql(part, snapshot, wanted) for part in sealed]
+    rows = _hot_revisions(snapshot, parts, hi, lo)
+    if selects:  # plain values: a relation would plan the statement twice
+        rows += connection.execute(" UNION ALL ".join(selects)).fetchall()
     latest: dict[int, LatestRevision] = {}
     for high, low, revision, span_count, late, clocks in rows:
         trace_id = high << 64 | low
@@ -91,11 +97,45 @@ def latest_revisions(
     return latest
 
 
+def hidden_revisions(
+    superseded: pa.Table, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]
+) -> dict[tuple[int, int], int]:
+    """The revision up to which rows of those traces (halves of ids) are hidden, if any are."""
+    if not superseded.num_rows:
+        return {}
+    places = LowHalves(lo).places(superseded.column("trace_lo").to_numpy())
+    held = superseded.take(pa.array(places))
+    halves_of = (held.column(name).to_pylist() for name in ("trace_hi", "trace_lo"))
+    found = dict(
+        zip(zip(*halves_of, strict=True), held.column("revision").to_pylist(), strict=True)
+    )
+    return {own: found[own] for own in zip(hi.tolist(), lo.tolist(), strict=True) if own in found}
+
+
+def _hot_revisions(
+    snapshot: Snapshot,
+    parts: Sequence[Part],
+    hi: npt.NDArray[np.uint64],
+    lo: npt.NDArray[np.uint64],
+) -> list[_StateRow]:
+    """What `_latest_sql` finds in the hot rows, without SQL."""
+    hidden = hidden_revisions(snapshot.superseded, hi, lo)
+    wanted = set(zip(hi.tolist(), lo.tolist(), strict=True))
+    names = ("trace_hi", "trace_lo", *_STATE)
+    found: list[_StateRow] = []
+    for part in parts:
+        if part.segment is None:
+            rows = part.hot["traces"]
+            found += zip(*(rows.column(name).to_pylist() for name in names), strict=True)
+    return [row for row in found if row[:2] in wanted and row[2] > hidden.get(row[:2], -1)]
+
+
 def _latest_sql(
     part: Part, snapshot: Snapshot, wanted: str, key: str = "s.trace_hi, s.trace_lo"
 ) -> str:
     visible = f" AND {latest_only('s')}" if snapshot.superseded.num_rows else ""
     return (
-        f"SELECT {key}, s.revision, s.span_count, s.late, s.clocks"
-        f" FROM {part.relation('traces')} s {wanted}{visible}"
+        f"SELECT {key}, {', '.join(f's.{name}' for name in _STATE)}"
+        f" FROM {part.relation('traces', wanted=('trace_hi', 'trace_lo', *_STATE))} s"
+        f" {wanted}{visible}"
     )

@@ -7,27 +7,68 @@ interpreter's lock is free meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-_Ids: TypeAlias = npt.NDArray[np.uint64]
+Ids: TypeAlias = npt.NDArray[np.uint64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Places: TypeAlias = Sequence[tuple[int, Ints]]
 # Up to so many ids are compared one by one.
 _MOST_COMPARED = 4
 
 
-def rows_of_traces(table: pa.Table, hi: _Ids, lo: _Ids) -> pa.Table:
-    """The rows of these traces in the order in which they lie, and maybe of others that share the
-    low half of an id with one of them (of a single trace: none of others)."""
+class LowHalves:
+    """Low halves of ids that are looked for. `ordered` has them growing."""
+
+    def __init__(self, wanted: Ids) -> None:
+        self.ordered: Ids = np.sort(wanted)
+        # By their last 16 bits, which are random in most ids, all but few others are told apart.
+        self._may_be = np.zeros(1 << 16, np.bool_)
+        self._may_be[wanted.astype(np.uint16)] = True
+
+    def places(self, lows: Ids) -> Ints:
+        """The places of those that are among them, growing."""
+        if not self.ordered.size:
+            return np.zeros(0, np.int64)
+        if self.ordered.size <= _MOST_COMPARED:
+            is_wanted = lows == self.ordered[0]
+            for other in self.ordered[1:]:
+                is_wanted |= lows == other
+            return np.flatnonzero(is_wanted)
+        places: Ints = np.flatnonzero(self._may_be[lows.astype(np.uint16)])
+        found = lows[places]
+        kept: Ints = places[self.ordered[self.at(found)] == found]
+        return kept
+
+    def at(self, lows: Ids) -> Ints:
+        """Where each of these is in `ordered`, if it is there."""
+        return np.minimum(np.searchsorted(self.ordered, lows), self.ordered.size - 1)
+
+
+def places_of_traces(table: pa.Table, hi: Ids, lo: Ids) -> Places:
+    """Where the rows of these traces lie, and maybe those of others that share the low half of an
+    id with one of them (of a single trace: none of others): for each chunk that has any, where it
+    begins, and the places within it."""
+    return list(_places(table, hi, lo)) if lo.size else []
+
+
+def rows_at(table: pa.Table, places_of: Places) -> pa.Table:
+    """The rows at those places, in the order in which they lie."""
     found = []
-    for begin, places in _places(table, hi, lo):
+    for begin, places in places_of:
         first, last = int(places[0]), int(places[-1])
         piece = table.slice(begin + first, last - first + 1)
         found.append(piece.take(pa.array(places - first)))
     return pa.concat_tables(found) if found else table.slice(0, 0)
+
+
+def rows_of_traces(table: pa.Table, hi: Ids, lo: Ids) -> pa.Table:
+    """The rows of `places_of_traces`."""
+    return rows_at(table, places_of_traces(table, hi, lo))
 
 
 def count_of_trace(table: pa.Table, high: int, low: int) -> int:
@@ -36,32 +77,34 @@ def count_of_trace(table: pa.Table, high: int, low: int) -> int:
     return sum(places.size for _, places in _places(table, hi, lo))
 
 
-def places_among(lows: _Ids, wanted: _Ids) -> npt.NDArray[np.int64]:
-    """The places of those low halves that are among `wanted`, growing."""
-    # By their last 16 bits, which are random in most ids, all but few are told apart.
-    may_be = np.zeros(1 << 16, np.bool_)
-    may_be[wanted.astype(np.uint16)] = True
-    places = np.flatnonzero(may_be[lows.astype(np.uint16)])
-    return places[np.isin(lows[places], wanted)]
+def newest_starts(spans: pa.Table, hi: Ids, lo: Ids) -> Ints | None:
+    """When the newest of these spans of each trace starts, the least number for a trace without
+    any. None when two of the traces have the same low half, which tells them apart here."""
+    wanted = LowHalves(lo)
+    if (wanted.ordered[1:] == wanted.ordered[:-1]).any():
+        return None
+    order = np.argsort(lo)
+    newest = np.full(lo.size, np.iinfo(np.int64).min)
+    highs, starts = spans.column("trace_hi"), spans.column("start_unix_nano")
+    begin = 0
+    for chunk in spans.column("trace_lo").iterchunks():
+        lows: Ids = chunk.to_numpy()
+        places = wanted.places(lows)
+        if places.size:
+            traces = order[wanted.at(lows[places])]
+            is_own = highs.slice(begin, lows.size).to_numpy()[places] == hi[traces]
+            own = starts.slice(begin, lows.size).to_numpy()[places[is_own]]
+            np.maximum.at(newest, traces[is_own], own)
+        begin += lows.size
+    return newest
 
 
-def _places(
-    table: pa.Table, hi: _Ids, lo: _Ids
-) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:  # fmt: skip
-    """The places within each chunk that has any, and where the chunk begins."""
-    if not lo.size:
-        return
-    highs = table.column("trace_hi")
+def _places(table: pa.Table, hi: Ids, lo: Ids) -> Iterator[tuple[int, Ints]]:
+    wanted, highs = LowHalves(lo), table.column("trace_hi")
     begin = 0
     for chunk in table.column("trace_lo").iterchunks():
-        lows: _Ids = chunk.to_numpy()
-        if lo.size <= _MOST_COMPARED:
-            is_wanted = lows == lo[0]
-            for other in lo[1:]:
-                is_wanted |= lows == other
-            places = np.flatnonzero(is_wanted)
-        else:
-            places = places_among(lows, lo)
+        lows: Ids = chunk.to_numpy()
+        places = wanted.places(lows)
         if places.size and lo.size == 1:
             own = highs.slice(begin, lows.size).to_numpy()
             places = places[own[places] == hi[0]]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +15,14 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.folded import FOLDED_TABLES
-from longpole.storage.duckdb.read.hot_rows import rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_identifier
+from longpole.storage.duckdb.read.offered_hot import HOT_PREFIX, OfferedHot
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
 from longpole.storage.duckdb.unfolding import unfolded
 
 if TYPE_CHECKING:
     import duckdb
 
-HOT_PREFIX = "longpole_hot_"
 _LATEST = (1 << 63) - 1
 SUPERSEDED = "longpole_superseded"
 
@@ -44,72 +42,6 @@ KIND_OF_TABLE = {
 }
 
 
-class OfferedHot(Mapping[str, pa.Table]):
-    """The hot tables of one session, each registered when a query first names it: registering
-    takes most of a millisecond, and a question names two or three of fourteen."""
-
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        tables: Mapping[str, pa.Table],
-        prefix: str = HOT_PREFIX,
-        numbers: Iterator[int] | None = None,
-    ) -> None:
-        self._connection = connection
-        self._tables = tables
-        self._prefix = prefix
-        self._numbers = numbers or count()
-        self._registered: set[str] = set()
-
-    def register(self, table: str) -> str:
-        """Make that table known; answers with its internal name."""
-        if table not in self._registered:
-            self._connection.register(self._prefix + table, self[table])
-            self._registered.add(table)
-        return self._prefix + table
-
-    def among(self, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> OfferedHot:
-        """The same tables under other names, with hardly any rows but those of these traces."""
-        prefix = f"{HOT_PREFIX}{next(self._numbers)}_"
-        few = _FewRows(self._tables, hi, lo)
-        return OfferedHot(self._connection, few, prefix, self._numbers)
-
-    def __getitem__(self, table: str) -> pa.Table:
-        return self._tables[table]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)
-
-
-class _FewRows(Mapping[str, pa.Table]):
-    """Hot tables with the rows of a few traces, each looked for when it is first asked for."""
-
-    def __init__(
-        self,
-        tables: Mapping[str, pa.Table],
-        hi: npt.NDArray[np.uint64],
-        lo: npt.NDArray[np.uint64],
-    ) -> None:
-        self._tables, self._hi, self._lo = tables, hi, lo
-        self._found: dict[str, pa.Table] = {}
-
-    def __getitem__(self, table: str) -> pa.Table:
-        if table not in self._found:
-            rows = self._tables[table]
-            is_of_traces = "trace_lo" in rows.column_names
-            self._found[table] = rows_of_traces(rows, self._hi, self._lo) if is_of_traces else rows
-        return self._found[table]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """One place. `segment` is None for the hot tables, which are then in `hot`; `typed` maps
@@ -124,7 +56,7 @@ class Part:
         hints for rows that are folded, see `unfolded`."""
         if self.segment is None:
             if isinstance(self.hot, OfferedHot):
-                return quote_identifier(self.hot.register(table))
+                return quote_identifier(self.hot.register(table, wanted))
             return quote_identifier(HOT_PREFIX + table)
         if table in FOLDED_TABLES:
             return unfolded(self.segment.alias, self.segment.folding, table, of, wanted)
@@ -149,6 +81,8 @@ class Part:
 
     def is_empty(self, table: str) -> bool:
         """Whether that table has no rows here, as far as is known without asking."""
+        if isinstance(self.hot, OfferedHot):
+            return not self.hot.has_rows(table)
         return self.segment is None and not self.hot[table].num_rows
 
     @property

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from longpole.model import columns
 from longpole.model.ids import join_trace_id
 from longpole.model.timerange import TimeRange
-from longpole.storage.duckdb.read.hot_rows import places_among
+from longpole.storage.duckdb.read.derived_state import hidden_revisions
+from longpole.storage.duckdb.read.hot_rows import LowHalves
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.red_series import RedCubes
 from longpole.storage.duckdb.read.stored_rows import arrow
@@ -60,8 +61,8 @@ def read_root_runs(
 def _hot(traces: pa.Table, root: tuple[str, str]) -> pa.Table:
     service, operation = root
     is_of_root = pc.and_(
-        pc.equal(traces.column("root_operation"), operation),
-        pc.equal(traces.column("root_service"), service),
+        pc.equal(traces.column("root_operation"), pa.scalar(operation, pa.string())),
+        pc.equal(traces.column("root_service"), pa.scalar(service, pa.string())),
     )
     return traces.select(_READ.names).filter(is_of_root).cast(_READ)
 
@@ -81,14 +82,13 @@ def _current(snapshot: Snapshot, rows: pa.Table, time: TimeRange) -> pa.Table:
     is_current = (starts >= time.start_unix_nano) & (starts < time.end_unix_nano)
     hi, lo = (rows.column(name).to_numpy() for name in ("trace_hi", "trace_lo"))
     is_current[_pending_places(snapshot, hi, lo)] = False
-    superseded = snapshot.superseded
-    if superseded.num_rows:
-        is_current[_superseded_places(superseded, hi, lo, rows)] = False
+    if snapshot.superseded.num_rows:
+        is_current[_superseded_places(snapshot.superseded, hi, lo, rows)] = False
     return rows.filter(pa.array(is_current))
 
 
 def _pending_places(snapshot: Snapshot, hi: _Ids, lo: _Ids) -> list[int]:
-    places = places_among(lo, snapshot.pending.halves[1])
+    places = LowHalves(snapshot.pending.halves[1]).places(lo)
     ids = map(join_trace_id, hi[places].tolist(), lo[places].tolist())
     return [
         place
@@ -98,10 +98,8 @@ def _pending_places(snapshot: Snapshot, hi: _Ids, lo: _Ids) -> list[int]:
 
 
 def _superseded_places(superseded: pa.Table, hi: _Ids, lo: _Ids, rows: pa.Table) -> list[int]:
-    lows = superseded.column("trace_lo").to_numpy()
-    held = superseded.take(pa.array(places_among(lows, lo))).to_pylist()
-    hidden = {(row["trace_hi"], row["trace_lo"]): row["revision"] for row in held}
-    places = places_among(lo, lows)
+    places = LowHalves(superseded.column("trace_lo").to_numpy()).places(lo)
+    hidden = hidden_revisions(superseded, hi[places], lo[places])
     revisions = rows.column("revision").to_numpy()
     halves = zip(hi[places].tolist(), lo[places].tolist(), strict=True)
     return [

@@ -14,6 +14,7 @@ from longpole.model.ids import InvalidId, parse_trace_id
 from longpole.model.query import Comparison, Field, TraceQuery
 from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
+from longpole.storage.duckdb.read.hot_rows import newest_starts
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
 from longpole.storage.duckdb.read.views import latest_only
@@ -268,7 +269,23 @@ def newest_unsettled(
     """At most so many of these ids, those with the newest spans."""
     if ids.num_rows <= most:
         return ids
+    known = _newest_hot(snapshot, ids, most)
+    if known is not None:
+        return known
     return _newest_first(connection, snapshot, ids, most).select(ids.column_names)
+
+
+def _newest_hot(snapshot: Snapshot, ids: pa.Table, most: int) -> pa.Table | None:
+    """The same from hot spans alone, where nothing that is sealed can be as new."""
+    hi, lo = (ids.column(name).to_numpy() for name in ("trace_hi", "trace_lo"))
+    newest = newest_starts(snapshot.hot["spans"], hi, lo)
+    if newest is None:
+        return None
+    first = np.argpartition(newest, newest.size - most)[newest.size - most :]
+    sealed = (segment.max_unix_nano for segment in snapshot.segments_of("spans"))
+    if any(last >= newest[first].min() for last in sealed):
+        return None
+    return ids.take(pa.array(first))
 
 
 def _unsettled_batches(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from longpole.formats.rows import spans_of
+from longpole.model.columns import ATTRIBUTE_COLUMNS
 from longpole.model.span_content import first_copies
 from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema
 from longpole.storage.duckdb.catalog import MAX_KEYS
@@ -196,7 +197,8 @@ def _whole_sql(part: Part, snapshot: Snapshot, known: Mapping[str, tuple[bool, b
                 f" {_text_of(part, 'resources', 'r', key, held)} END AS v{number}"
             )
         chosen.append(f"coalesce({', '.join(values)}) AS {quote_identifier(f'{key}.{number}')}")
-    sql = f"SELECT {', '.join(chosen)} FROM {part.relation('spans')} s"
+    relation = part.relation("spans", wanted=_columns_of_spans(known))
+    sql = f"SELECT {', '.join(chosen)} FROM {relation} s"
     sql += f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
     if from_resource:
         sql += (
@@ -205,6 +207,16 @@ def _whole_sql(part: Part, snapshot: Snapshot, known: Mapping[str, tuple[bool, b
             " ON r.resource_id = s.resource_id"
         )
     return sql
+
+
+def _columns_of_spans(known: Mapping[str, tuple[bool, bool]]) -> Sequence[str]:
+    """The columns that `_whole_sql` names of hot spans."""
+    names = ["trace_hi", "trace_lo", *_STORED]
+    if any(is_resource for _, is_resource in known.values()):
+        names.append("resource_id")
+    if any(is_own for is_own, _ in known.values()):
+        names += ATTRIBUTE_COLUMNS
+    return names
 
 
 def _text_of(part: Part, table: str, alias: str, key: str, sql_type: str | None) -> str:
