@@ -15,8 +15,8 @@ from longpole.model.query import TraceQuery
 from longpole.model.signals import Signal
 from longpole.model.span_content import span_content
 from longpole.model.telemetry import RECORD_TABLE, Telemetry
+from longpole.storage.duckdb.read.newest_search import find
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, Part, parts_of
-from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow, read_table, with_sides
 from longpole.storage.duckdb.snapshot import Snapshot
 from longpole.storage.ports import Unsupported

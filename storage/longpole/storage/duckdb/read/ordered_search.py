@@ -161,7 +161,7 @@ def _first(
     whose ids are in the relation `among`, when one is named. Where there are few, all their rows
     are read at once, without a look at what orders them."""
     parameters: list[object] = []
-    where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
+    where = f"{visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     if not is_few:
         column = ORDER_COLUMNS[order]
@@ -174,7 +174,7 @@ def _first(
         if order is TraceOrder.NEWEST:
             parts = [part for part in parts if part.newest_unix_nano >= start]
         where += f" AND ({column} > {key} OR ({column} = {key} AND start_unix_nano >= {start}))"
-    settled = _settled(connection, parts, where, parameters, among)
+    settled = settled_rows(connection, parts, where, parameters, among)
     return _in_order(pa.concat_tables([settled, unsettled]), order, count)
 
 
@@ -189,7 +189,7 @@ def _begun(
 ) -> pa.Table:
     """As `_first`, but only ids and what orders them: most of these traces are never shown."""
     parameters: list[object] = []
-    where = f"{_visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
+    where = f"{visible(snapshot, roots)} AND {trace_filter(query.trace_conditions, parameters)}"
     parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     settled = _candidates(connection, parts, order, where, parameters, count, names=IDS.names)
     begun = pa.concat_tables([settled, unsettled.select(settled.column_names)])
@@ -216,15 +216,15 @@ def _whole(
     starts = pc.min_max(chosen.column("start_unix_nano"))
     roots = TimeRange(starts["min"].as_py(), starts["max"].as_py() + 1)
     least = chosen.column(column)[chosen.num_rows - 1].as_py()
-    where = f"{_visible(snapshot, roots)} AND {column} >= {least}"
+    where = f"{visible(snapshot, roots)} AND {column} >= {least}"
     parts = [part for part in parts_of(snapshot, "traces") if part.may_begin_in(roots)]
     connection.register(_CHOSEN, chosen.select(IDS.names))
-    settled = _settled(connection, parts, where, [], _CHOSEN)
+    settled = settled_rows(connection, parts, where, [], _CHOSEN)
     kept = unsettled.take(pa.array(_among(connection, unsettled)))
     return _in_order(pa.concat_tables([settled, kept]), order, chosen.num_rows)
 
 
-def _visible(snapshot: Snapshot, roots: TimeRange) -> str:
+def visible(snapshot: Snapshot, roots: TimeRange) -> str:
     """SQL for "this derived row is the current one of a settled trace that begins in `roots`"."""
     checks = [f"s.start_unix_nano >= {roots.start_unix_nano}"]
     checks.append(f"s.start_unix_nano < {roots.end_unix_nano}")
@@ -238,7 +238,7 @@ def _visible(snapshot: Snapshot, roots: TimeRange) -> str:
     return " AND ".join(checks)
 
 
-def _settled(
+def settled_rows(
     connection: duckdb.DuckDBPyConnection,
     parts: Sequence[Part],
     where: str,

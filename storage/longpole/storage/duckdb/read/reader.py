@@ -29,6 +29,7 @@ from longpole.storage.duckdb.read.metric_series import (
     read_resource_times,
     read_series_points,
 )
+from longpole.storage.duckdb.read.newest_search import find
 from longpole.storage.duckdb.read.number_points import (
     NumberBlocks,
     read_histogram_points,
@@ -43,7 +44,6 @@ from longpole.storage.duckdb.read.red import read_red
 from longpole.storage.duckdb.read.red_series import RedCubes, read_red_series
 from longpole.storage.duckdb.read.root_runs import read_root_runs
 from longpole.storage.duckdb.read.sample import read_sample
-from longpole.storage.duckdb.read.search import find
 from longpole.storage.duckdb.read.services import read_services
 from longpole.storage.duckdb.read.span_values import read_span_values
 from longpole.storage.duckdb.read.sql_reader import run_sql
@@ -154,7 +154,7 @@ class Reader:
 
     def find_traces(self, query: TraceQuery) -> FoundTraces:
         with self._session() as (connection, snapshot):
-            return find(connection, snapshot, query)
+            return find(connection, snapshot, query, self._trace_rows)
 
     def sample_traces(self, query: TraceQuery, most: int) -> TraceSample:
         with self._session() as (connection, snapshot):

@@ -16,18 +16,20 @@ from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
 from longpole.storage.duckdb.read.hot_rows import newest_starts
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
+from longpole.storage.duckdb.read.settled_lookup import FEW, look_up
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
+from longpole.storage.duckdb.read.trace_rows import TraceRows
 from longpole.storage.duckdb.read.views import latest_only
 from longpole.storage.duckdb.read.whole import read_whole_traces
 from longpole.storage.duckdb.snapshot import Snapshot
-from longpole.storage.ports import FoundTraces
-from longpole.storage.query_checks import refuse_bad_regexes, unknown_key_notices
+from longpole.storage.query_checks import unknown_key_notices
 
 if TYPE_CHECKING:
     import duckdb
 
 PENDING = "longpole_pending"
 IDS = pa.schema([columns.TRACES.field("trace_hi"), columns.TRACES.field("trace_lo")])
+DATED = pa.schema([*IDS, pa.field("newest", pa.int64())])
 _NEWEST_FIRST = [
     ("start_unix_nano", "descending"),
     ("trace_hi", "ascending"),
@@ -46,27 +48,6 @@ class Matches:
 
     settled: pa.Table
     unsettled: pa.Table
-
-
-def find(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
-) -> FoundTraces:
-    """Answer `TraceReader.find_traces`.
-
-    Segments are read newest first. Once more traces than the limit start after everything
-    that is left, the rest is not read: a span does not start before its root, save by a
-    sender's wrong clock, which can then hide a trace below newer ones.
-    """
-    refuse_bad_regexes(query)
-    rows = FOUND_TRACES.empty_table()
-    for ids, rest_before in ids_by_part(connection, snapshot, query):
-        rows = found_rows(connection, snapshot, query, matches_of(connection, snapshot, query, ids))
-        if query.limit is not None and rest_before is not None:
-            starts = rows.column("start_unix_nano").to_numpy()
-            if int((starts > rest_before).sum()) > query.limit:
-                break
-    kept = rows if query.limit is None else rows.slice(0, query.limit)
-    return FoundTraces(kept, kept.num_rows < rows.num_rows, notices_of(snapshot, query))
 
 
 def all_matches(
@@ -124,10 +105,14 @@ def state_notices(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def ids_by_part(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, query: TraceQuery
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    schema: pa.Schema = IDS,
 ) -> Iterator[tuple[pa.Table | None, int | None]]:
     """Ids of traces with a matching span, growing part by part, each time with the newest
-    time of what is left (None at the end). Ids None: every trace."""
+    time of what is left (None at the end). Ids None: every trace. With `DATED`, each id comes with
+    the start of its newest matching span."""
     pinned = _pinned(query)
     if pinned is None and query.time.is_unbounded and not query.span_conditions:
         yield None, None
@@ -138,9 +123,9 @@ def ids_by_part(
         for part in parts_of(snapshot, "spans")
         if overlaps(part, query) and (pinned is None or part.may_hold(hi, lo))
     ]
-    found = [IDS.empty_table()]
+    found = [schema.empty_table()]
     for position, part in enumerate(parts):
-        found.append(_matching_ids(connection, part, snapshot, query, pinned))
+        found.append(_matching_ids(connection, part, snapshot, query, pinned, schema))
         rest = [p.segment.max_unix_nano for p in parts[position + 1 :] if p.segment]
         is_enough = query.limit is not None and sum(t.num_rows for t in found) > query.limit
         if rest and is_enough:
@@ -173,6 +158,7 @@ def _matching_ids(
     snapshot: Snapshot,
     query: TraceQuery,
     pinned: frozenset[int] | None,
+    schema: pa.Schema = IDS,
 ) -> pa.Table:
     parameters: list[object] = []
     condition = span_filter(part, query, snapshot.attribute_types, parameters)
@@ -180,12 +166,23 @@ def _matching_ids(
         hi, lo = halves(sorted(pinned))
         condition += " AND s.trace_hi = ? AND s.trace_lo = ?" if pinned else " AND false"
         parameters += [int(hi[0]), int(lo[0])] if pinned else []
-    sql = f"SELECT DISTINCT s.trace_hi, s.trace_lo FROM {part.relation('spans')} s"
-    return arrow(connection, f"{sql} WHERE {condition}", parameters).cast(IDS)
+    newest = ", max(s.start_unix_nano) AS newest" if "newest" in schema.names else ""
+    sql = (
+        f"SELECT s.trace_hi, s.trace_lo{newest} FROM {part.relation('spans')} s"
+        f" WHERE {condition} GROUP BY s.trace_hi, s.trace_lo"
+    )
+    return arrow(connection, sql, parameters).cast(schema)
 
 
 def _distinct(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).group_by(["trace_hi", "trace_lo"]).aggregate([]).cast(IDS)
+    """The rows of tables of which each has an id once."""
+    held = [table for table in tables if table.num_rows]
+    if len(held) < 2:
+        return held[0] if held else tables[0]
+    schema = tables[0].schema
+    newest = [("newest", "max")] if "newest" in schema.names else []
+    whole = pa.concat_tables(held).group_by(IDS.names).aggregate(newest)
+    return whole.rename_columns(schema.names).cast(schema)
 
 
 def matches_of(
@@ -194,9 +191,11 @@ def matches_of(
     query: TraceQuery,
     ids: pa.Table | None,
     shown: Sequence[str] = columns.TRACES.names,
+    known: TraceRows | None = None,
 ) -> Matches:
     """Derived rows of the settled ones among `ids` (None: of all) that meet the trace
-    conditions, their columns `shown`, and which of them are not settled."""
+    conditions, their columns `shown`, and which of them are not settled. With `known`, few ids
+    are looked up where their rows lie."""
     pending_hi, pending_lo = snapshot.pending.halves
     pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(IDS)
     connection.register(PENDING, pending)
@@ -229,9 +228,16 @@ def matches_of(
             sql += f" ORDER BY {_NEWEST_FIRST_SQL} LIMIT {query.limit + 1}"
         schema = pa.schema([columns.TRACES.field(name) for name in shown])
         return Matches(arrow(connection, sql, parameters).cast(schema), pending)
-    settled = arrow(connection, union).cast(columns.TRACES)
+    if ids.num_rows <= FEW:
+        visible = " AND ".join(checks) or "true"
+        settled = look_up(connection, snapshot, ids.select(IDS.names), visible, known)
+    else:
+        settled = arrow(connection, union).cast(columns.TRACES)
     connection.register("longpole_settled", settled.select(["trace_hi", "trace_lo"]))
-    sql = f"SELECT * FROM {WANTED} w ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
+    sql = (
+        f"SELECT trace_hi, trace_lo FROM {WANTED}"
+        " ANTI JOIN longpole_settled USING (trace_hi, trace_lo)"
+    )
     unsettled = arrow(connection, sql).cast(IDS)
     if query.trace_conditions:
         connection.register("longpole_rows", settled)
@@ -250,8 +256,22 @@ def found_rows(
     settled = matches.settled.append_column(
         FOUND_TRACES.field("is_settled"), pa.array(np.ones(matches.settled.num_rows, np.bool_))
     )
-    rows = settled.cast(FOUND_TRACES).sort_by(_NEWEST_FIRST)
-    for ids, newest in _unsettled_batches(connection, snapshot, query, matches.unsettled):
+    return with_unsettled(
+        connection, snapshot, query, settled.cast(FOUND_TRACES), matches.unsettled
+    )
+
+
+def with_unsettled(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    query: TraceQuery,
+    settled: pa.Table,
+    unsettled: pa.Table,
+) -> pa.Table:
+    """Rows of settled traces and those of the ids of others, newest first. With a limit, rows
+    beyond it may be missing."""
+    rows = settled.sort_by(_NEWEST_FIRST)
+    for ids, newest in _unsettled_batches(connection, snapshot, query, unsettled):
         is_full = query.limit is not None and rows.num_rows > query.limit
         if is_full and newest is not None:
             # No root starts after the newest span of its trace: the rest cannot come in.
