@@ -195,6 +195,19 @@ def test_details_follow_the_selection_and_come_with_the_page_at_first(open_page:
     expect(details.locator("table.attributes tr:visible")).to_have_count(0)
 
 
+def test_details_say_each_fact_of_a_span_once(open_page: Open) -> None:
+    page = _opened(open_page, "slow-query")
+    details = page.locator(".details")
+    expect(details.get_by_text("Kind", exact=True).filter(visible=True)).to_have_count(1)
+    expect(details.get_by_text("Total, self")).to_be_hidden()
+
+
+def test_a_gap_promises_no_time_by_adding_spans(open_page: Open) -> None:
+    verdict = _opened(open_page, "gap").get_by_role("region", name="Verdict")
+    expect(verdict).to_contain_text("uninstrumented_gap")
+    expect(verdict).not_to_contain_text("at best")
+
+
 def test_attributes_are_found_by_the_server(open_page: Open) -> None:
     page = _opened(open_page, "n-plus-one")
     page.keyboard.press("f")

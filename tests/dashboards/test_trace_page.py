@@ -44,7 +44,7 @@ def test_where_why_and_do_stand_above_everything_else_with_links_to_the_spans() 
     ]
     assert places == sorted(places)
     assert f'href="?span={FIRST_CALL}&amp;cp=1" data-row="1"' in text
-    assert re.search(r"200 ms → about [\d.]+ ms", text)
+    assert re.search(r"200 ms → at best [\d.]+ ms", text)
     assert "How sure?" in text
     assert "N+1 queries" in text
 

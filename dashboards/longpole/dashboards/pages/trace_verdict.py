@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from longpole.analyzer.findings.catalogue import BY_IDENTIFIER
+from longpole.analyzer.findings.gaps import IDENTIFIER as GAP
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns
 from longpole.analyzer.reports.trace_view import TraceView
 from longpole.model.ids import parse_span_id
@@ -83,7 +84,13 @@ def _lines(view: TraceView, entries: Sequence[Mapping[str, Any]]) -> list[Verdic
         for finding in view.summary["findings"]
         if (identity := _identity(finding)) in wanted
     }
-    return [_line(view, entry, rows, savings.get(_identity(entry), 0)) for entry in entries]
+    # Spans that show what a gap is made of save nothing by themselves.
+    return [
+        _line(
+            view, entry, rows, 0 if entry["detector"] == GAP else savings.get(_identity(entry), 0)
+        )
+        for entry in entries
+    ]
 
 
 def _line(

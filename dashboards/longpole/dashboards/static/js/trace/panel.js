@@ -60,13 +60,15 @@ export function panel(viewer, host, resizer, model, shared, from) {
     const group = model.isGroup(code) ? model.groupOf(code) : null;
     title.replaceChildren(element("span", { class: `key ${colourClass(model.header.services[model.serviceOf(span)])}` }), element("bdi", { class: "muted", text: inert(model.service(span)) }),
       " › ", element("bdi", { text: inert(group?.label || model.operation(span), 500) }));
+    // What of the server's facts of a span stands above them already.
+    host.classList.toggle("of-span", model.isSpan(code));
     const [start, end] = model.extentOf(code);
     const critical = model.criticalOf(code);
     /** @type {[string, string][]} */
     const list = model.isGap(code) ? [["No spans for", duration(model.totalNs(code))], ["Inside of", inert(model.operation(span))]] : [
       ["Total", duration(model.totalNs(code))],
       ["Self", duration(model.ns(model.selfOf(code)))],
-      ["On the critical path", critical > 0 ? `${duration(model.ns(critical))} · ${percent(critical / model.rootTicks)}` : "no"],
+      ["On the critical path", critical > 0 ? `${duration(model.ns(critical))} · ${percent(critical / model.rootTicks)}` : "no time"],
     ];
     if (group) list.push(["Group", `${group.count} spans, ${group.order}`], ["Each", `${duration(Number(group.mean_ns))}, at most ${duration(Number(group.max_ns))}`]);
     else if (model.isSpan(code) && model.kind(span)) list.push(["Kind", model.kind(span)]);
