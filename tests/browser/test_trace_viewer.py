@@ -16,6 +16,8 @@ from tests.browser.site import Site
 from tests.browser.watch import Watch
 
 pytestmark = pytest.mark.browser
+_PLACES = """(all) => all.map((one) => one.getBoundingClientRect())
+  .map((box) => [box.left, box.top])"""
 _STARTED = "() => window.__lp_perf?.started && window.__lp_perf['waterfall-painted']"
 
 
@@ -193,6 +195,24 @@ def test_details_follow_the_selection_and_come_with_the_page_at_first(open_page:
     expect(details.get_by_text("db.system.name")).to_be_hidden()
     details.get_by_label("Filter attributes").fill("no such attribute")
     expect(details.locator("table.attributes tr:visible")).to_have_count(0)
+
+
+def test_rows_that_match_stay_in_their_places(open_page: Open) -> None:
+    page = _opened(open_page, "n-plus-one")
+    before = page.locator("[role=row] .self").evaluate_all(_PLACES)
+    page.get_by_role("searchbox", name="Find in trace").fill("POST")
+    expect(page.locator("[role=row].found").first).to_be_visible()
+    assert page.locator("[role=row] .self").evaluate_all(_PLACES) == before
+
+
+def test_names_keep_their_room_behind_another_view(open_page: Open) -> None:
+    page = _opened(open_page, "n-plus-one")
+    before = page.locator("[role=row] .self").evaluate_all(_PLACES)
+    page.keyboard.press("2")
+    expect(page.locator("#view-flame canvas").first).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.locator("[role=row].selected")).to_be_visible()
+    assert page.locator("[role=row] .self").evaluate_all(_PLACES) == before
 
 
 def test_details_say_each_fact_of_a_span_once(open_page: Open) -> None:

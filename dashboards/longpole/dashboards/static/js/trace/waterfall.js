@@ -67,6 +67,8 @@ export function mount(host, model, shared) {
   }
 
   function measure() {
+    // Behind another view it has no size, and keeps what it had.
+    if (!rowsBox.clientWidth || !scroller.clientHeight) return;
     const isFirst = !view;
     width = rowsBox.clientWidth;
     view = scroller.clientHeight;
@@ -84,7 +86,7 @@ export function mount(host, model, shared) {
     clampTop();
     stamp++;
     // Whoever measures first: the page opens at what its verdict is about.
-    if (isFirst && view) showSelected(true);
+    if (isFirst) showSelected(true);
     else draw();
   }
 
