@@ -12,6 +12,37 @@ import numpy.typing as npt
 from longpole.model.ids import join_trace_id, split_trace_id
 
 
+class PackedIds:
+    """A set of trace ids, packed before anybody takes them. The owner's lock guards it."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self._ids: list[int] = []
+        self._packed = bytearray()
+
+    def add(self, trace_id: int) -> None:
+        """An id that is not in there."""
+        self._places[trace_id] = len(self._ids)
+        self._ids.append(trace_id)
+        self._packed += trace_id.to_bytes(16, "big")
+
+    def discard(self, trace_id: int) -> None:
+        """Take an id out; the last one goes where it was."""
+        place = self._places.pop(trace_id, None)
+        if place is None:
+            return
+        last = self._ids.pop()
+        if last != trace_id:
+            self._ids[place] = last
+            self._places[last] = place
+            self._packed[16 * place : 16 * place + 16] = self._packed[-16:]
+        del self._packed[-16:]
+
+    def taken(self) -> PendingIds:
+        """All of them at this moment."""
+        return PendingIds(bytes(self._packed))
+
+
 class PendingIds(Collection[int]):
     """An immutable set of trace ids, from 16 bytes each, the high half first; each id once."""
 

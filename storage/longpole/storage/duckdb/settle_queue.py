@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longpole.model.ids import join_trace_id
-from longpole.storage.duckdb.pending_ids import PendingIds
+from longpole.storage.duckdb.pending_ids import PackedIds, PendingIds
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class SettleQueue:
         # Both hold the same entries: a dict keeps the order in which keys were (re)inserted.
         self._by_last: OrderedDict[int, Pending] = OrderedDict()
         self._by_first: OrderedDict[int, Pending] = OrderedDict()
-        self._packed: dict[int, bytes] = {}  # for `PendingIds`
+        self._packed = PackedIds()
 
     def __len__(self) -> int:
         return len(self._by_last)
@@ -58,7 +58,7 @@ class SettleQueue:
 
     def trace_ids(self) -> PendingIds:
         """All pending traces."""
-        return PendingIds(b"".join(self._packed.values()))
+        return self._packed.taken()
 
     def arrived(
         self,
@@ -77,7 +77,7 @@ class SettleQueue:
         if entry is None:
             entry = Pending(monotonic_ns, monotonic_ns, first_row_id, last_row_id)
             self._by_last[trace_id] = self._by_first[trace_id] = entry
-            self._packed[trace_id] = trace_id.to_bytes(16, "big")
+            self._packed.add(trace_id)
             return
         entry.last_ns = monotonic_ns
         entry.first_row_id = min(entry.first_row_id, first_row_id)
@@ -131,7 +131,7 @@ class SettleQueue:
         """The trace is not pending: explained, or its spans are gone."""
         self._by_last.pop(trace_id, None)
         self._by_first.pop(trace_id, None)
-        self._packed.pop(trace_id, None)
+        self._packed.discard(trace_id)
 
     def first_unexplained_row(self) -> int | None:
         """The lowest row id that no derived row accounts for."""

@@ -66,6 +66,19 @@ def rows_at(table: pa.Table, places_of: Places) -> pa.Table:
     return pa.concat_tables(found) if found else table.slice(0, 0)
 
 
+def in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows in the types of a schema with the same names. Casting a column to its own type
+    copies nothing, but lets go of the interpreter's lock, which is waited for again and again
+    where much comes in."""
+    if rows.schema.equals(schema):
+        return rows
+    arrays = [
+        column if column.type.equals(field.type) else column.cast(field.type)
+        for column, field in zip(rows.columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
 def rows_of_traces(table: pa.Table, hi: Ids, lo: Ids) -> pa.Table:
     """The rows of `places_of_traces`."""
     return rows_at(table, places_of_traces(table, hi, lo))

@@ -17,6 +17,7 @@ from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
+from longpole.storage.duckdb.read.hot_rows import in_schema
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.search import (
     IDS,
@@ -94,7 +95,7 @@ def _unsettled(
     if not snapshot.pending:
         return FOUND_TRACES.empty_table(), ()
     hi, lo = snapshot.pending.halves
-    pending = pa.table({"trace_hi": hi, "trace_lo": lo}).cast(IDS)
+    pending = pa.table({"trace_hi": hi, "trace_lo": lo}, schema=IDS)
     connection.register(PENDING, pending)
     if not most:
         return FOUND_TRACES.empty_table(), ()
@@ -257,7 +258,7 @@ def settled_rows(
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     fields = [FOUND_TRACES.field(name) for name in columns.TRACES.names]
-    rows = rows.select([field.name for field in fields]).cast(pa.schema(fields))
+    rows = in_schema(rows.select([field.name for field in fields]), pa.schema(fields))
     is_settled = pa.array(np.ones(rows.num_rows, np.bool_))
     return rows.append_column(FOUND_TRACES.field("is_settled"), is_settled)
 

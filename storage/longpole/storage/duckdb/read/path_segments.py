@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from longpole.model import columns
 from longpole.model.ids import join_trace_id
+from longpole.storage.duckdb.read.hot_rows import in_schema
 from longpole.storage.duckdb.read.part import halves, parts_among
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
 from longpole.storage.duckdb.read.trace_rows import TraceRows
@@ -62,7 +63,7 @@ def read_path_segments(
         else:
             relation = f"{part.relation('path_segments')} s WHERE {visible} AND s.{among}"
         selects.append(f"SELECT {names} FROM {relation}")
-    found = arrow(connection, " UNION ALL ".join(selects)).cast(_SCHEMA)
+    found = in_schema(arrow(connection, " UNION ALL ".join(selects)), _SCHEMA)
     return _longest(_of(found, set(trace_ids)), most)
 
 

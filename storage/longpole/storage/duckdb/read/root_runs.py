@@ -18,7 +18,7 @@ from longpole.model import columns
 from longpole.model.ids import join_trace_id
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.read.derived_state import hidden_revisions
-from longpole.storage.duckdb.read.hot_rows import LowHalves
+from longpole.storage.duckdb.read.hot_rows import LowHalves, in_schema
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.red_series import RedCubes
 from longpole.storage.duckdb.read.stored_rows import arrow
@@ -64,7 +64,7 @@ def _hot(traces: pa.Table, root: tuple[str, str]) -> pa.Table:
         pc.equal(traces.column("root_operation"), pa.scalar(operation, pa.string())),
         pc.equal(traces.column("root_service"), pa.scalar(service, pa.string())),
     )
-    return traces.select(_READ.names).filter(is_of_root).cast(_READ)
+    return in_schema(traces.select(_READ.names).filter(is_of_root), _READ)
 
 
 def _sealed(connection: duckdb.DuckDBPyConnection, part: Part, root: tuple[str, str]) -> pa.Table:

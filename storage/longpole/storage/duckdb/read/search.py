@@ -14,7 +14,7 @@ from longpole.model.ids import InvalidId, parse_trace_id
 from longpole.model.query import Comparison, Field, TraceQuery
 from longpole.storage.answers import FOUND_TRACES
 from longpole.storage.duckdb.read.conditions import span_filter, trace_filter
-from longpole.storage.duckdb.read.hot_rows import newest_starts
+from longpole.storage.duckdb.read.hot_rows import in_schema, newest_starts
 from longpole.storage.duckdb.read.part import Part, halves, parts_of
 from longpole.storage.duckdb.read.settled_lookup import FEW, look_up
 from longpole.storage.duckdb.read.stored_rows import WANTED, arrow
@@ -197,7 +197,7 @@ def matches_of(
     conditions, their columns `shown`, and which of them are not settled. With `known`, few ids
     are looked up where their rows lie."""
     pending_hi, pending_lo = snapshot.pending.halves
-    pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}).cast(IDS)
+    pending = pa.table({"trace_hi": pending_hi, "trace_lo": pending_lo}, schema=IDS)
     connection.register(PENDING, pending)
     parameters: list[object] = []
     condition = trace_filter(query.trace_conditions, parameters)
@@ -366,7 +366,7 @@ def plain_rows(
     condition = trace_filter(query.trace_conditions, parameters)
     names = ", ".join(FOUND_TRACES.names)
     sql = f"SELECT {names} FROM ({_PLAIN_ROWS}) WHERE {condition}"
-    return arrow(connection, sql, parameters).cast(FOUND_TRACES)
+    return in_schema(arrow(connection, sql, parameters), FOUND_TRACES)
 
 
 # The root is the longest span without a parent, else the longest span; of equally long ones

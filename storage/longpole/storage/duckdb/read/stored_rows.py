@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.read.few_rows import one_trace, read_few
-from longpole.storage.duckdb.read.hot_rows import rows_of_traces
+from longpole.storage.duckdb.read.hot_rows import in_schema, rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_literal
 from longpole.storage.duckdb.read.part import TABLES_OF_KIND, Part
 from longpole.storage.duckdb.typed_columns import TABLES_WITH_TYPED_COLUMNS, restored
@@ -72,11 +72,11 @@ def read_table(
     source = f"FROM {part.relation(table)} s WHERE {condition}"
     if part.segment is None or table not in TABLES_WITH_TYPED_COLUMNS:
         sql = f"SELECT {model_columns(part, table)} {source}"
-        return arrow(connection, sql, parameters).cast(schema)
+        return in_schema(arrow(connection, sql, parameters), schema)
     # To plan the expressions that fold typed columns takes longer than to find a trace.
     typed = [column for column in part.segment.attribute_columns if column.table_name == table]
     rows = arrow(connection, f"SELECT s.* {source}", parameters)
-    return restored(rows, typed).select(schema.names).cast(schema)
+    return in_schema(restored(rows, typed).select(schema.names), schema)
 
 
 def empty_table(table: str) -> pa.Table:
@@ -98,7 +98,7 @@ def rows_with_ids(
     the events of a span have one, and DuckDB keeps none unless it is told to."""
     rows = _in_memory(connection, part, table)
     if rows is not None:
-        return rows.filter(pc.is_in(rows.column(column), ids)).cast(_SCHEMAS[table])
+        return in_schema(rows.filter(pc.is_in(rows.column(column), ids)), _SCHEMAS[table])
     connection.register("longpole_ids", pa.table({"id": ids}))
     condition = f"s.{column} IN (SELECT id FROM longpole_ids) ORDER BY s.rowid"
     return read_table(connection, part, table, condition)
@@ -112,7 +112,7 @@ def rows_of_trace(
     rows = _in_memory(connection, part, table)
     if rows is not None:
         ids = (np.array([half], np.uint64) for half in (hi, lo))
-        return rows_of_traces(rows, *ids).cast(_SCHEMAS[table])
+        return in_schema(rows_of_traces(rows, *ids), _SCHEMAS[table])
     wanted = one_trace(hi, lo)
     few = read_few(connection, part, table, _SCHEMAS[table], wanted)
     if few is not None:

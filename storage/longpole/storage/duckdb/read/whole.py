@@ -145,7 +145,10 @@ def _spans(
     arrays = [held[name] for name in WHOLE_TRACE_COLUMNS]
     arrays += [held[key] if key in known else nothing for key in attributes]
     return pa.Table.from_arrays(
-        [array.cast(field.type) for array, field in zip(arrays, schema, strict=True)],
+        [
+            array if array.type == field.type else array.cast(field.type)
+            for array, field in zip(arrays, schema, strict=True)
+        ],
         schema=schema,
     )
 
