@@ -22,8 +22,11 @@ from longpole.dashboards.links import (
 from longpole.dashboards.owner_bars import owner_bars
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.pages.service_page import AT_ONCE, red_charts, with_service
+from longpole.dashboards.recent_answers import RecentAnswers
 from longpole.dashboards.time_window import TIME_PARAMETERS, Window, time_control, window_of
 
+# Runs up to which what they wait for is worked out with the page; else it follows after it.
+RUNS_AT_ONCE = 200
 # Findings in an operation's traces that are listed beside its own.
 MOST_OTHERS = 3
 
@@ -31,6 +34,7 @@ MOST_OTHERS = 3
 def routes(answers: Answers) -> APIRouter:
     """Routes of this page."""
     router = APIRouter()
+    recent = RecentAnswers(answers)
 
     @router.get("/services/{service:path}/op/differs")
     def differs(service: str, request: Request) -> Response:
@@ -41,7 +45,8 @@ def routes(answers: Answers) -> APIRouter:
         service, given = _given(service, request)
         window = window_of(given, answers.clock)
         name = answers.service_operation(service, given)["operation"]
-        return page(request, "parts/operation_say.html", said=_said(answers, service, name, window))
+        said = _said(answers, recent, service, name, window)
+        return page(request, "parts/operation_say.html", said=said)
 
     @router.get("/services/{service:path}/op/runs")
     def runs(service: str, request: Request) -> Response:
@@ -52,7 +57,7 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/services/{service:path}/op")
     def operation(service: str, request: Request) -> Response:
-        return _operation(answers, service, request)
+        return _operation(answers, recent, service, request)
 
     return router
 
@@ -88,13 +93,13 @@ def _differs(answers: Answers, service: str, request: Request) -> Response:
     return page(request, "parts/operation_differs.html", compared=compared)
 
 
-def _operation(answers: Answers, service: str, request: Request) -> Response:
+def _operation(answers: Answers, recent: RecentAnswers, service: str, request: Request) -> Response:
     service, given = _given(service, request)
     window = window_of(given, answers.clock)
     document = answers.service_operation(service, given)
     name = document["operation"]
     time = window.parameters
-    is_small = document["count"] <= AT_ONCE or "all" in asked(request)
+    count = 0 if "all" in asked(request) else document["count"]
     return page(
         request,
         "operation.html",
@@ -104,8 +109,8 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
         operation=name,
         charts=[*red_charts(document, window), path_chart(document, window)],
         heat=heat_map(document["heat"], window, service, name),
-        runs=_runs(answers, document, window) if is_small else None,
-        said=_said(answers, service, name, window) if is_small else None,
+        runs=_runs(answers, document, window) if count <= RUNS_AT_ONCE else None,
+        said=_said(answers, recent, service, name, window) if count <= AT_ONCE else None,
         addresses={
             "page": operation_address(service, name, time),
             "runs": operation_address(service, name, time, "runs"),
@@ -122,11 +127,14 @@ def _operation(answers: Answers, service: str, request: Request) -> Response:
     )
 
 
-def _said(answers: Answers, service: str, name: str, window: Window) -> dict[str, Any]:
+def _said(
+    answers: Answers, recent: RecentAnswers, service: str, name: str, window: Window
+) -> dict[str, Any]:
     """What is wrong in the traces of an operation: `own` findings name it, `others` name something
     else in them; each with the one to mend first in front."""
     query = {"q": [traces_query(service, name)], **window.fixed}
-    found = answers.findings(query)["findings"]
+    key = repr((service, name, sorted(window.parameters.items())))
+    found = recent.of(key, lambda: answers.findings(query)).document["findings"]
     of_it = [one for one in found if (one["service"], one["operation"]) == (service, name)]
     others = [one for one in found if one not in of_it][:MOST_OTHERS]
     return {"own": of_it[:1], "others": [*of_it[1:], *others][:MOST_OTHERS]}
