@@ -47,6 +47,7 @@ def test_where_why_and_do_stand_above_everything_else_with_links_to_the_spans() 
     assert re.search(r"200 ms → at best [\d.]+ ms", text)
     assert "How sure?" in text
     assert "N+1 queries" in text
+    assert "at least 5 queries" in text.split('class="sure"', 1)[1].split("</details>", 1)[0]
 
 
 def test_pieces_of_the_ribbon_lead_to_their_time() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from longpole.analyzer.wording import duration_text, share_text
+
 _MS = 1_000_000
+_NAME = re.compile(r"`([a-z_]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,20 @@ class Thresholds:
     fleet_retries: int = 10
     fleet_retry_share: float = 0.10
     fleet_retry_error_share: float = 0.20
+
+
+def in_figures(rule: str, thresholds: Thresholds) -> str:
+    """A rule in words with the value of each threshold in the place of its name."""
+
+    def figure(found: re.Match[str]) -> str:
+        name = found[1]
+        held = getattr(thresholds, name, None)
+        if held is None:
+            return found[0]
+        if name.endswith("_ns"):
+            return duration_text(held)
+        if name.endswith("_share"):
+            return share_text(held)
+        return f"{held:,} bytes" if name.endswith("_bytes") else f"{held:,}"
+
+    return _NAME.sub(figure, rule)

@@ -78,7 +78,7 @@ def _page(
     links = TraceLinks.of(given)
     row = selected if selected >= 0 else _first_row(kept)
     rows = table_rows(columns)
-    others, other_count = other_findings(kept.view)
+    others, other_count = other_findings(kept.view, answers.thresholds)
     options = {k: v for k, v in given.items() if k in PATH_OPTIONS}
     usual = kept.lately("usual", answers.clock, lambda: _usual(answers, kept))
     return page(
@@ -88,7 +88,7 @@ def _page(
         report=summary,
         kept=kept,
         links=links,
-        lines=verdict_lines(kept.view),
+        lines=verdict_lines(kept.view, answers.thresholds),
         others=others,
         other_count=other_count,
         usual=usual,

@@ -10,6 +10,7 @@ import numpy as np
 
 from longpole.analyzer.findings.catalogue import BY_IDENTIFIER
 from longpole.analyzer.findings.gaps import IDENTIFIER as GAP
+from longpole.analyzer.findings.thresholds import Thresholds, in_figures
 from longpole.analyzer.reports.trace_columns.columns import TraceColumns
 from longpole.analyzer.reports.trace_view import TraceView
 from longpole.model.ids import parse_span_id
@@ -59,12 +60,12 @@ class VerdictLine:
         return self.evidence[0] if self.evidence else None
 
 
-def verdict_lines(view: TraceView) -> list[VerdictLine]:
+def verdict_lines(view: TraceView, thresholds: Thresholds) -> list[VerdictLine]:
     """The entries of the verdict, the answer first."""
-    return _lines(view, view.summary["verdict"])
+    return _lines(view, view.summary["verdict"], thresholds)
 
 
-def other_findings(view: TraceView) -> tuple[list[VerdictLine], int]:
+def other_findings(view: TraceView, thresholds: Thresholds) -> tuple[list[VerdictLine], int]:
     """What was found beside the entries of the verdict, as at most `MOST_OTHERS` entries, and how
     many there are."""
     told = {_identity(entry) for entry in view.summary["verdict"]}
@@ -73,10 +74,12 @@ def other_findings(view: TraceView) -> tuple[list[VerdictLine], int]:
         {**finding, "advice": finding["action"], "confidence": "high"}
         for finding in others[:MOST_OTHERS]
     ]
-    return _lines(view, made), len(others)
+    return _lines(view, made, thresholds), len(others)
 
 
-def _lines(view: TraceView, entries: Sequence[Mapping[str, Any]]) -> list[VerdictLine]:
+def _lines(
+    view: TraceView, entries: Sequence[Mapping[str, Any]], thresholds: Thresholds
+) -> list[VerdictLine]:
     rows = _rows(view.columns, entries)
     wanted = {_identity(entry) for entry in entries}
     savings = {
@@ -87,14 +90,22 @@ def _lines(view: TraceView, entries: Sequence[Mapping[str, Any]]) -> list[Verdic
     # Spans that show what a gap is made of save nothing by themselves.
     return [
         _line(
-            view, entry, rows, 0 if entry["detector"] == GAP else savings.get(_identity(entry), 0)
+            view,
+            entry,
+            rows,
+            0 if entry["detector"] == GAP else savings.get(_identity(entry), 0),
+            thresholds,
         )
         for entry in entries
     ]
 
 
 def _line(
-    view: TraceView, entry: Mapping[str, Any], rows: Mapping[str, Sequence[int]], saving: int
+    view: TraceView,
+    entry: Mapping[str, Any],
+    rows: Mapping[str, Sequence[int]],
+    saving: int,
+    thresholds: Thresholds,
 ) -> VerdictLine:
     columns = view.columns
     evidence = [
@@ -110,7 +121,7 @@ def _line(
         saving_ns=saving,
         rest_ns=max(0, view.summary["duration_ns"] - saving),
         title=detector.title if detector else "",
-        rule=detector.rule_in_words if detector else NO_DETECTOR,
+        rule=in_figures(detector.rule_in_words, thresholds) if detector else NO_DETECTOR,
         sureness=HOW_SURE.get(entry["confidence"], ""),
     )
 
