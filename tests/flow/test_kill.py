@@ -11,7 +11,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def kill_rounds(
     looked_up: int = LOOKED_UP,
     most_spans: int = 64,
     pause_seconds: float = 0.04,
+    settings: Mapping[str, str] = SETTINGS,
 ) -> Counter[str]:
     """Run the rounds, check the ledger, and return what the kills are known to have hit.
     Requests have 1 to `most_spans` spans; without a pause writers send as fast as they can."""
@@ -72,7 +73,7 @@ def kill_rounds(
     for number in range(rounds):
         moment = MOMENTS[number % len(MOMENTS)]
         has_replay = number > 0 and unsealed_frames(data_dir) > 0
-        server = ServerProcess(data_dir, env=SETTINGS)
+        server = ServerProcess(data_dir, env=dict(settings))
         try:
             with Writers(server, backlog, ledger, pause_seconds=pause_seconds):
                 if was_hit(server, moment, chance) and (moment != "replay" or has_replay):
@@ -82,7 +83,7 @@ def kill_rounds(
             server.kill()
         if unsealed_frames(data_dir) and segments(data_dir, "spans"):
             evidence["unsealed and sealed data"] += 1
-    check(data_dir, backlog, ledger, chance, looked_up)
+    check(data_dir, backlog, ledger, chance, looked_up, settings)
     ledger.close()
     evidence["requests acknowledged"] = ledger.request_count
     evidence["requests sent again"] = backlog.resent
@@ -154,11 +155,12 @@ def unsealed_frames(data_dir: Path) -> int:
 
 
 def check(
-    data_dir: Path, backlog: Backlog, ledger: Ledger, chance: random.Random, looked_up: int
-) -> None:
+    data_dir: Path, backlog: Backlog, ledger: Ledger, chance: random.Random, looked_up: int,
+    settings: Mapping[str, str],
+) -> None:  # fmt: skip
     """Start once more, send what is unanswered, and compare everything with the ledger; then
     again after a clean stop, from sealed segments alone."""
-    server = ServerProcess(data_dir, env=SETTINGS)
+    server = ServerProcess(data_dir, env=dict(settings))
     try:
         while len(backlog):
             with Writers(server, backlog, ledger, may_be_new=False) as writers:
@@ -166,7 +168,7 @@ def check(
             assert server.process.poll() is None, server.log_text
         compare(server, ledger, chance, looked_up)
         assert server.stop() == 0, server.log_text
-        server = ServerProcess(data_dir, env=SETTINGS)
+        server = ServerProcess(data_dir, env=dict(settings))
         compare(server, ledger, chance, looked_up)
         assert server.stop() == 0, server.log_text
     finally:

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_kill import kill_rounds
+from tests.flow.test_kill import SETTINGS, kill_rounds
 
 SERIES, ROUNDS = 10, 10
 MOST_SPANS = 512
+# A segment a second or two. With the thousand rows of the short form replaying makes thousands of
+# files, since merges wait until it is over.
+FULL_RATE = {**SETTINGS, "LONGPOLE_SEAL_ROWS": "20000"}
 FIRST_SEED = 20_261_128
 
 
@@ -45,8 +48,9 @@ def test_ten_kills_at_full_rate_lose_and_double_nothing(tmp_path: Path, series: 
     started = time.monotonic()
     # Raises when one acknowledged span is missing, or any is there twice.
     evidence = kill_rounds(
-        tmp_path, ROUNDS, FIRST_SEED + series, most_spans=MOST_SPANS, pause_seconds=0.0
-    )
+        tmp_path, ROUNDS, FIRST_SEED + series, most_spans=MOST_SPANS, pause_seconds=0.0,
+        settings=FULL_RATE,
+    )  # fmt: skip
     result = {
         "proof": "kill -9 at full rate",
         "series": series,
