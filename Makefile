@@ -58,6 +58,7 @@ $(OLDEST)/.made: requirements.txt requirements-oldest-duckdb.txt pyproject.toml
 
 proof: setup ## soak and scale, by hand
 	$(BIN)/python -m pytest -m proof
+	$(BIN)/python bench/soak.py
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
