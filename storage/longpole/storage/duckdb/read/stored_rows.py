@@ -20,7 +20,6 @@ from longpole.storage.duckdb.typed_columns import TABLES_WITH_TYPED_COLUMNS, res
 if TYPE_CHECKING:
     import duckdb
 
-MOST_KEPT = 1000  # rows of a side table that are kept in memory
 _SIDES = ("resources", "scopes", "span_events", "span_links")
 WANTED = "longpole_wanted"  # registered by the caller: trace_hi, trace_lo
 # Joins what has an alias `s` with ids that have the alias `w`. An expression keeps DuckDB from
@@ -129,8 +128,7 @@ def _in_memory(connection: duckdb.DuckDBPyConnection, part: Part, table: str) ->
         return None
     kept = part.segment.kept
     if table not in kept:
-        rows = read_table(connection, part, table, f"true ORDER BY s.rowid LIMIT {MOST_KEPT + 1}")
-        kept[table] = rows if rows.num_rows <= MOST_KEPT else None
+        kept[table] = read_few(connection, part, table, _SCHEMAS[table], "true")
     return kept[table]
 
 
@@ -171,7 +169,7 @@ def merged(parts: Sequence[Mapping[str, pa.Table]], kind: str) -> dict[str, pa.T
     whole: dict[str, pa.Table] = {}
     for name in TABLES_OF_KIND[kind]:
         tables = [part[name] for part in parts if name in part]
-        table = pa.concat_tables(tables) if tables else empty_table(name)
+        table = tables[0] if len(tables) == 1 else pa.concat_tables([empty_table(name), *tables])
         if name in ("resources", "scopes"):
             table = _once(table, f"{name.removesuffix('s')}_id")
         whole[name] = table
@@ -185,4 +183,4 @@ def _once(table: pa.Table, column: str) -> pa.Table:
         if value not in seen:
             seen.add(value)
             kept.append(position)
-    return table.take(pa.array(kept, pa.int64()))
+    return table if len(kept) == table.num_rows else table.take(pa.array(kept, pa.int64()))
