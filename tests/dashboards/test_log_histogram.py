@@ -20,6 +20,7 @@ def test_the_tallest_step_is_full_height_and_errors_stand_on_the_ground() -> Non
     assert first.pieces[0][1] + first.pieces[0][2] == HEIGHT
     assert (last.start_unix_nano, last.end_unix_nano, last.total) == (20, 30, 3)
     assert drawn.totals == (("error", 2), ("info", 9))
+    assert (drawn.start_unix_nano, drawn.end_unix_nano) == (0, 30)
 
 
 def test_a_single_error_among_many_records_can_be_seen() -> None:

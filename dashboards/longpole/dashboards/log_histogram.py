@@ -31,6 +31,8 @@ class Histogram:
     stacks: tuple[Stack, ...]
     most: int
     totals: tuple[tuple[str, int], ...]
+    start_unix_nano: int = 0  # of the first step
+    end_unix_nano: int = 0  # of the last one
 
 
 def log_histogram(report: Mapping[str, Any]) -> Histogram:
@@ -59,7 +61,8 @@ def log_histogram(report: Mapping[str, Any]) -> Histogram:
                   round(max(1.0, width * 0.86), 2), total, tuple(pieces))
         )  # fmt: skip
     totals = tuple((level, sum(counts[level])) for level in _UPWARDS if level in counts)
-    return Histogram(tuple(stacks), most, totals)
+    begin = report["start_unix_nano"]
+    return Histogram(tuple(stacks), most, totals, begin, begin + length * report["step_ns"])
 
 
 def fixed_words(template: str) -> str:
