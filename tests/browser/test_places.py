@@ -143,7 +143,7 @@ def test_times_are_shown_in_the_zone_of_the_reader(open_page: Open) -> None:
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.goto(page.url.replace("/settings?saved=1", path))
 
-    shown = page.locator("time").first
+    shown = page.locator(".record time").first
 
     sent = shown.get_attribute("datetime") or ""
     expect(shown).to_have_attribute("title", re.compile("UTC$"))
