@@ -76,6 +76,8 @@ class SegmentWriter:
                 self._instance = open_instance(
                     self._spill, self._memory_limit_bytes, self._threads, keeps_order=True
                 )
+                # A checkpoint after each piece would leave holes where its metadata was.
+                self._instance.execute("SET checkpoint_threshold = '1TB'")
             return self._instance.cursor()
 
     def start(
