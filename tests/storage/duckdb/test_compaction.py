@@ -47,7 +47,7 @@ def test_a_merge_never_passes_the_largest_size() -> None:
 def test_a_merge_by_ranges_keeps_every_row_in_order(
     tmp_path: Path, chunk_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "PIECE_ROWS", chunk_rows)
+    monkeypatch.setattr(merge, "MERGED_PIECE_ROWS", chunk_rows)
     monkeypatch.setattr(segment_writer, "ROW_GROUP_ROWS", chunk_rows + 1)
     clock = ManualClock(START)
     store = opened(tmp_path, clock, compact_files=3)

@@ -29,7 +29,7 @@ IDS = [*range(1, 30), *((1 << 64) * n + 5 for n in range(1, 30))]
 def test_a_seal_in_pieces_keeps_every_row_in_order(
     tmp_path: Path, piece_rows: int, row_group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealer, "PIECE_ROWS", piece_rows)
+    monkeypatch.setattr(sealer, "SEALED_PIECE_ROWS", piece_rows)
     monkeypatch.setattr(segment_writer, "ROW_GROUP_ROWS", row_group)
     clock = ManualClock(START)
     store = opened(tmp_path, clock)
