@@ -14,10 +14,11 @@ import pyarrow as pa
 from longpole.storage.duckdb.hot import ID_COLUMN
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND
 
-# What a merge and a seal work on at a time: one of DuckDB's row groups, and half of one, since a
-# seal goes on while memory is full of what is to be sealed.
-MERGED_PIECE_ROWS = 122_880
-SEALED_PIECE_ROWS = 61_440
+ROW_GROUP_ROWS = 122_880  # of DuckDB
+# What a merge and a seal work on at a time: a seal goes on while memory is full of what is to be
+# sealed.
+MERGED_PIECE_ROWS = ROW_GROUP_ROWS
+SEALED_PIECE_ROWS = ROW_GROUP_ROWS // 2
 _RANGE_KEY: Mapping[str, tuple[str, ...]] = {"logs": ("time_unix_nano",), "metrics": ("series_id",)}
 _BY_TRACE = ("trace_hi", "trace_lo")
 _SAMPLES_A_PIECE = 256

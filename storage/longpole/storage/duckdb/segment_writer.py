@@ -24,6 +24,7 @@ from longpole.storage.duckdb.folded import FOLDED_TABLES, TRACES, Folding
 from longpole.storage.duckdb.folding import Folder
 from longpole.storage.duckdb.hot import SCHEMAS
 from longpole.storage.duckdb.manifest import segment_file_name
+from longpole.storage.duckdb.ranges import ROW_GROUP_ROWS
 from longpole.storage.duckdb.segment_info import (
     RECORDS_OF_KIND,
     TABLES_OF_KIND,
@@ -53,9 +54,6 @@ _IDS_OF_KIND = {"spans": ("spans",), "logs": ("logs",), "derived": ("traces", "s
 # half empty; from 32 KiB down, what strings have in common does not fit into one block.
 _SMALL_ROWS = 50_000
 _SMALL_BLOCK, _BLOCK = 16_384, 65_536
-# What comes in whole row groups DuckDB compresses and puts on disk at once; other rows it keeps as
-# they are in memory until the end, or writes them twice.
-ROW_GROUP_ROWS = 122_880
 
 
 class SegmentWriter:
@@ -148,6 +146,8 @@ class SegmentFile:
 
     def append(self, table_name: str, table: pa.Table) -> None:
         """Add prepared rows; later ones come after earlier ones in the order of the table."""
+        # What comes in whole row groups DuckDB compresses and puts on disk at once; other rows it
+        # keeps as they are in memory until the end, or writes them twice.
         waiting = self._waiting.pop(table_name, None)
         if waiting is not None:
             table = pa.concat_tables((waiting, table))
