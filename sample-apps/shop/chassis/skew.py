@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from shop.chassis.ports import Faults
 from shop.chassis.span_manners import copy_of
+from shop.faults.catalogue import CATALOGUE
 
 FAULT = "inventory-clock-skew"
 
@@ -27,14 +28,15 @@ class ClockSkew:
         self._acted: Callable[[int], None] = lambda trace_id: None
 
     def follow(self, read: Callable[[], int], acted: Callable[[int], None]) -> None:
-        """From now on ask `read` for the nanoseconds, and tell `acted` the trace of each span that
-        was shifted."""
+        """From now on ask `read` for the nanoseconds, and tell `acted` the trace of each request to
+        the operation of the fault's label that was served by the wrong clock."""
         self._read, self._acted = read, acted
 
     def has_shifted(self, span: ReadableSpan) -> None:
-        """This span bears wrong times now."""
+        """This span bears wrong times now. In a trace where a right clock served the reservation
+        and the wrong one something else, the label would name what is not wrong there."""
         context = span.get_span_context()
-        if context is not None:
+        if context is not None and span.name == CATALOGUE[FAULT].operation:
             self._acted(context.trace_id)
 
     def nanoseconds(self) -> int:

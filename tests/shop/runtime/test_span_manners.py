@@ -93,6 +93,19 @@ def test_a_wrong_clock_moves_the_span_and_its_events_together() -> None:
     assert [event.timestamp for event in sent.events] == [HALF_A_SECOND + 1_500]
 
 
+def test_the_ledger_has_traces_in_which_the_labels_operation_bears_wrong_times() -> None:
+    bench = Bench()
+    acted: list[int] = []
+    bench.skew.follow(lambda: HALF_A_SECOND, acted.append)
+    reading = bench.tracer.start_span("GET /v1/products/{sku}")
+    reading.end()
+    assert acted == []
+
+    reserving = bench.tracer.start_span("POST /v1/reservations")
+    reserving.end()
+    assert acted == [reserving.get_span_context().trace_id]
+
+
 def test_the_clock_is_wrong_only_while_the_fault_is_on_and_only_on_the_second_instance() -> None:
     faults = HeldFaults()
     second = skew_of(faults, "inventory-service", "inventory-service-2")
