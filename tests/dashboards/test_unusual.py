@@ -46,6 +46,15 @@ def test_a_trace_that_may_well_be_usual_stays_silent(duration_ms: int, count: in
     assert not web.get(f"/api/v1/traces/{HEX}").json()["is_unusual"]
 
 
+@pytest.mark.parametrize(("tail_ms", "is_unusual"), [(15, True), (30, False)])
+def test_a_slow_trace_of_an_operation_with_a_long_tail_is_usual(
+    tail_ms: int, is_unusual: bool
+) -> None:
+    tail = [run(tail_ms, trace_id=n) for n in range(501, 511)]
+    web = Web([run(40), *others(120), *tail])
+    assert web.get(f"/api/v1/traces/{HEX}").json()["is_unusual"] is is_unusual
+
+
 def test_a_root_is_compared_with_roots_and_not_with_inner_spans_of_its_operation() -> None:
     inner = [
         span(n, 1, name="GET /", service_name="web", trace_id=500, end_unix_nano=START + MS)

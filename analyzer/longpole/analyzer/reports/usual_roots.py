@@ -21,10 +21,12 @@ from longpole.storage.ports import TraceReader
 
 MOST_LOOKED_AT = 5_000
 # A trace is told to be slower than usual only where that is plain: among at least so many others,
-# slower than this share of them *and* longer than so many medians, by at least that much. One of a
-# hundred healthy traces is beyond the 99th percentile; few of them take three medians.
+# slower than this share of them *and* longer than so many medians, by at least that much, *and* so
+# many times as far from the median as the 95th percentile is. One of a hundred healthy traces is
+# beyond the 99th percentile; where durations are short, a busy machine alone makes some of them
+# take four medians, but then it makes a long tail, too.
 FEWEST_OTHERS = 30
-SLOW_TIERS = ((0.99, 3), (0.95, 10))
+SLOW_TIERS = ((0.99, 3, 3), (0.95, 10, 0))
 LEAST_DIFFERENCE_NS = 5_000_000
 SLOW = "slower than usual, no known pattern"
 
@@ -75,6 +77,7 @@ def usual_roots(
     others = int(durations.size)
     faster = round(int((durations < run.duration_ns).sum()) / others, 6)
     median = percentile_ns(durations, 50) or 0
+    p95 = percentile_ns(durations, 95) or 0
     return {
         "others": others,
         "faster_share_low": faster,
@@ -82,10 +85,10 @@ def usual_roots(
         "now": {
             "count": others + 1,
             "p50_ns": median,
-            "p95_ns": percentile_ns(durations, 95),
+            "p95_ns": p95,
             "p99_ns": percentile_ns(durations, 99),
         },
-        "is_slow": _is_slow(run.duration_ns, others, faster, median),
+        "is_slow": _is_slow(run.duration_ns, others, faster, (median, p95)),
     }
 
 
@@ -99,9 +102,16 @@ def with_usual(report: dict[str, Any], usual: dict[str, Any] | None) -> None:
         report["verdict_line"] = SLOW + report["verdict_line"].removeprefix(usually)
 
 
-def _is_slow(duration_ns: int, others: int, faster_share: float, median_ns: int) -> bool:
-    if others < FEWEST_OTHERS or duration_ns - median_ns < LEAST_DIFFERENCE_NS:
+def _is_slow(
+    duration_ns: int, others: int, faster_share: float, usually_ns: tuple[int, int]
+) -> bool:
+    median_ns, p95_ns = usually_ns
+    excess_ns = duration_ns - median_ns
+    if others < FEWEST_OTHERS or excess_ns < LEAST_DIFFERENCE_NS:
         return False
     return any(
-        faster_share >= share and duration_ns > times * median_ns for share, times in SLOW_TIERS
+        faster_share >= share
+        and duration_ns > medians * median_ns
+        and excess_ns > tails * (p95_ns - median_ns)
+        for share, medians, tails in SLOW_TIERS
     )
