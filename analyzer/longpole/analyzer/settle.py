@@ -33,7 +33,7 @@ _DEFAULTS = Thresholds()
 MANY_TRACES = 50  # from so many on, columns are made quicker than rows
 # When so many traces wait, plain code does not catch up; it explains some thousand a second.
 HURRY_TRACES = 20_000
-_HURRY_ROUND = 5  # times `limit` in a round then
+_HURRY_ROUND = 2  # times `limit` in a round then
 _FAILED = Problem(
     "analysis_failed",
     "Traces on which the analysis failed show one segment for their root; the log has the details.",

@@ -19,6 +19,7 @@ from longpole.cli.lasting_objects import keep_what_is_loaded
 from longpole.cli.settings import Settings, shown_settings
 from longpole.cli.web_server import WebServer
 from longpole.collector.binding import check_bind, join_address, listen, split_address
+from longpole.collector.memory_release import HeapTrimming
 from longpole.collector.server import Collector
 from longpole.collector.settings import CollectorSettings
 from longpole.dashboards.front_door import FrontDoor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SETTLE_EVERY_SECONDS = 0.25
 TICK_EVERY_SECONDS = 1.0
+TRIM_EVERY_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
 JOIN_SECONDS = 30.0
 SETTLE_REST = 0.5  # of the time that a round of settling took
@@ -197,6 +199,8 @@ class Server:
         logger.info("everything that is stored can be found")
         self._run("settle", lambda: self._repeat(self._settle, SETTLE_EVERY_SECONDS))
         self._run("upkeep", lambda: self._repeat(self._store.tick, TICK_EVERY_SECONDS))
+        trimming = HeapTrimming()
+        self._run("memory", lambda: self._repeat(trimming.trim_if_busy, TRIM_EVERY_SECONDS))
         self._run("compile", self._compile)
         service = self._rule_service
         if service is not None:

@@ -47,8 +47,8 @@ def test_a_merge_never_passes_the_largest_size() -> None:
 def test_a_merge_by_ranges_keeps_every_row_in_order(
     tmp_path: Path, chunk_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "MERGED_PIECE_ROWS", chunk_rows)
-    monkeypatch.setattr(segment_writer, "ROW_GROUP_ROWS", chunk_rows + 1)
+    monkeypatch.setattr(merge, "row_group_rows", lambda kind: chunk_rows)
+    monkeypatch.setattr(segment_writer, "row_group_rows", lambda kind: chunk_rows + 1)
     clock = ManualClock(START)
     store = opened(tmp_path, clock, compact_files=3)
     everything = [(1 << 64) * n + 5 for n in range(1, 20)] + list(range(1, 20))

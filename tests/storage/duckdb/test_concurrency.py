@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from longpole.model.clock import ManualClock, SystemClock
@@ -65,6 +66,26 @@ def test_every_snapshot_holds_each_acknowledged_span_once_through_seals_and_merg
     assert row_counts(again)["traces"] == 1800
     assert len({p.name for p in (tmp_path / "segments").iterdir()}) == again.status().segment_count
     again.close()
+
+
+def test_a_merge_does_not_keep_in_memory_what_is_sealed_while_it_goes_on(tmp_path: Path) -> None:
+    seen: list[pa.Table] = []
+
+    def at(step: str) -> None:
+        if step == "merge started":
+            (lease,) = store._leases._open
+            seen.extend(lease.snapshot.hot.values())
+            assert lease.snapshot.segments_of("spans")
+
+    store = opened(tmp_path, compact_files=2, at=at)
+    for number in range(2):
+        send(store, spans([number + 1], seed=number))
+        store.seal()
+    send(store, spans([7], seed=7))
+    store.tick()
+    assert seen
+    assert all(table.num_rows == 0 for table in seen)
+    store.close()
 
 
 def test_a_journal_bigger_than_memory_is_sealed_while_it_is_replayed(tmp_path: Path) -> None:

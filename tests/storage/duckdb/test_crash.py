@@ -68,7 +68,7 @@ def test_a_kill_at_any_step_of_a_merge_loses_and_doubles_nothing(tmp_path: Path)
 def test_what_is_due_is_sealed_in_the_middle_of_a_merge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "MERGED_PIECE_ROWS", 20)
+    monkeypatch.setattr(merge, "row_group_rows", lambda kind: 20)
     camera = Photographer(tmp_path / "album")
 
     def at(step: str) -> None:

@@ -140,6 +140,21 @@ def test_every_row_is_given_back_as_it_came(seed: int) -> None:
     assert left < sum(len(rows[name]) for name in FOLDED_TABLES), "something is folded"
 
 
+def test_rows_that_are_folded_are_let_go() -> None:
+    rows = some_traces(2, 60)
+    usual = {
+        row["trace_lo"] for row in rows["traces"]
+        if row["trace_lo"] % 3 and row["start_unix_nano"] == 1_700_000_000_123_456_789
+    }  # fmt: skip
+    well = {name: [row for row in rows[name] if row["trace_lo"] in usual] for name in rows}
+    assert all(well.values())
+
+    folded_tables = Folder().fold(tables_of(well))
+    for name in FOLDED_TABLES:
+        assert folded_tables[name].num_rows == 0, name
+        assert folded_tables[name].get_total_buffer_size() < 100, name
+
+
 def test_what_finds_no_place_in_a_dictionary_stays_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

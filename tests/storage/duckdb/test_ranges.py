@@ -29,8 +29,8 @@ IDS = [*range(1, 30), *((1 << 64) * n + 5 for n in range(1, 30))]
 def test_a_seal_in_pieces_keeps_every_row_in_order(
     tmp_path: Path, piece_rows: int, row_group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealer, "SEALED_PIECE_ROWS", piece_rows)
-    monkeypatch.setattr(segment_writer, "ROW_GROUP_ROWS", row_group)
+    monkeypatch.setattr(sealer, "sealed_piece_rows", lambda kind: piece_rows)
+    monkeypatch.setattr(segment_writer, "row_group_rows", lambda kind: row_group)
     clock = ManualClock(START)
     store = opened(tmp_path, clock)
     send(store, spans(IDS, seed=1), logs([0, *IDS], seed=1), metrics(90, seed=1))

@@ -80,7 +80,7 @@ class Compactor:
 
     def _merge(self, group: tuple[SegmentEntry, ...]) -> None:
         gone = [entry.segment_id for entry in group]
-        with self._leases.lease() as lease:
+        with self._leases.lease(without_hot=True) as lease:
             old = [s for s in lease.snapshot.segments if s.segment_id in gone]
             cursor = lease.cursor()
             infos = [read_info(cursor, segment.alias) for segment in old]

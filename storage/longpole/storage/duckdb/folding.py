@@ -196,7 +196,8 @@ class _Rows:
     @classmethod
     def of(cls, traces: pa.Table, table: pa.Table) -> _Rows:
         table = table.combine_chunks()
-        others = table.slice(0, 0)
+        # Not a slice, which would keep all of them in memory.
+        others = table.schema.empty_table()
         full = [table.column(name) for name in table.column_names if name != "peer_service"]
         if any(column.null_count for column in full):
             table, others = others, table

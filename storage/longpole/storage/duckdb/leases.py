@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from longpole.model.clock import Clock
@@ -77,11 +78,16 @@ class LeaseBook:
         self._retired: list[tuple[Segment, int]] = []
 
     @contextmanager
-    def lease(self) -> Iterator[HeldLease]:
-        """A lease on the present state."""
+    def lease(self, *, without_hot: bool = False) -> Iterator[HeldLease]:
+        """A lease on the present state. `without_hot`: on its files alone, for who works on them
+        so long that what is hot now is sealed meanwhile, and would stay in memory for nothing."""
         with self._lock:
             # Under the lock, so that no file is buried between snapshot and registration.
-            held = HeldLease(self._take_snapshot(), self._attachments)
+            snapshot = self._take_snapshot()
+            if without_hot:
+                nothing = {name: rows.schema.empty_table() for name, rows in snapshot.hot.items()}
+                snapshot = replace(snapshot, hot=nothing)
+            held = HeldLease(snapshot, self._attachments)
             self._open.add(held)
         try:
             yield held

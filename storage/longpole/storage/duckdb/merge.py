@@ -14,7 +14,7 @@ from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.folded import DICTIONARIES, FOLDED_TABLES, TRACES, read_dictionary
 from longpole.storage.duckdb.folding import Folder, Ints, moved
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS
-from longpole.storage.duckdb.ranges import MERGED_PIECE_ROWS, cuts_of, range_key
+from longpole.storage.duckdb.ranges import cuts_of, range_key, row_group_rows
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND
 from longpole.storage.duckdb.segment_writer import TraceIds, sort_rows
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
@@ -50,7 +50,7 @@ class SegmentMerge:
         self._segments = segments
         self._cursor = cursor
         self.superseded = dict(superseded) if self.kind == "derived" else {}
-        self._chunk_rows = MERGED_PIECE_ROWS
+        self._chunk_rows = row_group_rows(self.kind)
         self._key = range_key(self.kind)
         self.trace_ids = TraceIds(self.kind)
         self.attribute_columns = self._choose_columns()

@@ -14,14 +14,24 @@ import pyarrow as pa
 from longpole.storage.duckdb.hot import ID_COLUMN
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND
 
-ROW_GROUP_ROWS = 122_880  # of DuckDB
-# What a merge and a seal work on at a time: a seal goes on while memory is full of what is to be
-# sealed.
-MERGED_PIECE_ROWS = ROW_GROUP_ROWS
-SEALED_PIECE_ROWS = ROW_GROUP_ROWS // 2
+# Records of a row group in our files, which is in memory as a whole while it is written; DuckDB's
+# own 122,880 take hundreds of MiB. A trace has some twenty path segments and as many RED rows.
+_ROW_GROUP_ROWS = 61_440
+_ROW_GROUP_TRACES = 15_360
 _RANGE_KEY: Mapping[str, tuple[str, ...]] = {"logs": ("time_unix_nano",), "metrics": ("series_id",)}
 _BY_TRACE = ("trace_hi", "trace_lo")
 _SAMPLES_A_PIECE = 256
+
+
+def row_group_rows(kind: str) -> int:
+    """Rows of a row group in the files of a kind; a merge works on as many records at a time."""
+    return _ROW_GROUP_TRACES if kind == "derived" else _ROW_GROUP_ROWS
+
+
+def sealed_piece_rows(kind: str) -> int:
+    """Records that a seal works on at a time: it goes on while memory is full of what is to be
+    sealed, and derived rows are not folded yet."""
+    return row_group_rows(kind) // 2
 
 
 def range_key(kind: str) -> tuple[str, ...]:

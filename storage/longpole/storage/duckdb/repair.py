@@ -117,7 +117,7 @@ class Repair:
     def everything(self) -> None:
         """Read all segments and repair those that are damaged. Raises what stands in the way."""
         for segment in self._state.segments:
-            with self._leases.lease() as lease:
+            with self._leases.lease(without_hot=True) as lease:
                 is_damaged = lease.holds(segment) and damage_of(
                     lease.cursor(), segment.alias, segment.kind
                 )

@@ -22,7 +22,7 @@ from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE
 from longpole.storage.duckdb.duplicates import without_duplicates
 from longpole.storage.duckdb.hot import ID_COLUMN, SCHEMAS, Generation
 from longpole.storage.duckdb.manifest import Manifest, ManifestChange
-from longpole.storage.duckdb.ranges import SEALED_PIECE_ROWS, pieces_of
+from longpole.storage.duckdb.ranges import pieces_of, sealed_piece_rows
 from longpole.storage.duckdb.segment_info import RECORDS_OF_KIND, TABLES_OF_KIND, SegmentInfo
 from longpole.storage.duckdb.segment_writer import (
     SegmentFile,
@@ -109,7 +109,7 @@ class Sealer:
             files.append(file)
             ids_written = TraceIds(kind)
             row_count = 0
-            for piece in pieces_of(kind, tables, SEALED_PIECE_ROWS):
+            for piece in pieces_of(kind, tables, sealed_piece_rows(kind)):
                 if kind == "spans":
                     with self._writer.cursor() as cursor:
                         piece, dropped = without_duplicates(piece, cursor)

@@ -24,7 +24,7 @@ from longpole.storage.duckdb.folded import FOLDED_TABLES, TRACES, Folding
 from longpole.storage.duckdb.folding import Folder
 from longpole.storage.duckdb.hot import SCHEMAS
 from longpole.storage.duckdb.manifest import segment_file_name
-from longpole.storage.duckdb.ranges import ROW_GROUP_ROWS
+from longpole.storage.duckdb.ranges import row_group_rows
 from longpole.storage.duckdb.segment_info import (
     RECORDS_OF_KIND,
     TABLES_OF_KIND,
@@ -53,6 +53,7 @@ _IDS_OF_KIND = {"spans": ("spans",), "logs": ("logs",), "derived": ("traces", "s
 # with 16 KiB a tenth of that. In row groups of big files each column ends in a block that is
 # half empty; from 32 KiB down, what strings have in common does not fit into one block.
 _SMALL_ROWS = 50_000
+_VECTOR_ROWS = 2_048  # DuckDB wants row groups of whole vectors
 _SMALL_BLOCK, _BLOCK = 16_384, 65_536
 
 
@@ -122,11 +123,12 @@ class SegmentFile:
         self._cursor = writer.cursor()
         self._is_attached = False
         block = _SMALL_BLOCK if row_count < _SMALL_ROWS else _BLOCK
+        group = -(-row_group_rows(kind) // _VECTOR_ROWS) * _VECTOR_ROWS
         path = str(self.temporary).replace("'", "''")
         # v1.5.0 is the youngest format that both ends of the supported range open.
         self._cursor.execute(
             f"ATTACH '{path}' AS {self._alias} (STORAGE_VERSION 'v1.5.0', "
-            f"RECOVERY_MODE 'no_wal_writes', BLOCK_SIZE {block})"
+            f"RECOVERY_MODE 'no_wal_writes', BLOCK_SIZE {block}, ROW_GROUP_SIZE {group})"
         )
         self._is_attached = True
 
@@ -151,10 +153,13 @@ class SegmentFile:
         waiting = self._waiting.pop(table_name, None)
         if waiting is not None:
             table = pa.concat_tables((waiting, table))
-        whole = table.num_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+        rows = row_group_rows(self._kind)
+        whole = table.num_rows // rows * rows
         if whole:
             self._insert(table_name, table.slice(0, whole))
-        self._waiting[table_name] = table.slice(whole)
+        left = table.slice(whole)
+        # A slice keeps the rows beside it in memory, one without rows, too.
+        self._waiting[table_name] = left if left.num_rows else table.schema.empty_table()
 
     def _insert(self, table_name: str, table: pa.Table) -> None:
         target = f"{self._alias}.{table_name}"

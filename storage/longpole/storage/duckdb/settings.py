@@ -29,10 +29,10 @@ class StoreSettings:
     retain_bytes: int = 20 * GIB
     min_free_bytes: int = 256 << 20
     seal_rows: int = 1_000_000
-    seal_bytes: int = 128 << 20
+    seal_bytes: int = 64 << 20
     seal_after_seconds: float = 600.0
     max_unsealed_rows: int = 3_000_000
-    max_unsealed_bytes: int = 768 << 20
+    max_unsealed_bytes: int = 384 << 20
     max_pending_traces: int = 1_000_000
     compact_files: int = 8
     compact_max_rows: int = 5_000_000
