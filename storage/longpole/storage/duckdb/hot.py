@@ -201,6 +201,7 @@ class HotStore:
         """The frozen rows are in segments now."""
         self.frozen = None
         self._view = None
+        self._tables.clear()  # they hold those rows, and nobody may ask for a while
 
     def _table(self, name: str, runs: list[tuple[pa.Table, ...]]) -> pa.Table:
         """One hot table; the same object until rows of its own come, so that what was worked out

@@ -11,7 +11,6 @@ answer:
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
@@ -31,6 +30,7 @@ from longpole.storage.call_ports import (
     VIRTUAL,
 )
 from longpole.storage.duckdb.read.attributes import has_key, value_as
+from longpole.storage.duckdb.read.made_of_hot import MadeOfHot
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.red_series import RedCubes, cube_step
 from longpole.storage.duckdb.read.stored_rows import arrow
@@ -56,8 +56,7 @@ class CallCubes:
 
     def __init__(self, most_rows: int = 2_000_000) -> None:
         self._kept = RedCubes(most_rows)
-        self._hot: dict[int, tuple[pa.Table, _Tables]] = {}
-        self._lock = threading.Lock()
+        self._hot = MadeOfHot[_Tables]()
 
     def of(self, connection: duckdb.DuckDBPyConnection, part: Part, step: int) -> _Tables:
         """The sums and the loose ends of one part."""
@@ -67,15 +66,11 @@ class CallCubes:
                 self._kept.get((number, step), lambda: _decided(connection, part, step)),
                 self._kept.get((number, "loose"), lambda: _loose(connection, part)),
             )
-        spans = part.hot["spans"]
-        with self._lock:
-            known = self._hot.get(step)
-        if known is not None and known[0] is spans:
-            return known[1]
-        made = _decided(connection, part, step), _loose(connection, part)
-        with self._lock:
-            self._hot[step] = (spans, made)
-        return made
+        return self._hot.get(
+            step,
+            (part.hot["spans"],),
+            lambda: (_decided(connection, part, step), _loose(connection, part)),
+        )
 
 
 def read_call_series(

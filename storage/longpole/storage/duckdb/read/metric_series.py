@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,20 +35,21 @@ class SeriesCache:
     def __init__(self, most_rows: int = 1_000_000, most_answers: int = 4) -> None:
         self.kept = RedCubes(most_rows)
         self._most_answers = most_answers
-        self._answers: list[tuple[pa.Table, tuple[int, ...], MetricSeries]] = []
+        # By reference, or the points would stay in memory once they are sealed.
+        self._answers: list[tuple[weakref.ref[pa.Table], tuple[int, ...], MetricSeries]] = []
         self._lock = threading.Lock()
 
     def answer(self, hot: pa.Table, numbers: tuple[int, ...]) -> MetricSeries | None:
         """The answer over these hot points and segments."""
         with self._lock:
-            found = (a for table, held, a in self._answers if table is hot and held == numbers)
+            found = (a for of, held, a in self._answers if of() is hot and held == numbers)
             return next(found, None)
 
     def keep(self, hot: pa.Table, numbers: tuple[int, ...], answer: MetricSeries) -> None:
         """Keep an answer, and forget those over other hot points."""
         with self._lock:
-            held = [one for one in self._answers if one[0] is hot]
-            self._answers = [*held[1 - self._most_answers :], (hot, numbers, answer)]
+            held = [one for one in self._answers if one[0]() is hot]
+            self._answers = [*held[1 - self._most_answers :], (weakref.ref(hot), numbers, answer)]
 
 
 def read_metric_series(

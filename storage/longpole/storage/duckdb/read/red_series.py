@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from longpole.model import columns
 from longpole.model.span import StatusCode
 from longpole.storage.answers import RED_SERIES
+from longpole.storage.duckdb.read.made_of_hot import MadeOfHot
 from longpole.storage.duckdb.read.part import Part, parts_of
 from longpole.storage.duckdb.read.stored_rows import arrow
 from longpole.storage.duckdb.read.views import latest_only
@@ -49,7 +50,7 @@ class RedCubes:
     def __init__(self, most_rows: int = 1_000_000) -> None:
         self._most_rows = most_rows
         self._held: OrderedDict[Hashable, pa.Table] = OrderedDict()
-        self._hot: dict[int, tuple[Snapshot, pa.Table]] = {}
+        self._hot = MadeOfHot[pa.Table]()
         self._rows = 0
         self._lock = threading.Lock()
 
@@ -71,21 +72,8 @@ class RedCubes:
         return made
 
     def hot(self, snapshot: Snapshot, step: int, make: Callable[[], pa.Table]) -> pa.Table:
-        """The sums of the hot rows of a snapshot: those kept, or what `make` gives. Only the last
-        ones are kept, since their rows stay in memory with them."""
-        with self._lock:
-            known, cube = self._hot.get(step, (None, None))
-        is_same = (
-            known is not None
-            and known.hot["red"] is snapshot.hot["red"]
-            and known.superseded is snapshot.superseded
-        )
-        if is_same and cube is not None:
-            return cube
-        made = make()
-        with self._lock:
-            self._hot[step] = (snapshot, made)
-        return made
+        """The sums of the hot rows of a snapshot: those kept, or what `make` gives."""
+        return self._hot.get(step, (snapshot.hot["red"], snapshot.superseded), make)
 
 
 def read_red_series(

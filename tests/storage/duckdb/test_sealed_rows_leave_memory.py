@@ -1,0 +1,45 @@
+"""What is sealed leaves memory at once, whatever was asked about it while it was hot."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from longpole.analyzer.settle import settle_once
+from longpole.model.clock import ManualClock
+from longpole.model.columns import RED_STEP_NS
+from longpole.model.timerange import TimeRange
+from longpole.storage.duckdb.store import DuckDBStore
+from longpole.storage.ports import CallSeriesQuery, PathSeriesQuery, RedQuery
+from tests.storage.duckdb.traffic import START, metrics, opened, send, spans
+
+EVERYTHING = TimeRange(0, (1 << 62) // RED_STEP_NS * RED_STEP_NS)
+QUESTIONS: dict[str, Callable[[DuckDBStore], object]] = {
+    "nothing": lambda store: None,
+    "red_series": lambda store: store.red_series(RedQuery(EVERYTHING, RED_STEP_NS)),
+    "path_series": lambda store: store.path_series(PathSeriesQuery(EVERYTHING, RED_STEP_NS)),
+    "call_series": lambda store: store.call_series(CallSeriesQuery(EVERYTHING, RED_STEP_NS)),
+    "services": lambda store: store.services(EVERYTHING),
+    "metric_series": lambda store: store.metric_series(EVERYTHING, False),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_sealed_rows_leave_memory_whatever_was_asked_about_them(
+    tmp_path: Path, question: Callable[[DuckDBStore], object]
+) -> None:
+    store = opened(tmp_path, settle_after_seconds=0.0)
+    send(store, spans(range(1, 20)), metrics(20))
+    assert settle_once(store, ManualClock(START)).traces == 19
+    question(store)
+    with store.lease() as lease:
+        hot = dict(lease.snapshot.hot)
+    assert {"spans", "red", "metric_points"} <= {name for name in hot if hot[name].num_rows}
+    held = {name: weakref.ref(table) for name, table in hot.items() if table.num_rows}
+    del hot, lease
+    store.seal()
+    assert [name for name, table in held.items() if table() is not None] == []
+    store.close()
