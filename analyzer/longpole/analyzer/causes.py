@@ -55,10 +55,13 @@ _UNINSTRUMENTED_CALL = CauseKind.UNINSTRUMENTED_CALL.value
 _GAVE_UP = CauseKind.GAVE_UP.value
 _UNFITTING_CALLEE = CauseKind.UNFITTING_CALLEE.value
 _PUBLISH = CauseKind.PUBLISH.value
+_NETWORK = CauseKind.NETWORK.value
+_OVERLAPPED = CauseKind.OVERLAPPED.value
 _NO_CHILDREN = CauseKind.NO_CHILDREN.value
 _CLAIMED = "claimed"  # by a finding; no cause of its own
 _WHOLE_CALLS = (_RETRY, _REPEATED_CALL)
 _BETWEEN_CHILDREN = CauseKind.BETWEEN_CHILDREN.value
+_KINDS = {kind.value: kind for kind in CauseKind}
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class Cause:
     @property
     def kind(self) -> CauseKind:
         """Why the time was spent."""
-        return CauseKind(self.key[0])
+        return _KINDS[self.key[0]]
 
     @property
     def service(self) -> str:
@@ -108,46 +111,55 @@ def leading_causes(
     patterns = patterns_of(spans, tree, found, path)
     whole_calls: dict[int, CauseKey] = {i: (_RETRY, *p) for i, p in patterns.retried.items()}
     whole_calls.update((i, (_REPEATED_CALL, *p)) for i, p in patterns.repeated.items())
-    keys: list[CauseKey] = []
-    totals: dict[CauseKey, int] = {}
-    own_key: dict[int, CauseKey] = {}
+    # Keys are numbered as they are met: a number is looked up quicker than four texts.
+    numbers: dict[CauseKey, int] = {}
+    of_segment: list[int] = []
+    own: dict[int, int] = {}
     own_time, waiting, backoff = Label.SELF, Label.NET_WAIT, Label.BACKOFF
-    columns = (segments.owners, segments.labels, segments.starts, segments.ends, segments.peers)
-    for index, label, start, end, peer in zip(*columns, strict=True):
+    has_databases = spans.may_have(_DATABASE)
+    columns = (segments.owners, segments.labels, segments.starts, segments.peers)
+    for index, label, start, peer in zip(*columns, strict=True):
         key = whole_calls.get(index) if whole_calls else None
-        if key is None:
-            if label is own_time or label is waiting:
-                key = own_key.get(index)
-                if key is None:
-                    key = own_key[index] = _own_time(spans, tree, found, index, label, peer)
-            else:
+        if key is None and (label is own_time or label is waiting):
+            number = own.get(index)
+            if number is None:
+                key = _own_time(spans, tree, found, index, label, peer, has_databases)
+                number = own[index] = numbers.setdefault(key, len(numbers))
+        else:
+            if key is None:
                 pause = patterns.pause(index, start) if label is backoff else None
                 key = (_RETRY, *pause) if pause else _edge(spans, index, label, peer)
-        keys.append(key)
-        totals[key] = totals.get(key, 0) + end - start
-    claimed = [_claim_key(place) for place in range(len(claims))]
+            number = numbers.setdefault(key, len(numbers))
+        of_segment.append(number)
+    claimed = len(claims)
     if claims:
-        keys = _handed_over(keys, segments, claims)
-        totals = dict.fromkeys(claimed, 0)
-        for key, start, end in zip(keys, segments.starts, segments.ends, strict=True):
-            totals[key] = totals.get(key, 0) + end - start
-    others = [key for key in totals if key[0] != _CLAIMED] if claims else totals
-    leading = nsmallest(limit, others, key=lambda key: (-totals[key], key))
+        named = list(numbers)
+        keys = _handed_over([named[number] for number in of_segment], segments, claims)
+        numbers = {_claim_key(place): place for place in range(claimed)}
+        of_segment = [numbers.setdefault(key, len(numbers)) for key in keys]
+    totals = [0] * len(numbers)
+    for number, start, end in zip(of_segment, segments.starts, segments.ends, strict=True):
+        totals[number] += end - start
+    named = list(numbers)
+    leading = nsmallest(
+        limit, range(claimed, len(named)), key=lambda number: (-totals[number], named[number])
+    )
     causes = {
-        key: Cause(key, totals[key], calls=patterns.calls.get(key[1:], []))
-        for key in (*claimed, *leading)
+        number: Cause(
+            named[number], totals[number], calls=patterns.calls.get(named[number][1:], [])
+        )
+        for number in (*range(claimed), *leading)
     }
-    columns_of_time = (segments.owners, segments.labels, segments.starts, segments.ends)
-    for place, (key, index, label, start, end) in enumerate(
-        zip(keys, *columns_of_time, strict=True)
-    ):
-        cause = causes.get(key)
+    for place, number in enumerate(of_segment):
+        cause = causes.get(number)
         if cause is not None:
-            cause.time_of[index] = cause.time_of.get(index, 0) + end - start
-            cause.label_ns[label] = cause.label_ns.get(label, 0) + end - start
+            index, label = segments.owners[place], segments.labels[place]
+            held = segments.ends[place] - segments.starts[place]
+            cause.time_of[index] = cause.time_of.get(index, 0) + held
+            cause.label_ns[label] = cause.label_ns.get(label, 0) + held
             if place in segments.covering:
                 cause.covering.update(segments.covering[place][0])
-    return [causes[key] for key in claimed], [causes[key] for key in leading]
+    return [causes[place] for place in range(claimed)], [causes[number] for number in leading]
 
 
 def _claim_key(place: int) -> CauseKey:
@@ -179,7 +191,13 @@ def _handed_over(
 
 
 def _own_time(
-    spans: PathSpans, tree: SpanTree, found: Windows, index: int, label: Label, peer: str | None
+    spans: PathSpans,
+    tree: SpanTree,
+    found: Windows,
+    index: int,
+    label: Label,
+    peer: str | None,
+    has_databases: bool,
 ) -> CauseKey:
     service, operation = spans.services[index], spans.names[index]
     if label is Label.NET_WAIT:
@@ -189,9 +207,10 @@ def _own_time(
             return (kind, service, operation, normalised_query(text))
         return (kind, service, operation, callee or peer or "")
     kind = _BETWEEN_CHILDREN if tree.children[index] else _NO_CHILDREN
-    database = spans.text(index, _DATABASE) if _asks_database(spans, tree, index) else None
-    if database is not None:
-        return (_DATABASE_CALL, service, operation, normalised_query(database))
+    if has_databases and _asks_database(spans, tree, index):
+        database = spans.text(index, _DATABASE)
+        if database is not None:
+            return (_DATABASE_CALL, service, operation, normalised_query(database))
     return (kind, service, operation, "")
 
 
@@ -229,7 +248,7 @@ def _wait(spans: PathSpans, tree: SpanTree, found: Windows, index: int) -> tuple
 def _edge(spans: PathSpans, index: int, label: Label, peer: str | None) -> CauseKey:
     service, operation = spans.services[index], spans.names[index]
     if label is Label.NET_REQUEST or label is Label.NET_RESPONSE:
-        return (CauseKind.NETWORK.value, service, operation, peer or "")
+        return (_NETWORK, service, operation, peer or "")
     if label is Label.SELF_OVERLAPPED:
-        return (CauseKind.OVERLAPPED.value, service, operation, "")
+        return (_OVERLAPPED, service, operation, "")
     return (_BETWEEN_CHILDREN, service, operation, "")

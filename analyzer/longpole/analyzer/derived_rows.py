@@ -16,7 +16,7 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import Label
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.repair import repair
-from longpole.analyzer.verdict import failure_of, verdict_line, verdict_of
+from longpole.analyzer.verdict import line_of
 from longpole.model import columns
 from longpole.model.finding import Finding
 from longpole.model.ids import split_trace_id
@@ -95,7 +95,7 @@ class DerivedColumns:
             done.skew_shifts,
             done.detached,
             e.ambiguous_ns,
-            verdict_line(verdict_of(e, findings, most=2), failure_of(e)),
+            line_of(e, findings),
             clocks_text(e.clocks),
         )
         chains = call_path_ids(spans, e.tree, e.path.visited)

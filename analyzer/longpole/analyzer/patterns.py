@@ -9,7 +9,7 @@ from typing import TypeAlias
 from longpole.analyzer.calls import DB_SYSTEM, CallKey, call_key, without_ids
 from longpole.analyzer.critical_path import RawPath, Windows
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.retries import retries
+from longpole.analyzer.retries import may_have_retries, retries
 from longpole.analyzer.tree import SpanTree
 from longpole.model.span import SpanKind, StatusCode
 
@@ -47,9 +47,12 @@ def patterns_of(spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath)
     """The patterns on one path. A span belongs to one at most: to a repeated call before a
     retry, and to the outermost one of each."""
     patterns = Patterns()
-    _find_retries(spans, tree, found, path, patterns)
+    if may_have_retries(spans):
+        _find_retries(spans, found, path, patterns)
     attempted = {call for calls in patterns.calls.values() for call in calls}
     _find_repeated(spans, tree, found, path, attempted, patterns)
+    if not patterns.calls:
+        return patterns
     for index in path.visited[1:]:  # parents come first
         for whole in (patterns.retried, patterns.repeated):
             above = whole.get(tree.parents[index])
@@ -58,9 +61,7 @@ def patterns_of(spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath)
     return patterns
 
 
-def _find_retries(
-    spans: PathSpans, tree: SpanTree, found: Windows, path: RawPath, patterns: Patterns
-) -> None:
+def _find_retries(spans: PathSpans, found: Windows, path: RawPath, patterns: Patterns) -> None:
     for parent in path.visited:
         # Children off the path too: an attempt may have failed without any duration.
         children = found.blocking[parent]
@@ -93,11 +94,17 @@ def _find_repeated(
 ) -> None:
     """Equal calls below one ancestor, behind equal wrappers. Spans on a path take turns, so
     they run one after the other."""
+    if len(path.visited) <= FEWEST_REPEATED_CALLS:
+        return  # the root is none
+    kinds, has_databases = spans.kinds, spans.may_have(DB_SYSTEM)
     calls = [
         index
         for index in path.visited[1:]
         if index not in attempted
-        and (spans.kinds[index] in _OUTGOING or spans.text(index, DB_SYSTEM) is not None)
+        and (
+            kinds[index] in _OUTGOING
+            or (has_databases and spans.text(index, DB_SYSTEM) is not None)
+        )
     ]
     if len(calls) < FEWEST_REPEATED_CALLS:
         return

@@ -109,6 +109,22 @@ def _shared_out(
     return chosen, held, causes, False
 
 
+def line_of(explanation: Explanation, findings: Sequence[Finding]) -> str:
+    """The verdict line of one trace. It is that of the whole verdict, but only what the line tells
+    is worked out: every trace that settles has one, and few have any reader."""
+    e = explanation
+    total = e.segments.ends[-1] - e.segments.starts[0] if e.segments else 0
+    leading = leads(findings, total)[:MOST_FINDINGS]
+    if not leading:
+        return verdict_line(verdict_of(e, (), most=1), failure_of(e))
+    if leading[0].detector in SHAPES:
+        return verdict_line(verdict_of(e, findings, most=2))
+    claims = claims_of(e.spans, e.tree, e.path, leading)
+    held, _ = leading_causes(e.spans, e.tree, e.windows, e.path, e.segments, 0, claims)
+    has_gaps = e.tree.is_headless or e.tree.orphans > 0
+    return verdict_line((_of_finding(e.spans, leading[0], held[0], total, has_gaps),))
+
+
 def _of_cause(e: Explanation, cause: Cause, total: int, has_gaps: bool) -> VerdictEntry:
     words = _with_gaps(cause, words_of(Analysed(e.spans, e.tree, e.windows), cause), has_gaps)
     words = _with_errors(e.spans, cause, words)
@@ -174,6 +190,8 @@ def failure_of(explanation: Explanation) -> Failure:
     nobody time, and what they are is told by findings."""
     e = explanation
     codes = e.spans.status_codes
+    if StatusCode.ERROR not in codes:
+        return Failure.NONE
     if e.root >= 0 and codes[e.root] == StatusCode.ERROR:
         return Failure.ROOT
     is_on_path = any(codes[index] == StatusCode.ERROR for index in e.path.visited)

@@ -21,7 +21,7 @@ from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.verdict import failure_of, verdict_line, verdict_of
+from longpole.analyzer.verdict import line_of
 from longpole.model.finding import Finding
 from longpole.storage.ports import DerivedRows, TraceState, WholeTraces
 
@@ -47,7 +47,7 @@ class ColumnarRows:
         """The rows of the next trace; all of them or, if this raises, none. Gives back what was
         found in it."""
         findings = detect(e, self._thresholds)
-        line = verdict_line(verdict_of(e, findings, most=2), failure_of(e))
+        line = line_of(e, findings)
         if self._is_odd:
             alone = DerivedColumns(self._thresholds)
             alone.add(state, e)
