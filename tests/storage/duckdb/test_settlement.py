@@ -13,6 +13,7 @@ from longpole.model.ids import split_trace_id
 from longpole.storage.duckdb.store import DuckDBStore
 from longpole.storage.ports import DerivedRows, StorageError, TraceState, WholeTraces
 from tests.storage.duckdb.traffic import START, Photographer, opened, send, spans, stored_tables
+from tests.storage.span_examples import derived_of
 
 
 def explain(whole: WholeTraces) -> DerivedRows:
@@ -344,3 +345,22 @@ def test_a_trace_whose_derived_rows_were_lost_is_explained_again_visibly(tmp_pat
     assert settle(again) == [(1, 1)]
     assert visible(again) == [(1, 1)]
     again.close()
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_the_path_of_a_trace_is_that_of_its_latest_revision(
+    tmp_path: Path, is_sealed: bool
+) -> None:
+    clock = ManualClock(START)
+    store = opened(tmp_path, clock)
+    for seed in (1, 2):  # what comes second is late
+        send(store, spans([1, 2][:seed], seed=seed))
+        clock.advance(10)
+        store.put_derived(derived_of(store.quiet_traces(9, [])))
+        if is_sealed:
+            store.seal()
+    with store.lease() as lease:
+        assert lease.snapshot.superseded.num_rows == 1
+    paths = store.path_segments([1, 2], 9)
+    assert paths.column("trace_lo").to_pylist() == [1, 1, 2, 2]
+    store.close()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Beyond so many traces, reading everything once takes less than looking each of them up.
 _MOST_SINGLE = 500
 _ROWS = "longpole_rows"
+_READ = (*RIBBON_COLUMNS, "revision")  # which superseded rows are told by
 _SCHEMA = pa.schema([columns.PATH_SEGMENTS.field(name) for name in RIBBON_COLUMNS])
 
 
@@ -56,7 +57,7 @@ def read_path_segments(
         wanted = f"JOIN {WANTED} USING (trace_hi, trace_lo)"
         if is_folded:
             of = f"SEMI {wanted}" if rows is None else f"WHERE t.{among}"
-            relation = part.relation("path_segments", of, RIBBON_COLUMNS)
+            relation = part.relation("path_segments", of, _READ)
             relation += f" s {wanted} WHERE {visible}"
         elif rows is None:
             relation = f"{part.relation('path_segments')} s {wanted} WHERE {visible}"
