@@ -22,6 +22,7 @@ _MOST_SPAN_IDS = 50
 _MOST_SERVICES_IN_WORDS = 10
 _MOST_OPERATIONS_IN_WORDS = 3
 _SERVER = int(SpanKind.SERVER)
+_FEW_VISITS = 50
 # What stands between two services and has one name everywhere is no service of its own.
 _PROXY = re.compile(
     r"envoy|istio|linkerd|nginx|haproxy|traefik|proxy|ingress|sidecar|load-?balancer",
@@ -154,6 +155,8 @@ def _cycles(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     if not _is_entered_twice(explanation):
         return
     visits = _visits(explanation)
+    if len(visits) <= _FEW_VISITS and not _comes_back(visits):
+        return
     spans = explanation.spans
     # Two services that keep calling each other come back to both, by many operations: that is
     # one fault, told of the one that is entered again first.
@@ -198,6 +201,18 @@ def _visits(explanation: Explanation) -> list[_Visit]:
         visit_of[index] = len(visits)
         visits.append(_Visit(services[index], index, caller))
     return visits
+
+
+def _comes_back(visits: list[_Visit]) -> bool:
+    """Whether `_returns` has anything to tell: by climbing from each stay, which is quicker than
+    to go through all of them as long as they are few."""
+    for visit in visits:
+        above = visit.caller
+        while above != NO_PARENT:
+            if visits[above].service == visit.service:
+                return True
+            above = visits[above].caller
+    return False
 
 
 def _returns(visits: list[_Visit]) -> Iterator[tuple[int, int]]:

@@ -120,6 +120,7 @@ CIRCUIT_OPEN = Detector(
     "without children; of nested spans that repeat the words only the lowest counts. Critical. "
     "The service named is the callee, where the call says who that is.",
     _open_circuits,
+    needs_failure=True,
 )
 
 DETECTORS: tuple[Detector, ...] = (CIRCUIT_OPEN,)

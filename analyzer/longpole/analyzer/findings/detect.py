@@ -13,6 +13,7 @@ from longpole.analyzer.findings.survey import forget
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.ids import trace_id_hex
+from longpole.model.span import StatusCode
 
 _RANK = {FindingSeverity.CRITICAL: 0, FindingSeverity.WARNING: 1, FindingSeverity.INFO: 2}
 _DEFAULTS = Thresholds()
@@ -36,8 +37,11 @@ def detect(
     if explanation.root < 0:
         return ()
     findings: list[Finding] = []
+    has_failed = StatusCode.ERROR in explanation.spans.status_codes
     try:
         for detector in detectors:
+            if detector.needs_failure and not has_failed:
+                continue
             try:
                 findings.extend(detector.look(explanation, thresholds))
             except Exception:  # a bug of one detector must not cost the trace

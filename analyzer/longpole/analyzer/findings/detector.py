@@ -17,12 +17,15 @@ Rule: TypeAlias = Callable[[Explanation, Thresholds], Iterable[Finding]]
 @dataclass(frozen=True, slots=True)
 class Detector:
     """`identifier` is what scripts rely on; `title` and `rule_in_words` go into the docs. `look`
-    must be cheap on a trace that shows nothing: it runs for every trace that settles."""
+    must be cheap on a trace that shows nothing: it runs for every trace that settles, but, where
+    it `needs_failure`, only for those in which the status of a span says error: of others it has
+    nothing to say."""
 
     identifier: str
     title: str
     rule_in_words: str
     look: Rule
+    needs_failure: bool = False
 
 
 def fingerprint_of(detector: str, *where: str) -> str:

@@ -174,7 +174,7 @@ def _absorbed(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
     spans = explanation.spans
     if StatusCode.ERROR not in spans.status_codes:
         return
-    pairs = list(_absorbed_errors(explanation))
+    pairs = _absorbed_errors(explanation)
     if not pairs:
         return
     failures = _failures(explanation)
@@ -187,7 +187,16 @@ def _absorbed(explanation: Explanation, _: Thresholds) -> Iterator[Finding]:
         yield _absorption(explanation, groups[place])
 
 
-def _absorbed_errors(explanation: Explanation) -> Iterator[tuple[int, int]]:
+def _absorbed_errors(explanation: Explanation) -> list[tuple[int, int]]:
+    """What `_found_absorbed` says, asked once for both rules."""
+    noted = survey_of(explanation).noted
+    pairs: list[tuple[int, int]] | None = noted.get("absorbed_errors")
+    if pairs is None:
+        pairs = noted["absorbed_errors"] = list(_found_absorbed(explanation))
+    return pairs
+
+
+def _found_absorbed(explanation: Explanation) -> Iterator[tuple[int, int]]:
     """Pairs (failed span, the span that went on as if it had not). Sagas that were undone, or
     should have been, have findings of their own."""
     spans = explanation.spans
@@ -296,6 +305,7 @@ ERROR_PROPAGATION = Detector(
     "of another service and the request went on. An answer that says no (404 and the like) and "
     "is only passed on is no failure.",
     _propagated,
+    needs_failure=True,
 )
 ABSORBED_ERROR = Detector(
     "absorbed_error",
@@ -304,6 +314,7 @@ ABSORBED_ERROR = Detector(
     "say no (404 and the like), when a later attempt at the same call succeeded, or for what "
     "`error_propagation` tells. Information.",
     _absorbed,
+    needs_failure=True,
 )
 
 DETECTORS: tuple[Detector, ...] = (ERROR_PROPAGATION, ABSORBED_ERROR)

@@ -14,7 +14,7 @@ from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import SpanKind
 
 IDENTIFIER = "uninstrumented_gap"
-_ENTERED = (SpanKind.SERVER, SpanKind.CONSUMER)
+_ENTERED = (int(SpanKind.SERVER), int(SpanKind.CONSUMER))
 
 
 def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
@@ -22,20 +22,24 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
     least = max(thresholds.gap_ns, round(thresholds.gap_share * root_ns))
     if root_ns < least:
         return
-    candidates = {i for i, ns in explanation.critical_ns.items() if ns >= least}
+    spans, segments, children = explanation.spans, explanation.segments, explanation.tree.children
+    # An inner span without children says what the time is spent on: that is its name.
+    candidates = {
+        i
+        for i, ns in explanation.critical_ns.items()
+        if ns >= least and (children[i] or spans.kinds[i] in _ENTERED)
+    }
     if not candidates:
         return
-    spans, segments, children = explanation.spans, explanation.segments, explanation.tree.children
     own: dict[int, list[int]] = {}
+    own_work = Label.SELF
     columns = (segments.owners, segments.labels, segments.starts, segments.ends)
     for owner, label, start, end in zip(*columns, strict=True):
-        if owner in candidates and label is Label.SELF:
+        if owner in candidates and label is own_work:
             own.setdefault(owner, []).append(end - start)
     for index, gaps in own.items():
         total = sum(gaps)
-        # An inner span without children says what the time is spent on: that is its name.
-        is_named = spans.kinds[index] not in _ENTERED and not children[index]
-        if total < least or is_named:
+        if total < least:
             continue
         longest = duration_text(max(gaps))
         name = named(spans.names[index])

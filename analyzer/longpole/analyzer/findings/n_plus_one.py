@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from longpole.analyzer.calls import DB_SYSTEM, QUERY_TEXT, normalised_query, peer_of
 from longpole.analyzer.databases import family_of
@@ -16,8 +17,11 @@ from longpole.analyzer.wording import duration_text, named, quoted_query
 from longpole.model.finding import Finding, FindingSeverity
 
 DATABASE, HTTP = "n_plus_one_db", "n_plus_one_http"
+_NOTE = "n_plus_one"
 # Calls that run beside each other cost the request one of them: many more are needed.
 _CONCURRENT_RATIO = 2
+
+_Noted: TypeAlias = tuple[Thresholds, list[tuple[RepeatedCalls, int, int]]]
 
 
 def n_plus_one(
@@ -26,7 +30,10 @@ def n_plus_one(
     """The N+1 patterns of a trace, each with the sum of its calls' durations and what one call
     for all would save on the path."""
     survey = survey_of(explanation)
-    patterns = []
+    noted: _Noted | None = survey.noted.get(_NOTE)
+    if noted is not None and noted[0] is thresholds:
+        return noted[1]
+    patterns: list[tuple[RepeatedCalls, int, int]] = []
     for repeated in repeated_calls(explanation) if survey.families else ():
         if not _is_pattern(survey, repeated, thresholds):
             continue
@@ -35,6 +42,7 @@ def n_plus_one(
         share = thresholds.n_plus_one_share * survey.durations[repeated.entry]
         if total >= thresholds.n_plus_one_total_ns or total >= max(least, share):
             patterns.append((repeated, total, saved_by_one(survey, repeated.calls)))
+    survey.noted[_NOTE] = (thresholds, patterns)
     return patterns
 
 

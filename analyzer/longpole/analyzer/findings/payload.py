@@ -27,9 +27,9 @@ _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]:
     survey = survey_of(explanation)
-    if survey.longest_ns < _SHORTEST_NS:
-        return
     spans, parents = explanation.spans, explanation.tree.parents
+    if survey.longest_ns < _SHORTEST_NS or not spans.may_have(_ANY_SIZE):
+        return
     large: dict[int, tuple[int, str]] = {}
     for index, duration in enumerate(survey.durations):
         if duration < _SHORTEST_NS or spans.kinds[index] not in _HTTP:

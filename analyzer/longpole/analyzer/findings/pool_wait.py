@@ -44,6 +44,12 @@ def _is_name_of_wait(name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def _may_stand_for_wait(name: str) -> bool:
+    """What `_looks_like_wait` needs of a name, asked once for all spans that bear it."""
+    return _is_name_of_wait(name) or _mentions_pool(name)
+
+
+@lru_cache(maxsize=4096)
 def _mentions_pool(name: str) -> bool:
     return "pool" in name[:_LONGEST_NAME].lower()
 
@@ -60,7 +66,11 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
     waits: dict[tuple[str, str], list[int]] = {}
     for index, name in enumerate(spans.names):
         # Names are looked at first: attributes of every span would cost far more.
-        if durations[index] >= _SHORTEST_NS and _looks_like_wait(spans, index, name):
+        if (
+            durations[index] >= _SHORTEST_NS
+            and _may_stand_for_wait(name)
+            and _looks_like_wait(spans, index, name)
+        ):
             waits.setdefault((spans.services[index], name), []).append(index)
     for (service, _), calls in waits.items():
         waited = sum(durations[c] for c in calls)

@@ -256,6 +256,7 @@ POISON_MESSAGE = Detector(
     "times or more by the same consumer and failed, or failed and was sent to a queue of dead "
     "letters. A warning.",
     _poisoned,
+    needs_failure=True,
 )
 
 DETECTORS: tuple[Detector, ...] = (QUEUE_LAG, POISON_MESSAGE)

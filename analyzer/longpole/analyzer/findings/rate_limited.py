@@ -34,7 +34,7 @@ def _refusals(spans: PathSpans) -> list[int]:
     found: set[int] = set()
     for keys, refused in ((HTTP_STATUS, str(REFUSED_HTTP)), (GRPC_STATUS, REFUSED_GRPC)):
         texts = spans.texts(keys)
-        if texts is not None:
+        if texts is not None and refused in texts:
             found.update(index for index, text in enumerate(texts) if text == refused)
     return sorted(i for i in found if spans.kinds[i] in (SpanKind.SERVER, SpanKind.CLIENT))
 

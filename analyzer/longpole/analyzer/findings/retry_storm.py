@@ -183,5 +183,6 @@ DETECTORS: tuple[Detector, ...] = (
         "fail more than once each add up to that number, or if attempts on several levels "
         "multiply to it.",
         _look,
+        needs_failure=True,
     ),
 )

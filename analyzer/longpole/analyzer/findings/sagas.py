@@ -11,6 +11,7 @@ from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector, fingerprint_of
 from longpole.analyzer.findings.failures import Failures, chain_words, failures_of, from_origin
 from longpole.analyzer.findings.path_time import path_time
+from longpole.analyzer.findings.survey import survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.findings.undoing import deed_of, undoes
 from longpole.analyzer.path_spans import PathSpans
@@ -44,7 +45,16 @@ _Tell: TypeAlias = Callable[[Explanation, Failures, _Saga], Finding]
 
 
 def _sagas(explanation: Explanation) -> list[_Saga]:
-    """The sagas of one trace that failed; a saga that came to its end is none of them."""
+    """The sagas of one trace that failed, looked for once for all rules that ask; a saga that
+    came to its end is none of them."""
+    noted = survey_of(explanation).noted
+    found: list[_Saga] | None = noted.get("sagas")
+    if found is None:
+        found = noted["sagas"] = _found_sagas(explanation)
+    return found
+
+
+def _found_sagas(explanation: Explanation) -> list[_Saga]:
     spans, tree = explanation.spans, explanation.tree
     conductors: dict[int, None] = {}
     for index in spans.failed():
@@ -353,6 +363,7 @@ SAGA_COMPENSATION = Detector(
     "DELETE of the same thing, cancel, undo, compensate). The saving is the path time of undoing. "
     "The service named is where the step's failure began. A warning.",
     _compensated,
+    needs_failure=True,
 )
 SAGA_UNCOMPENSATED = Detector(
     "saga_uncompensated",
@@ -362,6 +373,7 @@ SAGA_UNCOMPENSATED = Detector(
     "steps of what calls itself a saga and for binding ones (charge, reserve, book …) where "
     "other steps were taken back; information where nothing was.",
     _uncompensated,
+    needs_failure=True,
 )
 
 DETECTORS: tuple[Detector, ...] = (SAGA_UNCOMPENSATED, SAGA_COMPENSATION)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from longpole.analyzer.calls import MESSAGING_SYSTEM, call_key, peer_of
+from longpole.analyzer.calls import MESSAGING_SYSTEM
 from longpole.analyzer.explain import Explanation
 from longpole.analyzer.findings.detector import Detector
 from longpole.analyzer.findings.evidence import found
@@ -51,7 +52,9 @@ def _look(explanation: Explanation, thresholds: Thresholds) -> Iterator[Finding]
             continue
         best: tuple[int, list[int]] = (0, [])
         for run in _runs(explanation, survey, parent):
-            if _different(explanation.spans, run) < thresholds.sequential_calls:
+            if len(run) < thresholds.sequential_calls:
+                continue  # so they cannot be as many different ones
+            if _different(survey, run) < thresholds.sequential_calls:
                 continue
             best = max(best, (_saved(survey, run), run))
         saving, run = best
@@ -120,6 +123,11 @@ def _call_of(explanation: Explanation, child: int) -> int | None:
     return at
 
 
+@lru_cache(maxsize=4096)
+def _is_first_of_all(text: str) -> bool:
+    return _FIRST_OF_ALL.search(text) is not None
+
+
 def _is_independent(spans: PathSpans, call: int) -> bool:
     if spans.kinds[call] != SpanKind.CLIENT or spans.status_codes[call] == StatusCode.ERROR:
         return False
@@ -128,7 +136,7 @@ def _is_independent(spans: PathSpans, call: int) -> bool:
         return False
     name = spans.names[call]
     target = spans.text(call, ("url.full", "http.url", "url.template", "http.route")) or ""
-    if _FIRST_OF_ALL.search(name) or _FIRST_OF_ALL.search(target):
+    if _is_first_of_all(name) or (target and _is_first_of_all(target)):
         return False
     method = spans.text(call, METHOD)
     if method is not None:
@@ -136,9 +144,9 @@ def _is_independent(spans: PathSpans, call: int) -> bool:
     return _READING_METHOD.match(name.rsplit(" ", 1)[-1]) is not None
 
 
-def _different(spans: PathSpans, run: Sequence[int]) -> int:
+def _different(survey: Survey, run: Sequence[int]) -> int:
     """Calls of one kind again and again are an N+1; here, different ones count."""
-    return len({(peer_of(spans, c), call_key(spans, c)) for c in run})
+    return len({survey.calls.key(c) for c in run})
 
 
 def _saved(survey: Survey, run: Sequence[int]) -> int:

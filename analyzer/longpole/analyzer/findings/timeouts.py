@@ -191,6 +191,7 @@ DETECTORS: tuple[Detector, ...] = (
         "or its message), or fails while the callee's span goes on well after it. A call that was "
         "answered in time, if only with the news of a timeout further down, does not count.",
         _given_up,
+        needs_failure=True,
     ),
     Detector(
         INVERSION,
@@ -198,5 +199,6 @@ DETECTORS: tuple[Detector, ...] = (
         "Below a call that was given up, the callee made a call that waited at least as long "
         "and beyond its end: the inner timeout is not shorter than the outer one.",
         _inversions,
+        needs_failure=True,
     ),
 )
