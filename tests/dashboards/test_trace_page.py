@@ -159,7 +159,16 @@ def test_what_a_trace_has_not_is_refused() -> None:
     web = rich()
     assert web.get(f"{PAGE}/spans/{99:016x}/panel").status_code == 404
     assert web.get(f"{PAGE}/rows/2/panel").status_code == 400
+    assert web.get(f"{PAGE}/rows/1/panel?rows=x").status_code == 400
     assert web.get(f"/api/v1/traces/{HEX}/spans/{99:016x}").status_code == 404
+
+
+def test_a_row_counted_before_more_spans_came_is_none_of_now() -> None:
+    web = rich()
+    assert web.get(f"{PAGE}/rows/1/panel?rows=2").status_code == 200
+    refused = web.get(f"{PAGE}/rows/1/panel?rows=1")
+    assert refused.status_code == 409
+    assert "has 2 rows now, not 1" in refused.text
 
 
 def rows_found(web: Web, question: str) -> list[int]:

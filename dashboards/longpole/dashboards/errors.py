@@ -20,6 +20,13 @@ class BadQuestion(LongpoleError):
     """A parameter that does not fit; the message names it."""
 
 
+class TraceHasChanged(LongpoleError):
+    """Rows were counted in a state of the trace that is gone: a number means another span now."""
+
+    def __init__(self, trace_id: str, then: int, now: int) -> None:
+        super().__init__(f"trace {trace_id} has {now} rows now, not {then}; load the page anew")
+
+
 class UnknownTrace(LongpoleError):
     """No span with that trace id is stored."""
 
@@ -78,6 +85,7 @@ REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (UnknownOperation, Refusal(404, "unknown_operation")),
     (UnknownService, Refusal(404, "unknown_service")),
     (NothingTypical, Refusal(404, "nothing_typical")),
+    (TraceHasChanged, Refusal(409, "trace_has_changed")),
     (InvalidId, Refusal(400, "invalid_id")),
     (QuerySyntaxError, Refusal(400, "query_syntax")),
     (BadQuestion, Refusal(400, "bad_question")),

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.reports.span_report import span_report
 from longpole.analyzer.reports.trace_report import plain_value
+from longpole.dashboards import parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
-from longpole.dashboards.errors import BadQuestion
+from longpole.dashboards.errors import BadQuestion, TraceHasChanged
 from longpole.dashboards.inert_text import inert
 from longpole.dashboards.pages.rendering import page
 from longpole.dashboards.sql_rows import encoded
@@ -21,6 +22,7 @@ from longpole.dashboards.trace_questions import viewed, viewed_span
 from longpole.dashboards.trace_views import KeptView
 from longpole.model.span import Attributes
 
+MOST_ROWS = 1 << 40
 LONGEST_VALUE = 20_000  # characters of a value, a message or a stack trace; the JSON has all
 _STACK = "exception.stacktrace"
 _EXCEPTION = ("exception.type", "exception.message")
@@ -47,9 +49,16 @@ def routes(answers: Answers) -> APIRouter:
 
     @router.get("/traces/{trace_id}/rows/{row}/panel")
     def by_row(trace_id: str, row: int, request: Request) -> Response:
-        kept, _ = viewed(answers, trace_id, asked(request))
-        if not 0 <= row < kept.columns.span_ids.size:
-            raise BadQuestion(f"row: the trace has {kept.columns.span_ids.size} rows")
+        given = dict(asked(request))
+        # The viewer counts rows in the columns that it holds; spans may have come since.
+        counted = parameters.first(given, "rows")
+        given.pop("rows", None)
+        kept, _ = viewed(answers, trace_id, given)
+        size = int(kept.columns.span_ids.size)
+        if counted and parameters.whole(counted, "rows", 0, MOST_ROWS) != size:
+            raise TraceHasChanged(kept.view.summary["trace_id"], int(counted), size)
+        if not 0 <= row < size:
+            raise BadQuestion(f"row: the trace has {size} rows")
         return _panel(answers, request, kept, row)
 
     return router

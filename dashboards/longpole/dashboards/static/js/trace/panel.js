@@ -112,6 +112,7 @@ export function panel(viewer, host, resizer, model, shared, from) {
     timer = setTimeout(async () => {
       try {
         const response = await fetch(from.fragment(span), { signal: mine.signal });
+        if (response.status === 409) return changed();
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
         if (!mine.signal.aborted) fill(parsed.body);
@@ -122,6 +123,13 @@ export function panel(viewer, host, resizer, model, shared, from) {
         ready();
       }
     }, WAIT_MS);
+  }
+
+  /** More of the trace has come, so that this row is another span now. */
+  function changed() {
+    body.replaceChildren(element("p", { class: "warn", text: "The trace has grown since this page was made." }),
+      button("Load it anew", "Load this page again, with all spans", () => location.reload()));
+    ready();
   }
 
   /** @param {Node} content */

@@ -135,7 +135,7 @@ export async function startViewer(host, model) {
     }
   };
   const details_ = panel(host, details, resizer, model, shared, {
-    fragment: (span) => withOptions(`/traces/${encodeURIComponent(traceId)}/rows/${span}/panel`), first, link: copyLink, json: copyJson,
+    fragment: (span) => withOptions(`/traces/${encodeURIComponent(traceId)}/rows/${span}/panel`, { rows: host.dataset.spans ?? "" }), first, link: copyLink, json: copyJson,
   });
 
   // ---- views ----
