@@ -35,6 +35,9 @@ def test_a_trace_far_slower_than_its_like_is_not_said_to_be_usual() -> None:
     report = web.get(f"/api/v1/traces/{HEX}").json()
     assert report["is_unusual"]
     assert report["verdict_line"].startswith("slower than usual, no known pattern; 100 % in web")
+    rows = web.get("/api/v1/search?since=900000h").json()["traces"]
+    slow = [row["trace_id"] for row in rows if row["verdict"].startswith("slower than usual")]
+    assert slow == [HEX]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from longpole.analyzer.findings.catalogue import DETECTORS
 from longpole.analyzer.search.causes import UNKNOWN, causes_of, of_cause
 from longpole.analyzer.search.sample import sample_of
-from longpole.analyzer.search.typical import typical_durations
+from longpole.analyzer.search.typical import durations_by_root, typical_ns
 from longpole.analyzer.verdict import VerdictEntry, verdict_line
 from longpole.analyzer.verdict_cause import cause_of
 from longpole.model.clock import ManualClock
@@ -58,5 +58,6 @@ def test_groups_have_counts_medians_and_their_slowest_first() -> None:
     assert [one[-1] for one in group["exemplars"]] == ["6", "5", "4"]
     assert of_cause(sample, UNKNOWN).ids() == sample.ids()
     assert of_cause(sample, "other").ids() == []
-    assert typical_durations(sample.traces) == {("shop", "op1"): 3000}
-    assert typical_durations(sample.traces.slice(0, 4)) == {}
+    (found,) = durations_by_root(sample.traces).items()
+    assert (found[0], typical_ns(found[1])) == (("shop", "op1"), 3000)
+    assert durations_by_root(sample.traces.slice(0, 4)) == {}

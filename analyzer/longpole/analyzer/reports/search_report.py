@@ -13,12 +13,13 @@ from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.trace_report import segment_document
 from longpole.analyzer.reports.traces_report import explained_values, shown_row
 from longpole.analyzer.reports.unsettled import explanations
+from longpole.analyzer.reports.usual_roots import is_slow_among, slow_line
 from longpole.analyzer.search.causes import causes_of, of_cause
 from longpole.analyzer.search.facets import facets_of
 from longpole.analyzer.search.removal import removals
 from longpole.analyzer.search.sample import Sample, sample_of
 from longpole.analyzer.search.scatter import scatter_of
-from longpole.analyzer.search.typical import typical_durations
+from longpole.analyzer.search.typical import durations_by_root, others, typical_ns
 from longpole.analyzer.traceql import format_query
 from longpole.model.ids import join_trace_id
 from longpole.model.query import TraceQuery
@@ -137,11 +138,16 @@ def _rows(
             rows[e.trace_id] |= {**explained_values(e, thresholds), "path": _path_now(e)}
     # Of all traces of the time: what was searched for is slow or failed, and would make a bad
     # measure of itself.
-    typical = typical_durations(everything().traces)
+    by_root = durations_by_root(everything().traces)
     for shown in rows.values():
-        usual = typical.get((shown["root_service"], shown["root_operation"]))
+        durations = by_root.get((shown["root_service"], shown["root_operation"]))
+        usual = None if durations is None else typical_ns(durations)
         shown["typical_ns"] = usual
         shown["times_typical"] = round(shown["duration_ns"] / usual, 3) if usual else None
+        if durations is not None:
+            own_ns = shown["duration_ns"]
+            if is_slow_among(own_ns, others(durations, own_ns)):
+                shown["verdict"] = slow_line(shown["verdict"])
     return list(rows.values())
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from longpole.analyzer.compare.band import percentile_ns
 from longpole.analyzer.correlation.settings import ContextSettings
@@ -76,19 +77,17 @@ def usual_roots(
         return None
     others = int(durations.size)
     faster = round(int((durations < run.duration_ns).sum()) / others, 6)
-    median = percentile_ns(durations, 50) or 0
-    p95 = percentile_ns(durations, 95) or 0
     return {
         "others": others,
         "faster_share_low": faster,
         "faster_share_high": faster,
         "now": {
             "count": others + 1,
-            "p50_ns": median,
-            "p95_ns": p95,
+            "p50_ns": percentile_ns(durations, 50),
+            "p95_ns": percentile_ns(durations, 95),
             "p99_ns": percentile_ns(durations, 99),
         },
-        "is_slow": _is_slow(run.duration_ns, others, faster, (median, p95)),
+        "is_slow": is_slow_among(run.duration_ns, durations),
     }
 
 
@@ -96,19 +95,28 @@ def with_usual(report: dict[str, Any], usual: dict[str, Any] | None) -> None:
     """Add `usual` to the report of a trace, and say in its line and `is_unusual` that the trace is
     slow where nothing else was found."""
     report["usual"] = usual
-    usually = BEGINNINGS[Failure.NONE]
-    if usual and usual["is_slow"] and report["verdict_line"].startswith(usually):
+    line = report["verdict_line"]
+    if usual and usual["is_slow"] and slow_line(line) != line:
         report["is_unusual"] = True
-        report["verdict_line"] = SLOW + report["verdict_line"].removeprefix(usually)
+        report["verdict_line"] = slow_line(line)
 
 
-def _is_slow(
-    duration_ns: int, others: int, faster_share: float, usually_ns: tuple[int, int]
-) -> bool:
-    median_ns, p95_ns = usually_ns
-    excess_ns = duration_ns - median_ns
-    if others < FEWEST_OTHERS or excess_ns < LEAST_DIFFERENCE_NS:
+def slow_line(line: str) -> str:
+    """The line of a slow trace's verdict: that it is slow where it says that nothing is unusual."""
+    usually = BEGINNINGS[Failure.NONE]
+    return SLOW + line.removeprefix(usually) if line.startswith(usually) else line
+
+
+def is_slow_among(duration_ns: int, durations: npt.NDArray[np.int64]) -> bool:
+    """Whether a run is plainly slower than the others of its root operation, whose durations these
+    are."""
+    if durations.size < FEWEST_OTHERS:
         return False
+    median_ns, p95_ns = percentile_ns(durations, 50) or 0, percentile_ns(durations, 95) or 0
+    excess_ns = duration_ns - median_ns
+    if excess_ns < LEAST_DIFFERENCE_NS:
+        return False
+    faster_share = int((durations < duration_ns).sum()) / durations.size
     return any(
         faster_share >= share
         and duration_ns > medians * median_ns
