@@ -11,9 +11,11 @@ import pytest
 from longpole.analyzer.settle import settle_once
 from longpole.model.clock import ManualClock
 from longpole.model.columns import RED_STEP_NS
+from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.store import DuckDBStore
 from longpole.storage.ports import CallSeriesQuery, PathSeriesQuery, RedQuery
+from longpole.storage.search_ports import TraceOrder
 from tests.storage.duckdb.traffic import START, metrics, opened, send, spans
 
 EVERYTHING = TimeRange(0, (1 << 62) // RED_STEP_NS * RED_STEP_NS)
@@ -23,6 +25,14 @@ QUESTIONS: dict[str, Callable[[DuckDBStore], object]] = {
     "path_series": lambda store: store.path_series(PathSeriesQuery(EVERYTHING, RED_STEP_NS)),
     "call_series": lambda store: store.call_series(CallSeriesQuery(EVERYTHING, RED_STEP_NS)),
     "services": lambda store: store.services(EVERYTHING),
+    "trace": lambda store: store.trace(3),
+    "trace_version": lambda store: store.trace_version(3),
+    "whole_traces": lambda store: store.whole_traces([3, 4], ()),
+    "find_traces": lambda store: store.find_traces(TraceQuery()),
+    "search_traces": lambda store: store.search_traces(
+        TraceQuery(), TraceOrder.NEWEST, EVERYTHING, 10, 10
+    ),
+    "sql": lambda store: store.sql("SELECT count(*) FROM spans"),
     "metric_series": lambda store: store.metric_series(EVERYTHING, False),
 }
 
