@@ -5,7 +5,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from longpole.analyzer.settle import settle_once
@@ -13,6 +15,7 @@ from longpole.model.clock import ManualClock
 from longpole.model.columns import RED_STEP_NS
 from longpole.model.query import TraceQuery
 from longpole.model.timerange import TimeRange
+from longpole.storage.duckdb.merge import SegmentMerge
 from longpole.storage.duckdb.store import DuckDBStore
 from longpole.storage.ports import CallSeriesQuery, PathSeriesQuery, RedQuery
 from longpole.storage.search_ports import TraceOrder
@@ -52,4 +55,40 @@ def test_sealed_rows_leave_memory_whatever_was_asked_about_them(
     del hot, lease
     store.seal()
     assert [name for name, table in held.items() if table() is not None] == []
+    store.close()
+
+
+def _noted(
+    make: Callable[..., dict[str, pa.Table]], made: list[weakref.ref[pa.Table]]
+) -> Callable[..., dict[str, pa.Table]]:
+    def noting(*arguments: Any, **named: Any) -> dict[str, pa.Table]:
+        tables = make(*arguments, **named)
+        made.extend(weakref.ref(table) for table in tables.values())
+        return tables
+
+    return noting
+
+
+def test_a_merge_holds_no_piece_while_something_is_sealed_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[pa.Table]] = []
+    held: list[int] = []
+
+    store = opened(tmp_path, compact_files=2, settle_after_seconds=0.0)
+    for number in range(2):
+        send(store, spans([number + 1], seed=number))
+        settle_once(store, ManualClock(START))
+        store.seal()
+    for name in ("_plain", "_derived"):
+        monkeypatch.setattr(SegmentMerge, name, _noted(getattr(SegmentMerge, name), made))
+    monkeypatch.setattr(
+        store._chores,
+        "seal_if_due",
+        lambda: held.append(sum(table() is not None for table in made)),
+    )
+    store.tick()
+    store.tick()
+    assert made
+    assert set(held) == {0}
     store.close()

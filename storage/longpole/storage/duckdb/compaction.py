@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import pyarrow as pa
+
 from longpole.storage.duckdb.attachments import Attachments
 from longpole.storage.duckdb.catalog import widest
 from longpole.storage.duckdb.duplicates import without_duplicates
@@ -122,16 +124,21 @@ class Compactor:
     def _write(self, merge: SegmentMerge, file: SegmentFile) -> int:
         dropped = 0
         for tables in merge.chunks(file.folder):
-            if "spans" in tables:
-                with self._writer.cursor() as cursor:
-                    tables, repeats = without_duplicates(tables, cursor)
-                dropped += repeats
-            for name, table in tables.items():
-                table = file.prepared(name, table)
-                merge.note(name, table)
-                file.append(name, table)
+            dropped += self._append(tables, merge, file)
+            del tables  # a seal may come in between
             self._between()
         return dropped
+
+    def _append(self, tables: dict[str, pa.Table], merge: SegmentMerge, file: SegmentFile) -> int:
+        repeats = 0
+        if "spans" in tables:
+            with self._writer.cursor() as cursor:
+                tables, repeats = without_duplicates(tables, cursor)
+        for name, table in tables.items():
+            table = file.prepared(name, table)
+            merge.note(name, table)
+            file.append(name, table)
+        return repeats
 
 
 def merge_group(

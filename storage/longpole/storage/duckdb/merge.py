@@ -61,17 +61,12 @@ class SegmentMerge:
         definitions come with the first. Derived rows come as the file of the `folder` keeps
         them."""
         bounds = [None, *self._bounds(), None]
+        # No name for what is yielded: it would stay in memory until the next piece is there.
         for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
             if self.kind == "derived":
                 yield self._derived(folder, low, high)
-                continue
-            tables: dict[str, pa.Table] = {}
-            for name in TABLES_OF_KIND[self.kind]:
-                if name not in ID_COLUMN:
-                    tables[name] = self._rows(name, low, high)
-                elif number == 0:
-                    tables[name] = _once(self._rows(name, None, None), ID_COLUMN[name])
-            yield tables
+            else:
+                yield self._plain(low, high, with_definitions=number == 0)
 
     def note(self, table_name: str, table: pa.Table) -> None:
         """These rows are written."""
@@ -136,6 +131,16 @@ class SegmentMerge:
             held = [c for c in segment.attribute_columns if c.table_name == table_name]
             parts.append(_in_schema(realigned(table, held, chosen), schema))
         return pa.concat_tables(parts)
+
+    def _plain(self, low: _Bound, high: _Bound, *, with_definitions: bool) -> dict[str, pa.Table]:
+        """The rows of all tables with low <= key < high."""
+        tables: dict[str, pa.Table] = {}
+        for name in TABLES_OF_KIND[self.kind]:
+            if name not in ID_COLUMN:
+                tables[name] = self._rows(name, low, high)
+            elif with_definitions:
+                tables[name] = _once(self._rows(name, None, None), ID_COLUMN[name])
+        return tables
 
     def _derived(self, folder: Folder, low: _Bound, high: _Bound) -> dict[str, pa.Table]:
         """The derived rows with low <= key < high, folded."""
