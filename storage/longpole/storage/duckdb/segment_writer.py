@@ -163,7 +163,8 @@ class SegmentFile:
 
     def _insert(self, table_name: str, table: pa.Table) -> None:
         target = f"{self._alias}.{table_name}"
-        self._cursor.register("incoming", table)
+        # Of rows in chunks it makes row groups that are not full, and writes those twice.
+        self._cursor.register("incoming", table.combine_chunks())
         if table_name in self._tables:
             self._cursor.execute(f"INSERT INTO {target} SELECT * FROM incoming")
         else:
