@@ -40,6 +40,7 @@ def web() -> Web:
         ("/services?sort=best", "sort: choose from service"),
         ("/services?filter=nobody", "No service has “nobody” in its name."),
         ("/logs?severity=grave", "severity: choose from "),
+        ("/logs?level=error", "there is no parameter 'level' here"),
         ("/logs?tab=graph", "tab: choose from records, patterns"),
         ("/logs?before=then", "'then' is no time"),
     ],

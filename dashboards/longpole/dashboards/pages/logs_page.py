@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.correlation.log_lines import SEVERITIES
-from longpole.dashboards import errors
+from longpole.dashboards import errors, parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.log_histogram import HEIGHT, WIDTH, log_histogram
@@ -48,6 +48,7 @@ def _found(answers: Answers, given: Mapping[str, Sequence[str]]) -> dict[str, An
         "is_compared": False,
     }  # fmt: skip
     try:
+        parameters.only(given, frozenset({*_FILTERS, "tab", "before"}), TIME_PARAMETERS)
         if asked_tab not in ("", *TABS):
             raise errors.BadQuestion(f"tab: choose from {', '.join(TABS)}")
         if chosen["severity"] and chosen["severity"] not in SEVERITIES:
