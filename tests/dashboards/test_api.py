@@ -146,6 +146,24 @@ def test_a_bug_is_a_500_without_its_traceback(web: Web, monkeypatch: pytest.Monk
     assert "content-security-policy" in answer.headers
 
 
+def test_a_question_that_failed_by_a_bug_is_told_on_the_status_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    web = Web([span(1)])
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    assert "Nothing is wrong" in web.get("/status").text
+    monkeypatch.setattr(web.store, "find_traces", broken)
+    web.get("/api/v1/traces")
+    web.get("/api/v1/traces")
+    told = web.get("/status").text
+    assert "2 questions found no answer since the start" in told
+    assert "<code>/api/v1/traces</code>" in told
+    assert "Nothing is wrong" not in told
+
+
 def test_exports_are_attachments_with_plain_names(web: Web) -> None:
     for form in ("otlp-json", "otlp-protobuf", "jaeger-json", "zipkin-json"):
         answer = web.get(f"/api/v1/traces/{HEX}/export?format={form}")

@@ -18,6 +18,7 @@ from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import api_router, as_json
 from longpole.dashboards.asked_store import Limit, Readable
 from longpole.dashboards.assets import assets_router
+from longpole.dashboards.failed_questions import FailedQuestions
 from longpole.dashboards.live_events import live_router
 from longpole.dashboards.live_feed import LiveFeed
 from longpole.dashboards.openapi import describe
@@ -82,6 +83,7 @@ def create_app(
         openapi_url="/api/v1/openapi.json",
     )
     app.state.service_colours = store.service_colours
+    app.state.failed_questions = FailedQuestions(clock)
     app.include_router(api_router(answers))
     app.include_router(live_router(answers, LiveFeed(store, clock, settings.is_stopping)))
     app.include_router(trace_data_router(answers))
@@ -151,4 +153,5 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _bug(request: Request, error: Exception) -> Response:
     logger.opt(exception=error).error("a question failed: {}", request.scope["path"])
+    request.app.state.failed_questions.note(request.scope["path"])
     return _answer(request, 500, "bug", "the server failed on this question; its log says why")

@@ -39,6 +39,7 @@ def routes(answers: Answers) -> APIRouter:
             now_unix_nano=now,
             started_unix_nano=int(started * 1e9) if started else None,
             limits=answers.limits,
+            failed=request.app.state.failed_questions.told,
         )
 
     return router
