@@ -112,4 +112,7 @@ class PathAnswers(Asked):
         parameters.only(asked, FILTERS - {"limit"}, PATH_OPTIONS, frozenset({"focus"}))
         query = parameters.query(asked, self.clock, default_limit=None)
         focus = parameters.first(asked, "focus")
-        return service_map_report(self.store, query, focus, parameters.path_options(asked))
+        return service_map_report(
+            self.store, query, focus, parameters.path_options(asked),
+            now_unix_nano=self.clock.now_unix_nano(),
+        )  # fmt: skip

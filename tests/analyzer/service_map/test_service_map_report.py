@@ -227,6 +227,14 @@ def test_a_sample_scales_rates_and_says_what_it_is() -> None:
     assert "10 of 100 traces" in document["notices"][0]
 
 
+def test_a_clock_that_is_ahead_does_not_thin_out_the_rates() -> None:
+    years = 200 * 365 * 86_400 * 1_000
+    ahead = call(9, 0, years, years + 1, "clockless", SERVER)
+    document = report(*SHOP, ahead, now_unix_nano=1_000 * MS)
+    (web,) = (node for node in document["nodes"] if node["name"] == "web")
+    assert web["calls_per_second"] == pytest.approx(1.0, rel=0.01)
+
+
 def test_spans_end_the_reading_before_traces_do() -> None:
     many = [replace(call(1, 0, n, n + 10, "web", SERVER), trace_id=n + 1) for n in range(100)]
 

@@ -46,17 +46,19 @@ def service_map_report(
     *,
     reach: Reach = _DEFAULT_REACH,
     core: CompiledCore = CORE,
+    now_unix_nano: int | None = None,
 ) -> dict[str, Any]:
     """Nodes, those where traces begin and the busiest first, and edges, those with most of the
     critical path first.
 
     With `focus` (the id or the name of a node) what is at most two calls away from it; `focus`
     in the document is None when there is no such node. `clusters` has one node for each
-    namespace when there are more nodes than a picture can hold, and is None otherwise.
+    namespace when there are more nodes than a picture can hold, and is None otherwise. A time
+    without end ends at `now_unix_nano` for rates, if spans say that they end later.
     """
     read = map_spans(reader, query, options, reach, core)
     found = reached(read.spans)
-    nodes, edges = _document(read, found, _per_second(read, query))
+    nodes, edges = _document(read, found, _per_second(read, query, now_unix_nano))
     chosen = None
     node_count, edge_count = len(nodes), len(edges)
     if focus is not None:
@@ -98,9 +100,10 @@ def _notices(read: MapSpans, focus: str | None, chosen: str | None) -> list[str]
     return notices
 
 
-def _per_second(read: MapSpans, query: TraceQuery) -> float:
+def _per_second(read: MapSpans, query: TraceQuery, now_unix_nano: int | None) -> float:
     """What a count has to be multiplied by for a rate: of all traces, over the time asked for (an
-    open end of it is where the spans end); 0 where there is no time to speak of."""
+    open end of it is where the spans end, or now if one of them has a clock that is ahead); 0
+    where there is no time to speak of."""
     if not len(read.spans) or not read.used:
         return 0.0
     begin, end = query.time.start_unix_nano, query.time.end_unix_nano
@@ -108,6 +111,8 @@ def _per_second(read: MapSpans, query: TraceQuery) -> float:
         begin = int(read.spans.starts.min())
     if end == _EVER.end_unix_nano:
         end = int(read.spans.ends.max())
+        if now_unix_nano is not None and begin < now_unix_nano < end:
+            end = now_unix_nano
     seconds = (end - begin) / 1e9
     return read.matched / read.used / seconds if seconds > 0 else 0.0
 
