@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longpole.analyzer.wording import metric_text, quoted_query, times_text
+from longpole.analyzer.wording import between_text, metric_text, quoted_query, times_text
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,8 @@ def test_a_long_query_is_quoted_with_its_table_not_with_its_columns() -> None:
     for odd in (f"SELECT {columns}", f"SELECT ((({columns} {where}", f"UPDATE x SET {columns}"):
         assert len(quoted_query(odd)) == 100
         assert quoted_query(odd) == odd[:99] + "…"
+
+
+def test_a_range_is_told_once_where_both_ends_read_the_same() -> None:
+    assert between_text(2_000_000, 5_000_000) == "2 ms to 5 ms"
+    assert between_text(2_000_000, 2_000_400) == "2 ms"

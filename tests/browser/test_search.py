@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from longpole.dashboards.pages.rendering import fault_title
 from tests.browser.conftest import Open
 from tests.browser.shop_stories import SHOP, told
 
@@ -152,7 +153,8 @@ def test_two_traces_are_marked_and_compared_by_keys(open_page: Open) -> None:
 def test_traces_of_one_cause_are_one_line_that_leads_to_them(open_page: Open) -> None:
     page = open_page("/traces")
     page.get_by_role("link", name="By cause").click()
-    line = page.locator("table.causes tbody tr", has_text=told("slow-query").detector)
+    title = fault_title(told("slow-query").detector)
+    line = page.locator("table.causes tbody tr", has_text=title)
     expect(line).to_have_count(1)
 
     line.locator("td.cause a").click()

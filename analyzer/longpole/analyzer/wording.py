@@ -26,6 +26,12 @@ def duration_text(ns: int) -> str:
     return f"{ns} ns"
 
 
+def between_text(least_ns: int, most_ns: int) -> str:
+    """`2 ms to 5 ms`, and once where both read the same."""
+    least, most = duration_text(least_ns), duration_text(most_ns)
+    return least if least == most else f"{least} to {most}"
+
+
 def share_text(share: float) -> str:
     """`74 %`; small shares keep a digit, so that nothing on the path reads as 0 %."""
     percent = share * 100

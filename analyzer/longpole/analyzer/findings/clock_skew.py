@@ -12,7 +12,7 @@ from longpole.analyzer.findings.repeated_calls import METHOD
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.path_spans import PathSpans
 from longpole.analyzer.tree import NO_PARENT
-from longpole.analyzer.wording import counted, duration_text, named
+from longpole.analyzer.wording import between_text, counted, duration_text, named
 from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import SpanKind, StatusCode
 
@@ -151,7 +151,7 @@ def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Threshol
         reason=(
             f"The clock of {named(host)} ({named(spans.services[span])}) is {direction} that of "
             f"{named(right)} ({named(spans.services[other])}) by "
-            f"{_between(least_ns, most_ns)}: with that, "
+            f"{between_text(least_ns, most_ns)}: with that, "
             + (
                 "the answer to the call fits into it."
                 if calls == 1
@@ -199,11 +199,6 @@ def _what_was_done(shift: ClockShift | None) -> str:
         f"Its spans are shifted {direction} by {duration_text(abs(shift.offset_ns))} here, which "
         f"{counted(shift.calls, 'call')} show; the times that were sent are kept beside."
     )
-
-
-def _between(least_ns: int, most_ns: int) -> str:
-    least, most = duration_text(least_ns), duration_text(most_ns)
-    return least if least == most else f"{least} to {most}"
 
 
 CLOCK_SKEW = Detector(

@@ -14,7 +14,7 @@ from longpole.analyzer.findings.survey import Survey, survey_of
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.labels import Label
 from longpole.analyzer.retries import retries
-from longpole.analyzer.wording import counted, duration_text, named
+from longpole.analyzer.wording import between_text, counted, named
 from longpole.model.finding import Finding, FindingSeverity
 from longpole.model.span import StatusCode
 
@@ -118,9 +118,9 @@ def _finding(
     if is_nested:
         how = ", because callers further up repeat their calls too"
     elif at_once:
-        how = f" with hardly a pause ({duration_text(min(pauses))} to {duration_text(max(pauses))})"
+        how = f" with hardly a pause ({between_text(min(pauses), max(pauses))})"
     else:
-        how = f" with pauses of {duration_text(min(pauses))} to {duration_text(max(pauses))}"
+        how = f" with pauses of {between_text(min(pauses), max(pauses))}"
     per_call = "" if len(group) == 1 else f" in {counted(len(group), 'call')}"
     service, operation = (named(names[worst.calls[0]]) for names in (spans.services, spans.names))
     yield found(
