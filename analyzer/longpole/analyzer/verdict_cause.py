@@ -7,6 +7,7 @@ shop › GET /cart 74 %: n_plus_one: 48 identical queries one after another. Loa
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from longpole.analyzer.findings.catalogue import DETECTORS
@@ -42,6 +43,15 @@ class VerdictCause:
         """The same for the same cause, whatever its figures are."""
         how = self.detector or {Failure.ROOT: "failed", Failure.PATH: "errors"}.get(self.failure)
         return f"{how or 'usual'}: {self.place}"
+
+
+def with_title(line: str, title_of: Callable[[str], str]) -> str:
+    """A verdict line with the title of its detector in place of the identifier."""
+    found = _FOUND.fullmatch(line)
+    if found is None:
+        return line
+    begin, end = found.span("detector")
+    return f"{line[:begin]}{title_of(line[begin:end])}{line[end:]}"
 
 
 def cause_of(line: str) -> VerdictCause | None:

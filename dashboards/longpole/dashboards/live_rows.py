@@ -7,7 +7,7 @@ from typing import Any
 
 from longpole.dashboards import figures
 from longpole.dashboards.mini_ribbon import mini_ribbon
-from longpole.dashboards.pages.rendering import plain_name, plain_sentence
+from longpole.dashboards.pages.rendering import plain_name, plain_sentence, told_verdict
 from longpole.dashboards.service_colours import colour_class
 
 
@@ -25,7 +25,7 @@ def live_row(row: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, An
         "spans": row["span_count"],
         "services": row["service_count"],
         "errors": row["error_count"],
-        "why": plain_sentence(row["verdict"]),
+        "why": plain_sentence(told_verdict(row["verdict"])),
         "is_settled": row["is_settled"],
         "path": ", ".join(
             f"{plain_name(name)} {figures.share(part)}" for name, part in drawn.shares

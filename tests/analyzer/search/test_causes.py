@@ -9,7 +9,7 @@ from longpole.analyzer.search.causes import UNKNOWN, causes_of, of_cause
 from longpole.analyzer.search.sample import sample_of
 from longpole.analyzer.search.typical import durations_by_root, typical_ns
 from longpole.analyzer.verdict import VerdictEntry, verdict_line
-from longpole.analyzer.verdict_cause import cause_of
+from longpole.analyzer.verdict_cause import cause_of, with_title
 from longpole.model.clock import ManualClock
 from longpole.model.query import TraceQuery
 from longpole.storage.memory import MemoryStore
@@ -61,3 +61,12 @@ def test_groups_have_counts_medians_and_their_slowest_first() -> None:
     (found,) = durations_by_root(sample.traces).items()
     assert (found[0], typical_ns(found[1])) == (("shop", "op1"), 3000)
     assert durations_by_root(sample.traces.slice(0, 4)) == {}
+
+
+def test_a_line_names_its_detector_by_a_title() -> None:
+    line = "shop › SELECT x 74 %: n_plus_one_db: 48 queries of n_plus_one_db: one by one."
+    assert with_title(line, lambda identifier: f"<{identifier}>") == (
+        "shop › SELECT x 74 %: <n_plus_one_db>: 48 queries of n_plus_one_db: one by one."
+    )
+    plain = "nothing unusual; 43 % in shop › GET /a (its own time)"
+    assert with_title(plain, str.upper) == plain

@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from longpole.analyzer.findings.kinds import KINDS
+from longpole.analyzer.verdict_cause import with_title
 from longpole.analyzer.wording import first_sentence
 from longpole.dashboards import figures
 from longpole.dashboards.assets import assets
@@ -141,6 +142,11 @@ def fault_title(detector: str) -> str:
     return _FAULTS.get(detector, detector)
 
 
+def told_verdict(line: str | None) -> str:
+    """A verdict line for readers: its detector in words."""
+    return with_title(line or "", fault_title)
+
+
 def shown_moment(unix_nano: int, part: str = "") -> Markup:
     """A moment that the reader's settings may turn into their own time zone. `part` is "clock"
     for the time of the day alone, "seconds" for no fractions. Headings that say UTC put it into
@@ -177,7 +183,7 @@ _templates.filters.update(
     ago=figures.ago, first_sentence=first_sentence, kind=figures.kind,
     name=shown_name, plain=plain_name, sentence=shown_sentence, plain_sentence=plain_sentence,
     signed=figures.signed_duration, count_text=figures.count,
-    slower_words=slower_words, fault=fault_title,
+    slower_words=slower_words, fault=fault_title, told_verdict=told_verdict,
     plain_text=lambda text: inert(text, keep_newlines=True), fixed_words=fixed_words,
 )  # fmt: skip
 _templates.globals.update(
