@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ def row(step: int, durations: list[int], errors: int = 0, kind: int = 2) -> dict
     return {
         "step_unix_nano": step * RED_STEP_NS, "kind": kind, "status_code": 0,
         "count": len(durations), "errors": errors, "bucket_counts": buckets_of(durations),
+        "duration_sum_ns": sum(durations),
     }  # fmt: skip
 
 
@@ -50,7 +52,22 @@ def test_a_quantile_lies_in_the_bucket_of_the_true_one(
         assert found is None
     else:
         assert found is not None
-        assert (RED_BOUNDS_NS[place - 1] if place else 0) <= found <= RED_BOUNDS_NS[place]
+        low = RED_BOUNDS_NS[place - 1] if place else 0
+        assert low <= found <= RED_BOUNDS_NS[place]
+        tighter = quantile_ns(buckets_of(durations), quantile, sum(durations))
+        assert tighter is not None
+        assert low <= tighter <= found
+
+
+@pytest.mark.parametrize(
+    ("durations", "p95"), [([1_700], 1_700), ([1_900, 3_000], 3_500), ([3_000, 3_000], 4_000)]
+)
+def test_a_quantile_of_few_runs_is_no_longer_than_the_longest_can_be(
+    durations: list[int], p95: int
+) -> None:
+    # Of 1.9 s and 3 s the sum leaves 3.5 s for the longer one: the other took at least 1.4 s.
+    own = [duration * MS for duration in durations]
+    assert quantile_ns(buckets_of(own), 0.95, sum(own)) == p95 * MS
 
 
 def test_now_and_before_are_told_apart() -> None:

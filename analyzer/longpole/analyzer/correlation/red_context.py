@@ -14,6 +14,8 @@ from typing import Any
 
 from longpole.model.columns import RED_BOUNDS_NS, RED_STEP_NS
 
+_LOWS_NS = (0, *RED_BOUNDS_NS)  # of the buckets
+_MANY = 1_000  # runs, of which the longest hardly shows in the sum
 _FEWEST_BEFORE = 10  # runs, for their rate and their median to mean anything
 
 
@@ -71,17 +73,29 @@ def faster_share(buckets: Sequence[int], duration_ns: int) -> tuple[float, float
     return below / others, (below + max(0, buckets[place] - 1)) / others
 
 
-def quantile_ns(buckets: Sequence[int], quantile: float) -> int | None:
-    """The quantile, evenly spread within its bucket; None beyond the last bound or without runs."""
+def quantile_ns(buckets: Sequence[int], quantile: float, sum_ns: int | None = None) -> int | None:
+    """The quantile, evenly spread within its bucket; None beyond the last bound or without runs.
+    With the sum of all durations, and up to a thousand runs, never more than the longest can have
+    taken, and exact for a single one."""
     total = sum(buckets)
     wanted, seen = quantile * total, 0
     for place, count in enumerate(buckets[:-1]):
         if count and seen + count >= wanted:
-            low = RED_BOUNDS_NS[place - 1] if place else 0
-            high = RED_BOUNDS_NS[place]
-            return round(low + (high - low) * (wanted - seen) / count)
+            low, high = _LOWS_NS[place], RED_BOUNDS_NS[place]
+            spread = round(low + (high - low) * (wanted - seen) / count)
+            if sum_ns is None or total > _MANY:
+                return spread
+            most = sum_ns if total == 1 else min(spread, _longest_ns(buckets, sum_ns))
+            return min(max(low, most), high)
         seen += count
     return None
+
+
+def _longest_ns(buckets: Sequence[int], sum_ns: int) -> int:
+    """What is left of the sum for the longest run if all others took as little as they can."""
+    least = sum(count * low for count, low in zip(buckets, _LOWS_NS, strict=True))
+    top = max(place for place, count in enumerate(buckets) if count)
+    return sum_ns - (least - _LOWS_NS[top])
 
 
 def _red(rows: Sequence[Mapping[str, Any]]) -> Red:
@@ -89,12 +103,13 @@ def _red(rows: Sequence[Mapping[str, Any]]) -> Red:
     steps = [row["step_unix_nano"] for row in rows]
     seconds = (max(steps) - min(steps) + RED_STEP_NS) / 1e9
     buckets = _buckets(rows)
+    sum_ns = sum(row["duration_sum_ns"] for row in rows)
     return Red(
         count=count,
         rate=count / seconds,
         error_ratio=sum(row["errors"] for row in rows) / count if count else 0.0,
-        p50_ns=quantile_ns(buckets, 0.5),
-        p95_ns=quantile_ns(buckets, 0.95),
+        p50_ns=quantile_ns(buckets, 0.5, sum_ns),
+        p95_ns=quantile_ns(buckets, 0.95, sum_ns),
     )
 
 

@@ -55,9 +55,13 @@ class Sums:
             "errors": self.errors,
             "error_share": round(self.errors / self.count, 6) if self.count else 0.0,
             "mean_ns": self.duration_sum_ns // self.count if self.count else None,
-            **{name: quantile_ns(self.buckets, part) for name, part in QUANTILES.items()},
+            **{name: self.quantile_ns(part) for name, part in QUANTILES.items()},
             "critical_ns": self.critical_ns,
         }
+
+    def quantile_ns(self, quantile: float) -> int | None:
+        """Of the durations; see `red_context.quantile_ns`."""
+        return quantile_ns(self.buckets, quantile, self.duration_sum_ns)
 
 
 def summed(rows: Iterable[Mapping[str, Any]]) -> Sums:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from longpole.analyzer.correlation.red_context import quantile_ns
 from longpole.analyzer.red.figures import QUANTILES, Sums, runs_of
 from longpole.analyzer.red.window import RedWindow
 from longpole.model.columns import RED_BOUNDS_NS
@@ -34,10 +33,7 @@ def series_document(steps: list[Sums], *, with_exemplars: bool = False) -> dict[
     document: dict[str, Any] = {
         "count": [one.count for one in steps],
         "errors": [one.errors for one in steps],
-        **{
-            name: [quantile_ns(one.buckets, part) for one in steps]
-            for name, part in QUANTILES.items()
-        },
+        **{name: [one.quantile_ns(part) for one in steps] for name, part in QUANTILES.items()},
         "critical_ns": [one.critical_ns for one in steps],
     }
     if with_exemplars:
