@@ -137,6 +137,23 @@ def test_everything_by_keyboard(open_page: Open) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("next bottleneck")
 
 
+def test_the_focus_stays_with_what_is_selected_and_comes_along_to_another_view(
+    open_page: Open,
+) -> None:
+    page = _opened(open_page, "n-plus-one")
+    page.keyboard.press("b")
+    selected = page.locator("[role=row].selected")
+    expect(selected).to_be_focused()
+    scrolled = page.evaluate("scrollY")
+    page.keyboard.press("End")
+    expect(selected).to_be_focused()
+    assert page.evaluate("scrollY") == scrolled
+    page.keyboard.press("2")
+    expect(page.locator("#view-flame :focus")).to_have_count(1)
+    page.keyboard.press("1")
+    expect(selected).to_be_focused()
+
+
 def test_what_is_seen_is_in_the_address(open_page: Open) -> None:
     page = _opened(open_page, "retry-storm")
     for key in ("e", "c", "u", "s"):

@@ -26,14 +26,19 @@ export function bindKeys({ model, moves, bar, panel, show, current, waterfall, c
     moves.row(by);
     waterfall?.focusSelected();
   };
+  // The keys go on from the row that was found.
+  const found = (/** @type {() => void} */ move) => () => {
+    move();
+    if (inRows()) waterfall?.focusSelected();
+  };
   bind("Trace: find your way", [
-    { key: "b", does: "next bottleneck", run: () => moves.bottleneck(1) },
-    { key: "B", does: "previous bottleneck", run: () => moves.bottleneck(-1) },
-    { key: "e", does: "next error", run: () => moves.error(1) },
-    { key: "E", does: "previous error", run: () => moves.error(-1) },
+    { key: "b", does: "next bottleneck", run: found(() => moves.bottleneck(1)) },
+    { key: "B", does: "previous bottleneck", run: found(() => moves.bottleneck(-1)) },
+    { key: "e", does: "next error", run: found(() => moves.error(1)) },
+    { key: "E", does: "previous error", run: found(() => moves.error(-1)) },
     { key: "f", does: "find in the trace", run: bar.focusFind },
-    { key: "n", does: "next match", run: () => moves.match(1) },
-    { key: "N", does: "previous match", run: () => moves.match(-1) },
+    { key: "n", does: "next match", run: found(() => moves.match(1)) },
+    { key: "N", does: "previous match", run: found(() => moves.match(-1)) },
   ]);
   bind("Trace: rows", [
     row("j", "next row", step(1)),

@@ -150,6 +150,7 @@ export async function startViewer(host, model) {
   /** @param {ViewName} name */
   async function show(name) {
     if (current === name) return;
+    const hadFocus = views.contains(document.activeElement);
     if (current) {
       mounted.get(current)?.view.left?.();
       /** @type {HTMLElement} */ (views.querySelector(`#view-${current}`)).hidden = true;
@@ -172,7 +173,15 @@ export async function startViewer(host, model) {
       }
     }
     if (current === name) fit();
+    // What had the focus is hidden now, and the focus would begin anew at the top of the page.
+    if (current === name && hadFocus) focusView(name, box);
     writeSoon();
+  }
+
+  /** @param {ViewName} name @param {HTMLElement} box */
+  function focusView(name, box) {
+    if (name === "waterfall") /** @type {any} */ (mounted.get(name)?.view)?.focusSelected();
+    else /** @type {HTMLElement | null} */ (box.querySelector("[tabindex='0'], button, a[href]"))?.focus({ preventScroll: true });
   }
 
   // ---- height: the viewer fills what is left of the first screen, or a screen of its own ----
