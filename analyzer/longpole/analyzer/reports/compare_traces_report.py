@@ -26,7 +26,7 @@ from longpole.analyzer.reports.compare_verdict import kind_in_words
 from longpole.analyzer.reports.trace_report import segment_document
 from longpole.analyzer.reports.typical_traces import Typical, typical_traces
 from longpole.analyzer.reports.unsettled import explanations
-from longpole.analyzer.verdict import failure_of, verdict_line, verdict_of
+from longpole.analyzer.verdict import line_of
 from longpole.analyzer.wording import counted, named
 from longpole.model.ids import span_id_hex, trace_id_hex
 from longpole.storage.ports import TraceReader
@@ -124,7 +124,7 @@ def _side(side: TraceSide, mean_ns: int, thresholds: Thresholds) -> dict[str, An
             "operation": e.spans.names[e.root] if has_root else None,
         },
         "settled": e.completeness.settled,
-        "verdict_line": verdict_line(verdict_of(e, detect(e, thresholds)), failure_of(e)),
+        "verdict_line": line_of(e, detect(e, thresholds)),
         "segments": [segment_document(e, segment) for segment in e.segments],
         "typical": None if typical is None else {
             "trace_ids": [trace_id_hex(one.trace_id) for one in side.traces],

@@ -11,7 +11,7 @@ from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.findings.thresholds import Thresholds
 from longpole.analyzer.reports.unsettled import explanations
 from longpole.analyzer.traceql import format_query
-from longpole.analyzer.verdict import failure_of, verdict_line, verdict_of
+from longpole.analyzer.verdict import line_of
 from longpole.model.ids import join_trace_id, span_id_hex, trace_id_hex
 from longpole.model.query import TraceQuery
 from longpole.storage.ports import TraceReader
@@ -94,5 +94,5 @@ def explained_values(e: Explanation, thresholds: Thresholds) -> dict[str, Any]:
         "late": e.completeness.late,
         "detached": e.completeness.detached,
         "ambiguous_ns": e.ambiguous_ns,
-        "verdict": verdict_line(verdict_of(e, detect(e, thresholds)), failure_of(e)),
+        "verdict": line_of(e, detect(e, thresholds)),
     }
