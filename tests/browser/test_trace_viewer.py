@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 _PLACES = """(all) => all.map((one) => one.getBoundingClientRect())
   .map((box) => [box.left, box.top])"""
 _STARTED = "() => window.__lp_perf?.started && window.__lp_perf['waterfall-painted']"
+_WHOLE_ROWS = 12
 
 
 def _opened(open_page: Open, name: str, query: str = "", **how: Any) -> Page:
@@ -103,6 +104,28 @@ def test_the_page_makes_two_requests(open_page: Open, watch: Callable[[], Watch]
     paths = [path.split("?")[0] for path in watch().data_requests()]
     trace_id = told("n-plus-one").hex
     assert paths == [f"/traces/{trace_id}", f"/api/v1/traces/{trace_id}/columns"]
+
+
+def test_a_row_put_away_is_not_selected_any_more(open_page: Open) -> None:
+    page = _opened(open_page, "retry-storm")
+    page.keyboard.press("]")
+    page.keyboard.press("j")
+    page.keyboard.press("Home")
+    # Whole rows on screen and no part of one: the row below them is put away, and not made another,
+    # when it was selected and the first one is gone to.
+    page.evaluate(
+        """(rows) => { const scroller = document.querySelector(".waterfall .scroller");
+             const row = document.querySelector("[role=row].selected").offsetHeight;
+             Object.assign(scroller.style, { flex: "none", height: `${rows * row}px` }); }""",
+        _WHOLE_ROWS,
+    )
+    expect(page.locator("[role=row].row:not([hidden])")).to_have_count(_WHOLE_ROWS)
+    for _ in range(_WHOLE_ROWS):
+        page.keyboard.press("j")
+    page.keyboard.press("Home")
+    expect(page.locator("[role=row][aria-selected=true]")).to_have_count(1)
+    expect(page.locator("[role=row][tabindex='0']")).to_have_count(1)
+    expect(page.locator("[role=row].selected")).to_have_attribute("aria-rowindex", "2")
 
 
 def test_everything_by_keyboard(open_page: Open) -> None:

@@ -79,9 +79,24 @@ export function rowPool(host, model) {
       if (row.place !== place || row.stamp !== stamp) fill(row, place, indentBy);
       row.place = place;
       row.stamp = stamp;
+      row.box.hidden = false;
       row.box.style.transform = `translateY(${Math.round(offset + (place - first) * height)}px)`;
     }
-    for (const row of pool) row.box.hidden = !isShown.has(row);
+    for (const row of pool) if (!isShown.has(row)) putAway(row);
+  }
+
+  /**
+   * Takes a row off the screen. It is filled before it is shown again: it must not stay the selected
+   * one beside the row that is.
+   * @param {Row} row
+   */
+  function putAway(row) {
+    if (row.box.hidden) return;
+    row.box.hidden = true;
+    row.stamp = -1;
+    row.box.tabIndex = -1;
+    row.box.setAttribute("aria-selected", "false");
+    row.box.classList.remove("selected");
   }
 
   /** @param {Row} row @param {number} place @param {number} indentBy */
@@ -116,7 +131,9 @@ export function rowPool(host, model) {
     row.operation.textContent = where ? inert(where) : "";
     row.self.textContent = "";
     row.total.textContent = duration(model.totalNs(code));
-    row.box.classList.toggle("faded", false);
+    // The row may have shown a span before.
+    row.box.classList.remove("failed", "found", "faded");
+    row.box.classList.toggle("onpath", model.criticalOf(code) > 0);
   }
 
   /** @param {Row} row @param {number} code @param {boolean} isOpen */
