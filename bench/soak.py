@@ -28,7 +28,7 @@ import numpy as np
 from bench.ingest import headline, machine
 from bench.ingesting.exactly_once import on_disk
 from bench.ingesting.probe import Probe
-from bench.ingesting.server import ServerUnderLoad, peak_bytes
+from bench.ingesting.server import ServerUnderLoad
 
 from longpole.cli.loadgen.plan import Plan
 from longpole.cli.loadgen.run import Load, run
@@ -42,7 +42,8 @@ HOUR_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the server's process held at one moment; seconds since the load began."""
+    """What the server held at one moment, memory and processor time with its process for settling;
+    seconds since the load began."""
 
     second: float
     rss_bytes: int
@@ -90,8 +91,8 @@ class Sampler:
         sizes = [size_of(path) for path in server.folder.rglob("*")]
         return Sample(
             round(second, 1),
-            int(status["VmRSS"].split()[0]) * 1024,
-            peak_bytes(server.process.pid),
+            server.rss_bytes(),
+            server.most_bytes(),
             len(list((process / "fd").iterdir())),
             int(status["Threads"]),
             len(sizes),

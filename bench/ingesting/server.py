@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import httpx
 _READY = re.compile(r"^ready grpc=(\S+) http=(\S+) web=(\S+)$")
 _COMPILED = re.compile(r'^longpole_compiled_code_ready\{task="\w+"\} (\S+)$', re.MULTILINE)
 _COMPILE_SECONDS = 600.0
+_LOOK_SECONDS = 0.2
 
 
 class ServerUnderLoad:
@@ -35,6 +38,10 @@ class ServerUnderLoad:
         if found is None:
             raise SystemExit("the server did not start; see above")
         self.grpc, self.http, self.web = found.groups()
+        self._most_bytes = 0
+        self._is_over = threading.Event()
+        self._looking = threading.Thread(target=self._look, daemon=True)
+        self._looking.start()
 
     def wait_for_compiled_code(self) -> bool:
         """Until requests are decoded by compiled loops; False where that is not to be had."""
@@ -54,7 +61,7 @@ class ServerUnderLoad:
         return dict(answer.json())
 
     def cpu_seconds(self) -> float:
-        """Processor time so far, of all threads, by user and system."""
+        """Processor time so far, of all its processes, by user and system."""
         return cpu_seconds(self.process.pid)
 
     def wait_until_settled(self, seconds: float) -> bool:
@@ -67,21 +74,62 @@ class ServerUnderLoad:
         return False
 
     def stop(self) -> int:
-        """Drain and seal; the most memory that it ever had, in bytes."""
+        """Drain and seal; the most memory that it and its processes had at a time, in bytes."""
         self.process.send_signal(signal.SIGTERM)
         _, _, used = os.wait4(self.process.pid, 0)
-        return used.ru_maxrss * 1024
+        self._is_over.set()
+        self._looking.join()
+        return max(self._most_bytes, used.ru_maxrss * 1024)
+
+    def rss_bytes(self) -> int:
+        """The memory that it and its processes have now; pages that they share count for each."""
+        return sum(_kilobytes(pid, "VmRSS") for pid in family(self.process.pid)) * 1024
+
+    def most_bytes(self) -> int:
+        """The most so far, as seen several times a second."""
+        return self._most_bytes
+
+    def _look(self) -> None:
+        while not self._is_over.wait(_LOOK_SECONDS):
+            self._most_bytes = max(self._most_bytes, self.rss_bytes())
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process of this machine and those that it started, if they are there."""
+    below: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            fields = _stat(int(folder.name))
+            below.setdefault(int(fields[1]) if fields else 0, []).append(int(folder.name))
+    found = [pid]
+    for one in found:
+        yield one
+        found.extend(below.get(one, ()))
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process of this machine, without its children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time of a process of this machine and of those that it started, ended ones, too."""
+    ticks = sum(int(field) for one in family(pid) for field in _stat(one)[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory that it ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"/proc/{pid}/status names no VmHWM")
+    """The most memory that one process ever had."""
+    return _kilobytes(pid, "VmHWM") * 1024
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of its `stat` from the state on; empty once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _kilobytes(pid: int, name: str) -> int:
+    """A line of its `status`; 0 once it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

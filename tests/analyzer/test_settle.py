@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longpole.analyzer import settle
+from longpole.analyzer import settle_round
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.findings.detect import detect
 from longpole.analyzer.path_spans import (
@@ -148,7 +148,7 @@ def test_a_bug_in_the_analysis_of_one_trace_does_not_hold_up_the_others(
             raise RuntimeError("a bug")
         return explain(spans)
 
-    monkeypatch.setattr(settle, "explain", explain_or_break)
+    monkeypatch.setattr(settle_round, "explain", explain_or_break)
     feed = ListFeed([ONE, TWO])
     done = settle_once(feed, ManualClock())
     assert (done.traces, feed.pending_traces()) == (2, 0)

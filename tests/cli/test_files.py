@@ -147,7 +147,7 @@ def test_the_export_of_one_trace_holds_it(tmp_path: Path) -> None:
 
 def test_a_report_of_a_file_explains_its_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from longpole.analyzer import explain as module
-    from longpole.analyzer import settle
+    from longpole.analyzer import settle_round
     from longpole.analyzer.reports import unsettled
     from longpole.dashboards import trace_answers
 
@@ -157,7 +157,7 @@ def test_a_report_of_a_file_explains_its_trace_once(monkeypatch: pytest.MonkeyPa
         explained.append(arguments[0])
         return module.explain(*arguments)
 
-    for asker in (settle, unsettled, trace_answers):
+    for asker in (settle_round, unsettled, trace_answers):
         monkeypatch.setattr(asker, "explain", counted)
     (report,) = documents("trace", "--from", CHECKOUT)
     assert report["completeness"]["settled"]

@@ -29,6 +29,7 @@ from longpole.model.problem import Severity
 
 if TYPE_CHECKING:
     from longpole.analyzer.clocks.clock_history import ClockHistory
+    from longpole.analyzer.settle_process import SettleProcess
     from longpole.cli.rule_paths import LoadedRules
     from longpole.cli.rule_service import RuleService
 
@@ -56,6 +57,7 @@ class Server:
         self._stopping = threading.Event()
         self._is_draining = False
         self._clock_history: ClockHistory | None = None
+        self._settle_process: SettleProcess | None = None
         self._rules: LoadedRules | None = None
         self._rule_service: RuleService | None = None
         self._threads: list[threading.Thread] = []
@@ -145,6 +147,8 @@ class Server:
         # Not the replay: it may take long, and `close` ends it.
         for thread in [t for t in self._threads if t.name in BEFORE_CLOSING]:
             thread.join(JOIN_SECONDS)
+        if self._settle_process is not None:
+            self._settle_process.stop()
         if self._rule_service is not None:
             self._rule_service.stop()
         self._web.stop()
@@ -235,16 +239,29 @@ class Server:
 
         feed = CountingFeed(self._store, self._store, self._span_counters)
         self._clock_history = self._clock_history or ClockHistory()
+        process = self._process_for_settling()
         while not self._stopping.is_set():
             done = settle_once(
                 feed, self._clock, PathOptions(), thresholds=self._settings.thresholds,
-                history=self._clock_history, shelf=self._store,
+                history=self._clock_history, shelf=self._store, elsewhere=process,
             )  # fmt: skip
             self._settle_counts.add(done)
             if done.traces == 0:
+                if process is not None:
+                    process.rest()
                 return
             # It works in plain Python: without a rest, receiving and asking get what it leaves.
-            self._stopping.wait(done.elapsed_ns * 1e-9 * SETTLE_REST)
+            if not done.is_elsewhere:
+                self._stopping.wait(done.elapsed_ns * 1e-9 * SETTLE_REST)
+
+    def _process_for_settling(self) -> SettleProcess | None:
+        if self._settings.settle_in_server:
+            return None
+        if self._settle_process is None:
+            from longpole.analyzer.settle_process import SettleProcess
+
+            self._settle_process = SettleProcess(self._clock)
+        return self._settle_process
 
     def _write_own_series(self) -> None:
         from longpole.cli.own_series import write_own_series

@@ -85,6 +85,9 @@ SETTINGS: tuple[Setting, ...] = (
             "long", metavar="SECONDS"),
     Setting("settle_at_most", seconds, 60.0, "and at the latest so long after its first span",
             metavar="SECONDS"),
+    Setting("settle_in_server", truth, False, "explain traces in the process of the server when "
+            "many come, too: that saves some 150 MB, and questions wait longer meanwhile",
+            metavar="", default_text="false"),
     Setting("dedup_window", seconds, 900.0, "an equal request within this time is acknowledged, "
             "not stored again", metavar="SECONDS"),
     Setting("retain_days", number, 7.0, "records older than this are dropped", metavar="DAYS"),
@@ -156,6 +159,7 @@ class Settings:
     insecure_allow_remote: bool
     settle_after: float
     settle_at_most: float
+    settle_in_server: bool
     dedup_window: float
     retain_days: float
     retain_bytes: int

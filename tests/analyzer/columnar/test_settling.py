@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from longpole.analyzer import settle
+from longpole.analyzer import settle_round
 from longpole.analyzer.columnar.loops import compile_all
 from longpole.analyzer.columnar.readiness import CompiledCore
 from longpole.analyzer.critical_path import PathOptions
 from longpole.analyzer.explain import Explanation, explain
 from longpole.analyzer.path_spans import PathSpans
-from longpole.analyzer.settle import MANY_TRACES, settle_once
+from longpole.analyzer.settle import settle_once
+from longpole.analyzer.settle_round import MANY_TRACES
 from longpole.model.clock import ManualClock
 from longpole.model.trace import Trace
 from longpole.storage.ports import DerivedRows
@@ -70,7 +71,7 @@ def test_a_bug_of_the_plain_code_leaves_the_path(monkeypatch: pytest.MonkeyPatch
             raise RuntimeError("a bug")
         return explain(spans)
 
-    monkeypatch.setattr(settle, "explain", explain_or_break)
+    monkeypatch.setattr(settle_round, "explain", explain_or_break)
     traces = [called(n, n, ("a", "b")) for n in range(1, MANY_TRACES + 9)]
     rows = settled(traces, True).tables
     row = rows["traces"].to_pylist()[6]

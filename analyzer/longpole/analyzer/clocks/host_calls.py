@@ -102,7 +102,7 @@ def host_calls(whole: WholeTraces) -> HostCalls:
 def trace_times(whole: WholeTraces) -> list[int]:
     """When each trace began, for whoever looks for the clocks of that time: the earliest start
     of a span without a parent, else of any span; 0 without spans. As sent."""
-    numbers, count = _trace_numbers(whole.spans), len(whole.traces)
+    numbers, count = trace_numbers(whole.spans), len(whole.traces)
     starts = _column(whole.spans, "start_unix_nano")
     runs = int(numbers[-1]) + 1 if numbers.size else 0
     latest = np.iinfo(np.int64).max
@@ -125,7 +125,7 @@ def trace_times(whole: WholeTraces) -> list[int]:
 def _answered(table: pa.Table, servers: Ints, clients: Ints) -> tuple[Ints, Ints]:
     """The servers that answer a CLIENT span of their trace, and that span: the one that shares
     their id (as Zipkin has it), else their parent."""
-    numbers = _trace_numbers(table)
+    numbers = trace_numbers(table)
     span_ids, parent_ids = _column(table, "span_id"), _column(table, "parent_span_id")
     keys = _mixed(span_ids[clients], numbers[clients])
     order = np.argsort(keys, kind="stable")
@@ -155,7 +155,7 @@ def _mixed(ids: Ids, numbers: Ints) -> Ids:
     return (ids * _SPREAD) ^ (numbers.astype(np.uint64) * _SPREAD_TRACE)
 
 
-def _trace_numbers(table: pa.Table) -> Ints:
+def trace_numbers(table: pa.Table) -> Ints:
     """0 for the spans of the first trace, 1 for those of the second, and so on."""
     hi, lo = _column(table, "trace_hi"), _column(table, "trace_lo")
     numbers = np.zeros(hi.size, np.int64)
