@@ -18,7 +18,7 @@ import httpx
 _READY = re.compile(r"^ready grpc=(\S+) http=(\S+) web=(\S+)$")
 _COMPILED = re.compile(r'^longpole_compiled_code_ready\{task="\w+"\} (\S+)$', re.MULTILINE)
 _COMPILE_SECONDS = 600.0
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.5
 
 
 class ServerUnderLoad:
@@ -82,8 +82,10 @@ class ServerUnderLoad:
         return max(self._most_bytes, used.ru_maxrss * 1024)
 
     def rss_bytes(self) -> int:
-        """The memory that it and its processes have now; pages that they share count for each."""
-        return sum(_kilobytes(pid, "VmRSS") for pid in family(self.process.pid)) * 1024
+        """The memory that it and its processes have now; a page that they share counts once."""
+        return (
+            sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in family(self.process.pid)) * 1024
+        )
 
     def most_bytes(self) -> int:
         """The most so far, as seen several times a second."""
@@ -115,7 +117,7 @@ def cpu_seconds(pid: int) -> float:
 
 def peak_bytes(pid: int) -> int:
     """The most memory that one process ever had."""
-    return _kilobytes(pid, "VmHWM") * 1024
+    return _kilobytes(pid, "status", "VmHWM:") * 1024
 
 
 def _stat(pid: int) -> list[str]:
@@ -126,10 +128,10 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _kilobytes(pid: int, name: str) -> int:
-    """A line of its `status`; 0 once it is gone."""
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    """A line of a file of its `/proc`; 0 once it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

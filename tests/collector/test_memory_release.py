@@ -6,6 +6,7 @@ import pytest
 
 from longpole.collector import memory_release
 from longpole.collector.memory_release import HeapTrimming
+from longpole.model.heap import trim_heap
 
 
 def test_the_heap_of_a_busy_process_is_trimmed_and_that_of_an_idle_one_is_not(
@@ -27,7 +28,7 @@ def test_trimming_gives_back_what_is_free_between_what_is_in_use() -> None:
     held = [bytearray(60_000) for _ in range(2_000)]
     resident = resident_bytes()
     del held[::2]
-    memory_release.trim_heap()
+    trim_heap()
     assert resident_bytes() < resident - 30_000_000
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # importing it loads what only big traces need
 _DEFAULTS = Thresholds()
 # When so many traces wait, plain code does not catch up; it explains some thousand a second.
 HURRY_TRACES = 20_000
-_HURRY_ROUND = 2  # times `limit` in a round then
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,12 @@ def settle_once(
     of big traces, so that their pages need not work them out. `elsewhere` is asked first, but for
     rounds with big traces.
 
-    When `hurry_from` traces or more are waiting and `core` is ready, the rounds are larger, and
+    When `hurry_from` traces or more are waiting and `core` is ready,
     findings are looked for in a part of the traces only (see `columnar.hurried`).
     """
     begin = clock.monotonic_ns()
     is_hurried = core.is_ready and feed.pending_traces() >= hurry_from
-    whole = feed.quiet_traces(limit * _HURRY_ROUND if is_hurried else limit, ANALYSIS_ATTRIBUTES)
+    whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
     given = Round(whole, options, _clocks(whole, history or ClockHistory()), thresholds, is_hurried)

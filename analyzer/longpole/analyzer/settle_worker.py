@@ -22,6 +22,7 @@ from longpole.analyzer.settle_messages import (
     send_explained,
     send_failure,
 )
+from longpole.model.heap import trim_heap, use_one_heap
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -38,6 +39,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    use_one_heap()
     from longpole.analyzer.columnar.readiness import CORE
 
     CORE.start()
@@ -71,9 +73,10 @@ def _serve(pipe: Connection, core: CompiledCore) -> None:
         else:
             send_explained(pipe, explained, lines)
             del explained
+        # Nothing of this round is held while the next one is waited for.
         lines.clear()
-        # Waiting for the next round, nothing of this one is held.
         del given
+        trim_heap()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ rows that stay lie between those that were sealed, and hundreds more are free in
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 import time
 from concurrent.futures import Executor
 
 import pyarrow as pa
+
+from longpole.model.heap import trim_heap
 
 BIG_BYTES = 4 << 20
 # Once more for what a slow machine still held at the first time.
@@ -22,7 +22,6 @@ _PAUSES_SECONDS = (1.0, 4.0)
 # So much work since the last time makes it worth to look through the heap, which takes some ten
 # milliseconds.
 _BUSY_CPU_SECONDS = 0.5
-_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 class MemoryRelease:
@@ -57,13 +56,6 @@ def release() -> None:
     trim_heap()
 
 
-def trim_heap() -> None:
-    """Return the free pages of the C library's heap, those between pages in use, too."""
-    # Another C library gives back on its own terms.
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 class HeapTrimming:
     """Trims the heap of a process that is busy; costs nothing while it is idle."""
 
@@ -75,16 +67,3 @@ class HeapTrimming:
         if time.process_time() - self._trimmed_at_cpu_seconds >= _BUSY_CPU_SECONDS:
             trim_heap()
             self._trimmed_at_cpu_seconds = time.process_time()
-
-
-def use_one_heap() -> None:
-    """Have the C library serve all threads from one heap, of those that start from now on.
-
-    It makes a heap per thread otherwise, and what a big request leaves in those of the
-    decoder threads is not given back, some 100 MiB. Python's lock keeps threads from
-    contending for the one. Arrow allocates from it, too: its own pool keeps what was freed for
-    whichever thread freed it, hundreds of MiB under load.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -17,13 +17,13 @@ from longpole.collector import binding
 from longpole.collector.accept_errors import wait_quietly_for_file_handles
 from longpole.collector.http_protocol import protocol_class
 from longpole.collector.intake_desk import IntakeDesk
-from longpole.collector.memory_release import use_one_heap
 from longpole.collector.metrics import CollectorMetrics
 from longpole.collector.otlp_grpc import GrpcListener
 from longpole.collector.otlp_http import OtlpHttp
 from longpole.collector.settings import CollectorSettings
 from longpole.formats.otlp import Decoder, decode
 from longpole.model.clock import Clock
+from longpole.model.heap import use_one_heap
 from longpole.storage.ports import Intake
 
 # Decoding holds the interpreter lock for long stretches; more threads would only take turns.
