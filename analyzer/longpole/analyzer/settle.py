@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # importing it loads what only big traces need
 _DEFAULTS = Thresholds()
 # When so many traces wait, plain code does not catch up; it explains some thousand a second.
 HURRY_TRACES = 20_000
+# By then most of them are sealed, and reading a few of a segment's traces takes as long as many.
+_HURRY_ROUND = 2  # times `limit`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,12 @@ def settle_once(
     of big traces, so that their pages need not work them out. `elsewhere` is asked first, but for
     rounds with big traces.
 
-    When `hurry_from` traces or more are waiting and `core` is ready,
+    When `hurry_from` traces or more are waiting and `core` is ready, the rounds are larger, and
     findings are looked for in a part of the traces only (see `columnar.hurried`).
     """
     begin = clock.monotonic_ns()
     is_hurried = core.is_ready and feed.pending_traces() >= hurry_from
-    whole = feed.quiet_traces(limit, ANALYSIS_ATTRIBUTES)
+    whole = feed.quiet_traces(limit * _HURRY_ROUND if is_hurried else limit, ANALYSIS_ATTRIBUTES)
     if not whole.traces:
         return SettleRound(0, 0, (), clock.monotonic_ns() - begin)
     given = Round(whole, options, _clocks(whole, history or ClockHistory()), thresholds, is_hurried)

@@ -32,7 +32,7 @@ class StoreSettings:
     seal_bytes: int = 64 << 20
     seal_after_seconds: float = 600.0
     max_unsealed_rows: int = 3_000_000
-    max_unsealed_bytes: int = 320 << 20
+    max_unsealed_bytes: int = 256 << 20
     max_pending_traces: int = 1_000_000
     compact_files: int = 8
     compact_max_rows: int = 5_000_000
