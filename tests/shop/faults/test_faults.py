@@ -22,6 +22,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 # `make test-all` has them all.
 SHORT = ("user-log-errors",)
 HEALTHY_SECONDS = 4.0
+WELL_SECONDS = 20.0
 # The customers make the one, and a thread that stops all others the other: no request knows.
 WITHOUT_LEDGER = ("gateway-rate-limit", "shipping-pause")
 
@@ -61,10 +62,19 @@ def show(shop: RunningShop, name: str) -> None:
     eventually(lambda: httpx.get(f"{shop.gateway}/readyz").status_code == 200, 20)
     well = now_unix_nano()
     eventually(lambda: now_unix_nano() - well > HEALTHY_SECONDS * 1e9, 60)
-    before = now_unix_nano()
-    quiet_from = before - round(HEALTHY_SECONDS * 1e9)
-    healthy = number(shop, name, quiet_from, before)
-    assert healthy <= evidence.at_most, "the shop looks broken before it is"
+    healthy = evidence.at_most + 1.0
+
+    def is_healthy() -> bool:
+        # A machine that stood still for a moment makes healthy requests slow; that passes.
+        nonlocal healthy
+        before = now_unix_nano()
+        healthy = number(shop, name, before - round(HEALTHY_SECONDS * 1e9), before)
+        return healthy <= evidence.at_most
+
+    try:
+        eventually(is_healthy, WELL_SECONDS)
+    except AssertionError:
+        raise AssertionError(f"{name} shows {healthy} in a shop without it") from None
     start = shop.switch_on(name, fault.get("parameters", {}))
     seen = 0.0
 
