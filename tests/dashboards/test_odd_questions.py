@@ -31,6 +31,8 @@ def web() -> Web:
     [
         ("/findings?severity=grave", "severity: choose from critical, warning, info"),
         ("/findings?detector=n+1", "detector: choose from "),
+        ("/findings?service=web", "there is no parameter 'service' here"),
+        ("/alerts?state=firing", "there is no parameter 'state' here"),
         ("/findings?since=yesterday", "since: 'yesterday' is no duration"),
         ("/traces?sort=best", "sort: choose from newest, slowest"),
         ("/traces?group=team", "group: cause is what traces can be grouped by"),
@@ -64,3 +66,10 @@ def test_parts_of_an_unknown_trace_are_404_with_reasons(web: Web, part: str) -> 
     assert answer.status_code == 404
     assert "it is older than the retention" in answer.text
     assert web.get(f"/traces/{5:032x}/{part}").status_code == 200
+
+
+def test_a_clock_that_is_ahead_is_named_and_not_taken_for_news() -> None:
+    ahead = ManualClock().now_unix_nano() + 40 * 86_400 * 10**9
+    web = Web([span(1, start_unix_nano=ahead, end_unix_nano=ahead + 10**6)])
+
+    assert "newest span in 40 d: the clock of a sender is ahead" in web.get("/?since=7d").text

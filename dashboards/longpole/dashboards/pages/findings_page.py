@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from longpole.analyzer.findings.kinds import KINDS
-from longpole.dashboards import errors
+from longpole.dashboards import errors, parameters
 from longpole.dashboards.answers import Answers
 from longpole.dashboards.api import asked
 from longpole.dashboards.pages.paging import page_number, paging
@@ -21,6 +21,7 @@ from longpole.dashboards.time_window import TIME_PARAMETERS, time_control, windo
 KNOWN_DETECTORS = frozenset(one.identifier for one in KINDS)
 SEVERITIES = ("critical", "warning", "info")
 _NARROWING = ("severity", "detector", "on")
+_PARAMETERS = frozenset({*_NARROWING, "q", "page", *TIME_PARAMETERS})
 PER_PAGE = 25
 # A cause may explain hundreds of findings; those of a list are for a look, not for reading.
 MOST_EFFECTS = 20
@@ -57,6 +58,7 @@ def found_in(
         "has_time": False,
     }  # fmt: skip
     try:
+        parameters.only(given, _PARAMETERS)
         _only_known(chosen)
         page_number(given)
         window = window_of(given, answers.clock, is_exact=True)
