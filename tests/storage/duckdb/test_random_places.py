@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from longpole.storage.duckdb.parents import with_parents
 from longpole.storage.duckdb.store import DuckDBStore
 from tests.storage.duckdb.damage import flip, segment_files
 from tests.storage.duckdb.traffic import logs, opened, row_counts, send, spans
@@ -48,7 +49,9 @@ def hashes(store: DuckDBStore) -> Rows:
     found: Rows = {}
     with store.lease() as lease:
         for segment in lease.snapshot.segments_of("spans"):
-            sql = f"SELECT row_id, hash(t) AS h FROM {segment.alias}.spans t"
+            relation = with_parents(f"{segment.alias}.spans")
+            whole = f"SELECT * EXCLUDE (rowid) FROM {relation}"
+            sql = f"SELECT row_id, hash(t) AS h FROM ({whole}) t"
             columns: dict[str, npt.NDArray[np.uint64]] = lease.cursor().execute(sql).fetchnumpy()
             found |= dict(zip(columns["row_id"].tolist(), columns["h"].tolist(), strict=True))
     return found

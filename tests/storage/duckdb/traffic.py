@@ -177,10 +177,24 @@ def stored_tables(lease: HeldLease, segment: Segment) -> dict[str, pa.Table]:
     tables = {}
     cursor = lease.cursor()
     for name in TABLES_OF_KIND[segment.kind]:
-        table = arrow_table(cursor, f"SELECT * FROM {segment.alias}.{name}")
+        place = ", rowid" if name == "spans" and segment.has_distances else ""
+        table = arrow_table(cursor, f"SELECT *{place} FROM {segment.alias}.{name}")
+        if place:
+            table = _with_parents(table)
         own = [c for c in segment.attribute_columns if c.table_name == name]
         tables[name] = restored(table, own) if own else table
     return tables
+
+
+def _with_parents(table: pa.Table) -> pa.Table:
+    """Spans of a file, which say how many rows away their parents are, with the parents' ids."""
+    names = ("rowid", "span_id", "parent_distance", "parent_elsewhere")
+    rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+    ids = {place: span_id for place, span_id, *_ in rows}
+    parents = [ids[row + far] if far else elsewhere for row, _, far, elsewhere in rows]
+    at = table.schema.get_field_index("parent_distance")
+    table = table.set_column(at, "parent_span_id", pa.array(parents, pa.uint64()))
+    return table.drop_columns(["rowid", "parent_elsewhere"])
 
 
 def _plain_rows(table: pa.Table) -> list[Any]:

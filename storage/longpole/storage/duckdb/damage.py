@@ -89,9 +89,12 @@ class ReadableRows:
     when even that cannot be read: then nothing came). Rows are lost by the vector.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, relation: str) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, relation: str, columns: str = "*"
+    ) -> None:
         self._cursor = cursor
         self._relation = relation
+        self._columns = columns
         self.row_count: int | None = None
         self.lost: list[RowRange] = []
 
@@ -120,7 +123,9 @@ class ReadableRows:
 
     def _read(self, first: int, end: int) -> pa.Table | None:
         # DuckDB skips the blocks of rows that a bound on `rowid` leaves out.
-        sql = f"SELECT * FROM {self._relation} WHERE rowid >= {first} AND rowid < {end}"
+        sql = (
+            f"SELECT {self._columns} FROM {self._relation} WHERE rowid >= {first} AND rowid < {end}"
+        )
         try:
             rows = arrow_table(self._cursor, sql)
         except Exception as error:
@@ -128,6 +133,11 @@ class ReadableRows:
                 raise
             return None
         return rows if rows.num_rows == end - first else None
+
+    def lose(self, rows: Iterable[int]) -> None:
+        """These came and are of no use; to be called before the next ones come."""
+        for row in rows:
+            self._lose(row, row)
 
     def _lose(self, first: int, last: int) -> None:
         if self.lost and self.lost[-1].last == first - 1:

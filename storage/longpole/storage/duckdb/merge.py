@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from longpole.model.ids import join_trace_id
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.connection import arrow_table
 from longpole.storage.duckdb.folded import DICTIONARIES, FOLDED_TABLES, TRACES, read_dictionary
 from longpole.storage.duckdb.folding import Folder, Ints, moved
@@ -127,7 +128,7 @@ class SegmentMerge:
             schema = schema.append(pa.field(column.column_name, TYPED[column.type]))
         parts = []
         for segment in self._segments:
-            table = self._read(f"{segment.alias}.{table_name}", low, high)
+            table = self._read(f"{segment.alias}.{table_name}", low, high, _of(segment, table_name))
             held = [c for c in segment.attribute_columns if c.table_name == table_name]
             parts.append(_in_schema(realigned(table, held, chosen), schema))
         return pa.concat_tables(parts)
@@ -180,9 +181,14 @@ class SegmentMerge:
             moves[name] = places
         return moves
 
-    def _read(self, relation: str, low: _Bound, high: _Bound) -> pa.Table:
+    def _read(
+        self, relation: str, low: _Bound, high: _Bound, has_distances: bool = False
+    ) -> pa.Table:
         where, parameters = _range(self._key, low, high)
-        return arrow_table(self._cursor, f"SELECT * FROM {relation}{where}", parameters)
+        place = f", rowid AS {parents.ROW}" if has_distances else ""
+        rows = arrow_table(self._cursor, f"SELECT *{place} FROM {relation}{where}", parameters)
+        # Whole traces were read, so every parent that is in the file is among them.
+        return parents.by_id(rows)[0] if has_distances else rows
 
     def _current(self, table: pa.Table) -> pa.Table:
         """Derived rows without those of superseded revisions, and each settlement once."""
@@ -198,6 +204,10 @@ class SegmentMerge:
             revision > self.superseded.get(join_trace_id(hi, lo), 0) for hi, lo, revision in ids
         ]
         return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
+
+
+def _of(segment: Segment, table_name: str) -> bool:
+    return segment.has_distances and table_name == parents.TABLE
 
 
 def _in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

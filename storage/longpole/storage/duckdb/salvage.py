@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from longpole.model.ids import join_trace_id, trace_id_hex
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.damage import ReadableRows, RowRange, is_damage
 from longpole.storage.duckdb.definitions import replace_definitions
 from longpole.storage.duckdb.manifest import SegmentEntry
@@ -22,6 +26,7 @@ from longpole.storage.duckdb.snapshot import Segment, Snapshot
 if TYPE_CHECKING:
     import duckdb
 
+_WITH_PLACES = f"*, rowid AS {parents.ROW}"
 _BY_TRACE = ("spans", "span_events", "span_links")
 _DEFINITIONS = ("metric_series", "resources", "scopes")  # a series names the other two
 
@@ -62,8 +67,11 @@ def salvage(
     trace_ids = TraceIds(damaged.kind)
     for name in TABLES_OF_KIND[damaged.kind]:
         relation = f"{damaged.alias}.{name}"
-        rows = ReadableRows(cursor, relation)
+        has_distances = damaged.has_distances and name == parents.TABLE
+        rows = ReadableRows(cursor, relation, _WITH_PLACES if has_distances else "*")
         for table in rows:
+            if has_distances:
+                table = _with_parents(cursor, relation, rows, table)
             trace_ids.note(name, table)
             file.append(name, table)
         if rows.row_count is None:
@@ -89,6 +97,32 @@ def salvage(
         )
     )
     return result
+
+
+def _with_parents(
+    cursor: duckdb.DuckDBPyConnection, relation: str, rows: ReadableRows, table: pa.Table
+) -> pa.Table:
+    """Spans with distances to where their parents will be. A parent is known from its row alone:
+    a span whose parent cannot be read cannot be read as a whole, either."""
+
+    def looked_up(places: parents.Rows) -> tuple[parents.Rows, parents.Ids]:
+        found: list[tuple[int, int]] = []
+        for place in places.tolist():
+            sql = f"SELECT rowid, span_id FROM {relation} WHERE rowid = {place}"
+            try:
+                found += cursor.execute(sql).fetchall()
+            except Exception as error:
+                if not is_damage(error):
+                    raise
+        return (
+            np.array([place for place, _ in found], np.int64),
+            np.array([span_id for _, span_id in found], np.uint64),
+        )
+
+    places = table.column(parents.ROW).to_numpy()
+    table, is_unknown = parents.by_id(table, looked_up)
+    rows.lose(places[is_unknown].tolist())
+    return parents.by_distance(table.filter(pa.array(~is_unknown)))
 
 
 def _lose_table(result: Salvaged, name: str, entry: SegmentEntry) -> None:

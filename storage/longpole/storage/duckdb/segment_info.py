@@ -16,6 +16,7 @@ from longpole.model.telemetry import RECORD_TABLE, TABLES_OF_SIGNAL
 from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.folded import Folding, folding_of
 from longpole.storage.duckdb.manifest import SegmentEntry
+from longpole.storage.duckdb.parents import has_distances
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ KIND_OF_SIGNAL = {
     if name == table
 }
 _SQL = Path(__file__).with_name("segment_info.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What files of earlier versions have otherwise, see `Segment`."""
+
+    folding: Folding | None
+    has_all_columns: bool
+    has_distances: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +132,9 @@ def read_info(cursor: duckdb.DuckDBPyConnection, alias: str) -> SegmentInfo:
 def read_segment(cursor: duckdb.DuckDBPyConnection, entry: SegmentEntry, path: Path) -> Segment:
     """What queries need of a file that is attached under `seg_<id>`."""
     alias = f"seg_{entry.segment_id}"
+    layout = _layout_of(cursor, alias, entry.kind)
     columns = _read_attribute_columns(cursor, alias)
-    folding = folding_of(cursor, alias) if entry.kind == "derived" else None
-    has_all = _has_all_columns(cursor, alias, entry.kind)
-    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns, folding, has_all)
+    return segment_of(read_info(cursor, alias), path, entry.byte_count, columns, layout)
 
 
 def segment_from_entry(
@@ -134,16 +143,24 @@ def segment_from_entry(
     """The same of a file of which only `segment_info` is damaged, by what the manifest says of
     it; its Bloom filter lets every trace pass."""
     alias = f"seg_{entry.segment_id}"
+    layout = _layout_of(cursor, alias, entry.kind)
     columns = _read_attribute_columns(cursor, alias)
-    folding = folding_of(cursor, alias) if entry.kind == "derived" else None
-    has_all = _has_all_columns(cursor, alias, entry.kind)
     info = SegmentInfo(
         entry.segment_id, entry.kind, entry.row_count, entry.first_sequence, entry.last_sequence,
         entry.min_unix_nano, entry.max_unix_nano, entry.stored_unix_nano,
         settled_through=0, siblings=(entry.segment_id,), replaced=(), attribute_types={},
         bloom=Bloom(np.full(8, 0xFF, dtype=np.uint8)),
     )  # fmt: skip
-    return segment_of(info, path, entry.byte_count, columns, folding, has_all)
+    return segment_of(info, path, entry.byte_count, columns, layout)
+
+
+def _layout_of(cursor: duckdb.DuckDBPyConnection, alias: str, kind: str) -> Layout:
+    """How an attached file is laid out."""
+    return Layout(
+        folding_of(cursor, alias) if kind == "derived" else None,
+        _has_all_columns(cursor, alias, kind),
+        kind == "spans" and has_distances(cursor, alias),
+    )
 
 
 def _has_all_columns(cursor: duckdb.DuckDBPyConnection, alias: str, kind: str) -> bool:
@@ -173,8 +190,7 @@ def segment_of(
     path: Path,
     byte_count: int,
     attribute_columns: tuple[AttributeColumn, ...],
-    folding: Folding | None,
-    has_all_columns: bool,
+    layout: Layout,
 ) -> Segment:
     """The queries' view of a file that says this of itself."""
     return Segment(
@@ -189,6 +205,7 @@ def segment_of(
         max_unix_nano=info.max_unix_nano,
         attribute_columns=attribute_columns,
         bloom=info.bloom,
-        folding=folding,
-        has_all_columns=has_all_columns,
+        folding=layout.folding,
+        has_all_columns=layout.has_all_columns,
+        has_distances=layout.has_distances,
     )

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.bloom import Bloom
 from longpole.storage.duckdb.catalog import SCOPE_OF_TABLE, SQL_TYPE, widest
 from longpole.storage.duckdb.connection import arrow_table, open_instance
@@ -28,6 +29,7 @@ from longpole.storage.duckdb.ranges import row_group_rows
 from longpole.storage.duckdb.segment_info import (
     RECORDS_OF_KIND,
     TABLES_OF_KIND,
+    Layout,
     SegmentInfo,
     segment_of,
     write_info,
@@ -134,13 +136,14 @@ class SegmentFile:
 
     def prepared(self, table_name: str, table: pa.Table) -> pa.Table:
         """Rows as this file keeps them: with typed columns (made of what is in lists, as far as
-        they are not there yet), sorted. In this order, since a flat column is sorted several times
-        faster than lists are."""
+        they are not there yet), sorted, parents by distance. They are sorted second, since a flat
+        column is sorted several times faster than lists are."""
         own = tuple(
             c for c in self.attribute_columns
             if c.table_name == table_name and c.column_name not in table.column_names
         )  # fmt: skip
-        return sort_rows(table_name, promoted(table, own) if own else table)
+        table = sort_rows(table_name, promoted(table, own) if own else table)
+        return parents.by_distance(table) if table_name == parents.TABLE else table
 
     def folded(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
         """Prepared tables as this file keeps them: derived rows folded."""
@@ -220,9 +223,8 @@ class SegmentFile:
         assert self.info is not None, "finish() comes first"
         os.rename(self.temporary, self.path)
         byte_count = self.path.stat().st_size
-        return segment_of(
-            self.info, self.path, byte_count, self.attribute_columns, self._folding, True
-        )
+        layout = Layout(self._folding, has_all_columns=True, has_distances=self._kind == "spans")
+        return segment_of(self.info, self.path, byte_count, self.attribute_columns, layout)
 
     def abandon(self) -> None:
         """Forget the file, whatever its state. Never raises."""

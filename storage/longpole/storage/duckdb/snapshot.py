@@ -46,6 +46,7 @@ class Segment:
     bloom: Bloom  # of trace ids
     folding: Folding | None = None  # of a derived file
     has_all_columns: bool = False  # none is missing because the file is older than it
+    has_distances: bool = False  # of a file of spans: they say where their parents are
     # Small tables of this file that were read already, by name; None for one that is not small.
     kept: dict[str, pa.Table | None] = field(default_factory=dict, compare=False, repr=False)
 

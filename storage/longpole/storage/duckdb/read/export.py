@@ -94,7 +94,7 @@ def _repeated_spans(
     if not parts:
         return frozenset()
     union = " UNION ALL ".join(
-        f"SELECT trace_hi, trace_lo, span_id FROM {part.relation('spans')}" for part in parts
+        f"SELECT trace_hi, trace_lo, span_id FROM {part.plain('spans')}" for part in parts
     )
     rows = arrow(connection, f"FROM ({union}) SELECT * GROUP BY ALL HAVING count(*) > 1")
     return frozenset(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from longpole.model import columns
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.read.identifiers import quote_identifier
 from longpole.storage.duckdb.read.part import Part
 
@@ -33,9 +34,14 @@ def read_few(
     connection: duckdb.DuckDBPyConnection, part: Part, table: str, schema: pa.Schema, condition: str
 ) -> pa.Table | None:
     """The rows of a table of a sealed part (alias `s`) that meet a condition, in the columns of the
-    model and in stored order; None when they are more than `MOST_ROWS`."""
+    model and in stored order; None when they are more than `MOST_ROWS`. Of spans, the condition
+    chooses whole traces."""
     typed = [(name, key, kind) for (of, key, kind), name in part.typed.items() if of == table]
     names = [*schema.names, *(name for name, _, _ in typed)]
+    has_distances = part.has_distances(table)
+    if has_distances:
+        names[names.index(parents.PARENT)] = parents.DISTANCE
+        names.append(parents.ELSEWHERE)
     chosen = ", ".join(f"s.{quote_identifier(name)}" for name in names)
     found = connection.execute(
         f"SELECT s.rowid, {chosen} FROM {part.plain(table)} s WHERE {condition}"
@@ -45,6 +51,14 @@ def read_few(
         return None
     found.sort(key=_place)
     held = dict(zip(["rowid", *names], zip(*found, strict=True), strict=True)) if found else {}
+    if found and has_distances:
+        ids = dict(zip(held["rowid"], held["span_id"], strict=True))
+        held[parents.PARENT] = tuple(
+            ids[row + distance] if distance else elsewhere
+            for row, distance, elsewhere in zip(
+                held["rowid"], held[parents.DISTANCE], held[parents.ELSEWHERE], strict=True
+            )
+        )
     return pa.Table.from_arrays(
         [pa.array(_column(held, field.name, typed), field.type) for field in schema], schema=schema
     )

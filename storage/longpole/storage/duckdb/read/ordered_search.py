@@ -356,7 +356,7 @@ def _matching(
     narrowed = replace(query, time=replace(query.time, start_unix_nano=begin))
     parameters: list[object] = []
     selects = [
-        f"SELECT s.trace_hi, s.trace_lo FROM {part.relation('spans')} s"
+        f"SELECT s.trace_hi, s.trace_lo FROM {part.plain('spans')} s"
         f" WHERE {span_filter(part, narrowed, snapshot.attribute_types, parameters)}"
         for part in parts_of(snapshot, "spans")
         if overlaps(part, narrowed)

@@ -15,6 +15,8 @@ from longpole.model.signals import Signal
 from longpole.model.telemetry import TABLES_OF_SIGNAL
 from longpole.model.timerange import TimeRange
 from longpole.storage.duckdb.folded import FOLDED_TABLES
+from longpole.storage.duckdb.parents import TABLE as PARENTS_TABLE
+from longpole.storage.duckdb.parents import with_parents
 from longpole.storage.duckdb.read.identifiers import quote_identifier
 from longpole.storage.duckdb.read.offered_hot import HOT_PREFIX, OfferedHot
 from longpole.storage.duckdb.snapshot import Segment, Snapshot
@@ -61,6 +63,8 @@ class Part:
         if table in FOLDED_TABLES:
             return unfolded(self.segment.alias, self.segment.folding, table, of, wanted)
         stored = self.plain(table)
+        if self.has_distances(table):
+            return with_parents(stored)
         grown = GROWN_COLUMNS.get(table)
         if grown is None or self.segment.has_all_columns:
             return stored
@@ -69,10 +73,14 @@ class Part:
 
     def plain(self, table: str) -> str:
         """The same for a table without folded rows and a query that names no column of
-        `GROWN_COLUMNS`; cheaper to plan."""
+        `GROWN_COLUMNS` and, where the part `has_distances`, no parent; cheaper to plan."""
         if self.segment is None:
             return self.relation(table)
         return f"{quote_identifier(self.segment.alias)}.main.{quote_identifier(table)}"
+
+    def has_distances(self, table: str) -> bool:
+        """Whether the rows of that table say where their parents are, see `parents`."""
+        return table == PARENTS_TABLE and self.segment is not None and self.segment.has_distances
 
     def is_all_folded(self, table: str) -> bool:
         """Whether every row of that table is folded here."""

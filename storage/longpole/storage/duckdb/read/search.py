@@ -168,7 +168,7 @@ def _matching_ids(
         parameters += [int(hi[0]), int(lo[0])] if pinned else []
     newest = ", max(s.start_unix_nano) AS newest" if "newest" in schema.names else ""
     sql = (
-        f"SELECT s.trace_hi, s.trace_lo{newest} FROM {part.relation('spans')} s"
+        f"SELECT s.trace_hi, s.trace_lo{newest} FROM {part.plain('spans')} s"
         f" WHERE {condition} GROUP BY s.trace_hi, s.trace_lo"
     )
     return arrow(connection, sql, parameters).cast(schema)
@@ -329,7 +329,7 @@ def _newest_first(
     connection.register(WANTED, ids)
     parts = parts_of(snapshot, "spans")
     union = " UNION ALL ".join(
-        f"SELECT trace_hi, trace_lo, start_unix_nano FROM {part.relation('spans')}"
+        f"SELECT trace_hi, trace_lo, start_unix_nano FROM {part.plain('spans')}"
         for part in _holding(parts, ids)
     )
     return arrow(

@@ -72,5 +72,5 @@ def _names(part: Part, where: str) -> str:
     return (
         "SELECT service_name, name, count(*) AS spans,"
         " count(*) FILTER (status_code = 2) AS errors, min(start_unix_nano) AS first,"
-        f" max(start_unix_nano) AS last FROM {part.relation('spans')} {where} GROUP BY 1, 2"
+        f" max(start_unix_nano) AS last FROM {part.plain('spans')} {where} GROUP BY 1, 2"
     )

@@ -177,7 +177,7 @@ def _of_part(
     if _of_resources(snapshot, keys):
         chosen.append("s.resource_id")
     condition = span_filter(part, query, types, parameters)
-    return f"SELECT {', '.join(chosen)} FROM {part.relation('spans')} s WHERE {condition}"
+    return f"SELECT {', '.join(chosen)} FROM {part.plain('spans')} s WHERE {condition}"
 
 
 def _of_resources(snapshot: Snapshot, keys: Sequence[SpanKey]) -> list[tuple[int, str, str]]:

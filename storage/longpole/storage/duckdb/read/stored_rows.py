@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from longpole.model import columns
 from longpole.model.ids import split_trace_id
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.read.few_rows import one_trace, read_few
 from longpole.storage.duckdb.read.hot_rows import in_schema, rows_of_traces
 from longpole.storage.duckdb.read.identifiers import quote_literal
@@ -68,14 +69,28 @@ def read_table(
 ) -> pa.Table:
     """The rows of one table of one part that meet a condition (alias `s`)."""
     schema = _SCHEMAS[table]
-    source = f"FROM {part.relation(table)} s WHERE {condition}"
+    stored = part.plain(table) if part.has_distances(table) else part.relation(table)
+    source = f"FROM {stored} s WHERE {condition}"
     if part.segment is None or table not in TABLES_WITH_TYPED_COLUMNS:
         sql = f"SELECT {model_columns(part, table)} {source}"
         return in_schema(arrow(connection, sql, parameters), schema)
     # To plan the expressions that fold typed columns takes longer than to find a trace.
     typed = [column for column in part.segment.attribute_columns if column.table_name == table]
-    rows = arrow(connection, f"SELECT s.* {source}", parameters)
+    place = f"s.rowid AS {parents.ROW}, " if part.has_distances(table) else ""
+    rows = arrow(connection, f"SELECT {place}s.* {source}", parameters)
+    if place:
+        rows, _ = parents.by_id(rows, lambda places: _ids_at(connection, stored, places))
     return in_schema(restored(rows, typed).select(schema.names), schema)
+
+
+def _ids_at(
+    connection: duckdb.DuckDBPyConnection, stored: str, places: parents.Rows
+) -> tuple[parents.Rows, parents.Ids]:
+    """The span ids in these rows of a file."""
+    connection.register("longpole_places", pa.table({"place": places}))
+    among = "SEMI JOIN longpole_places p ON p.place = s.rowid"
+    found = arrow(connection, f"SELECT s.rowid, s.span_id FROM {stored} s {among}")
+    return found.column(0).to_numpy(), found.column(1).to_numpy()
 
 
 def empty_table(table: str) -> pa.Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from longpole.model import columns
+from longpole.storage.duckdb.parents import PARENT
 
 _BUCKETS = len(columns.RED_BOUNDS_NS) + 1
 _HIDDEN = {"row_id", "trace_hi", "trace_lo", *columns.ATTRIBUTE_COLUMNS}
@@ -19,13 +20,16 @@ class ViewShape:
     scope, `m` its metric series), and how attributes hang on it.
 
     `scope` is the catalog's scope of its attributes; "" when the catalog does not list them,
-    None when it has none. `outer` and `tail` wrap the union of the parts (the red sums).
+    None when it has none. Columns `on_demand` are only made for queries that name them: those of
+    the scope, and what takes a look at other rows. `outer` and `tail` wrap the union of the parts
+    (the red sums).
     """
 
     table: str
     columns: Mapping[str, str]
     scope: str | None = None
     scope_columns: frozenset[str] = frozenset()
+    on_demand: frozenset[str] = frozenset()
     outer: str = ""
     tail: str = ""
 
@@ -113,13 +117,14 @@ SHAPES: Mapping[str, ViewShape] = {
         _plain(
             columns.SPANS,
             {
-                "parent_span_id": _or_null("s.parent_span_id", hex_id("s.parent_span_id")),
+                PARENT: _or_null(f"s.{PARENT}", hex_id(f"s.{PARENT}")),
                 "end_unix_nano": _END,
                 **_SCOPE,
             },
         ),
         scope="span",
         scope_columns=frozenset(_SCOPE),
+        on_demand=frozenset({*_SCOPE, PARENT}),
     ),
     "span_events": ViewShape(
         "span_events",
@@ -149,6 +154,7 @@ SHAPES: Mapping[str, ViewShape] = {
         ),
         scope="log",
         scope_columns=frozenset(_SCOPE),
+        on_demand=frozenset(_SCOPE),
     ),
     "metric_points": ViewShape(
         "metric_points",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from longpole.storage.duckdb.parents import PARENT
 from longpole.storage.duckdb.read.attributes import (
     Attribute,
     column_value,
@@ -36,11 +37,11 @@ STAR_ATTRIBUTES = 200  # what SELECT * shows of the attribute keys; more would d
 @dataclass(slots=True)
 class View:
     """What one query needs of one view: attributes by the column names under which it shows
-    them, and whether the scope's columns are named."""
+    them, and those of its columns `on_demand` that are named."""
 
     name: str
     attributes: dict[str, Attribute] = field(default_factory=dict)
-    needs_scope: bool = False
+    demanded: set[str] = field(default_factory=set)
 
     @property
     def shape(self) -> ViewShape:
@@ -66,10 +67,10 @@ def plan_views(question: Question, types: Mapping[tuple[str, str], str]) -> Plan
         if not qualifier and (folded in shown or folded in question.inner_names):
             if folded in question.inner_names and folded not in shown:
                 _name_known(name, views, types)
-            _note_scope(folded, list(views.values()))
+            _note_demanded(folded, list(views.values()))
             continue
         targets = _targets(qualifier, question, views)
-        _note_scope(folded, targets)
+        _note_demanded(folded, targets)
         for view in targets:
             if folded not in {column.lower() for column in view.shape.columns}:
                 _name_attribute(view, name, types, notices)
@@ -111,7 +112,7 @@ def view_sql(view: View, snapshot: Snapshot, trace_ids: frozenset[int] | None = 
 def _part_sql(view: View, part: Part, of: str = "") -> str:
     shape = view.shape
     columns = [f"{sql} AS {quote_identifier(name)}" for name, sql in shape.columns.items()
-               if view.needs_scope or name not in shape.scope_columns]  # fmt: skip
+               if name not in shape.on_demand or name in view.demanded]  # fmt: skip
     of_resource: list[str] = []
     table = "metric_series" if shape.table == "metric_points" else shape.table
     alias = "m" if shape.table == "metric_points" else "s"
@@ -121,14 +122,16 @@ def _part_sql(view: View, part: Part, of: str = "") -> str:
             of_resource.append(f"{resource_column(part, attribute)} AS v{len(of_resource)}")
         value = column_value(part, table, attribute, resource_value, alias)
         columns.append(f"CAST({value} AS {attribute.sql_type}) AS {quote_identifier(name)}")
-    sql = f"SELECT {', '.join(columns)} FROM {part.relation(shape.table, of)} s"
+    is_plain = part.has_distances(shape.table) and PARENT not in view.demanded
+    relation = part.plain(shape.table) if is_plain else part.relation(shape.table, of)
+    sql = f"SELECT {', '.join(columns)} FROM {relation} s"
     if of_resource:
         sql += (
             f" LEFT JOIN (SELECT DISTINCT ON (r.resource_id) r.resource_id, "
             f"{', '.join(of_resource)} FROM {part.relation('resources')} r) r"
             " ON r.resource_id = s.resource_id"
         )
-    if view.needs_scope and shape.scope_columns:
+    if view.demanded & shape.scope_columns:
         sql += (
             " LEFT JOIN (SELECT DISTINCT ON (scope_id) scope_id, name, version FROM "
             f"{part.relation('scopes')}) sc ON sc.scope_id = s.scope_id"
@@ -220,13 +223,13 @@ def _unknown(name: str, view: View) -> str:
     return f"no {noun} or resource has ever had an attribute {name!r}: it is NULL everywhere"
 
 
-def _note_scope(folded: str, views: list[View]) -> None:
+def _note_demanded(folded: str, views: list[View]) -> None:
     for view in views:
-        view.needs_scope |= folded in view.shape.scope_columns
+        view.demanded |= {folded} & view.shape.on_demand
 
 
 def _add_star(view: View, types: Mapping[tuple[str, str], str], notices: dict[str, None]) -> None:
-    view.needs_scope = True
+    view.demanded |= view.shape.on_demand
     scope = view.shape.scope
     if not scope:
         return

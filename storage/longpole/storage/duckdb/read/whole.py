@@ -18,6 +18,7 @@ from longpole.formats.rows import spans_of
 from longpole.model.columns import ATTRIBUTE_COLUMNS
 from longpole.model.span_content import first_copies
 from longpole.storage.answers import LINK_COLUMNS, LINKS, whole_schema
+from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.catalog import MAX_KEYS
 from longpole.storage.duckdb.read.attributes import has_key, value_as
 from longpole.storage.duckdb.read.derived_state import latest_columns
@@ -56,7 +57,7 @@ def read_whole_traces(
     numbered = pa.table({"trace_hi": hi, "trace_lo": lo, "place": np.arange(len(ids))})
     connection.register(WANTED, numbered)
     known = _known_keys(snapshot, attributes)
-    found = [arrow(connection, _whole_sql(part, snapshot, known)) for part in parts]
+    found = [_found(connection, part, _whole_sql(part, snapshot, known)) for part in parts]
     table, places = _in_order(found, len(known))
     spans = _spans(table, hi[places], lo[places], attributes, known)
     starts = np.flatnonzero(np.append(True, places[1:] != places[:-1])[: places.size])
@@ -184,6 +185,12 @@ def _states(
     return tuple(map(TraceState._make, zip(*columns, strict=True)))
 
 
+def _found(connection: duckdb.DuckDBPyConnection, part: Part, sql: str) -> pa.Table:
+    """The rows of a part, with parents by id."""
+    rows = arrow(connection, sql)
+    return parents.by_id(rows)[0] if part.has_distances("spans") else rows
+
+
 def _whole_sql(part: Part, snapshot: Snapshot, known: Mapping[str, tuple[bool, bool]]) -> str:
     chosen = ["w.place", *(f"s.{name}" for name in _STORED)]
     from_resource: list[str] = []
@@ -200,7 +207,12 @@ def _whole_sql(part: Part, snapshot: Snapshot, known: Mapping[str, tuple[bool, b
                 f" {_text_of(part, 'resources', 'r', key, held)} END AS v{number}"
             )
         chosen.append(f"coalesce({', '.join(values)}) AS {quote_identifier(f'{key}.{number}')}")
-    relation = part.relation("spans", wanted=_columns_of_spans(known))
+    if part.has_distances("spans"):
+        relation = part.plain("spans")
+        chosen[1 + _STORED.index(parents.PARENT)] = f"s.{parents.DISTANCE}"
+        chosen += [f"s.{parents.ELSEWHERE}", f"s.rowid AS {parents.ROW}"]
+    else:
+        relation = part.relation("spans", wanted=_columns_of_spans(known))
     sql = f"SELECT {', '.join(chosen)} FROM {relation} s"
     sql += f" JOIN {WANTED} w ON w.trace_hi = s.trace_hi AND w.trace_lo = s.trace_lo"
     if from_resource:
