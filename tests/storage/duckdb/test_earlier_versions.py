@@ -57,6 +57,24 @@ def test_a_store_of_an_earlier_version_opens_with_everything_in_it(tmp_path: Pat
     today.close()
 
 
+def test_files_of_an_earlier_and_of_this_version_are_merged(tmp_path: Path) -> None:
+    store = opened(left_by_an_earlier_version(tmp_path / "old"), compact_files=2)
+    later = range(30, 40)
+    send(store, spans(later, seed=4))
+    store.seal()
+    with store.lease() as lease:
+        held = lease.snapshot.segments_of("spans")
+        assert {segment.has_distances for segment in held} == {False, True}
+    sent = contents(store, [*IDS, *later])
+    for _ in range(3):
+        store.tick()
+    with store.lease() as lease:
+        (whole,) = lease.snapshot.segments_of("spans")
+        assert whole.has_distances
+    assert contents(store, [*IDS, *later]) == sent
+    store.close()
+
+
 def test_a_store_of_an_earlier_version_can_be_read_without_changing_it(tmp_path: Path) -> None:
     path = left_by_an_earlier_version(tmp_path)
     before = {p.name: p.read_bytes() for p in path.glob("*.sqlite")}

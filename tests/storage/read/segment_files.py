@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from longpole.model import columns
 from longpole.storage.duckdb.bloom import Bloom
+from longpole.storage.duckdb.parents import by_distance
 from longpole.storage.duckdb.pending_ids import PendingIds
 from longpole.storage.duckdb.read.part import KIND_OF_TABLE, TABLES_OF_KIND
 from longpole.storage.duckdb.snapshot import AttributeColumn, Segment, Snapshot
@@ -137,7 +138,7 @@ class HandMadeSource:
         self.segments.append(
             Segment(
                 number, kind, path, main.num_rows, path.stat().st_size, number, number,
-                min(times), max(times), tuple(learned), bloom,
+                min(times), max(times), tuple(learned), bloom, has_distances=kind == "spans",
             )
         )  # fmt: skip
 
@@ -181,6 +182,8 @@ def _write(
     for (_, kind), column in pairs.items():
         arrow = {"str": pa.string(), "int": pa.int64(), "dbl": pa.float64(), "bool": pa.bool_()}
         table = table.append_column(column, pa.array([e.get(column) for e in extras], arrow[kind]))
+    if name == "spans":
+        table = by_distance(table)
     file.register("incoming", table)
     file.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
     file.unregister("incoming")

@@ -240,6 +240,15 @@ def test_ids_are_hex_and_a_missing_parent_is_null(source: HandMadeSource) -> Non
     assert rows["parent_span_id"].null_count == 5
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT s AS row FROM spans s", "SELECT spans AS row FROM spans"]
+)
+def test_a_row_as_a_whole_has_all_columns(source: HandMadeSource, query: str) -> None:
+    rows = ask(source, query).rows["row"].to_pylist()
+    assert [row["parent_span_id"] for row in rows].count(None) == 5
+    assert {row["scope_name"] for row in rows} == {"lib"}
+
+
 def test_scope_and_end_are_there_when_named(source: HandMadeSource) -> None:
     rows = ask(source, "SELECT DISTINCT scope_name, scope_version FROM spans").rows.to_pylist()
     assert rows == [{"scope_name": "lib", "scope_version": "1.2"}]

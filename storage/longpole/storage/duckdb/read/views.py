@@ -64,6 +64,8 @@ def plan_views(question: Question, types: Mapping[tuple[str, str], str]) -> Plan
     shown = {column.lower() for view in views.values() for column in view.shape.columns}
     for qualifier, name in question.names:
         folded = name.lower()
+        for view in _targets(folded, question, views) if not qualifier else ():
+            view.demanded |= view.shape.on_demand  # the name of a view: its rows as a whole
         if not qualifier and (folded in shown or folded in question.inner_names):
             if folded in question.inner_names and folded not in shown:
                 _name_known(name, views, types)
