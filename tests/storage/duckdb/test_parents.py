@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longpole.storage.duckdb import parents
+from longpole.storage.duckdb.damage import ReadableRows, RowRange
+from longpole.storage.duckdb.salvage import whole_spans
 from tests.effort import examples
 
 FEW = st.integers(0, 6)  # so that ids meet in all ways
@@ -109,3 +111,20 @@ def test_a_question_that_names_no_parent_reads_none(tmp_path: Path, column: str)
         sql = f"EXPLAIN SELECT max({column}) FROM {parents.with_parents('spans')} s"
         plan = connection.execute(sql).fetchall()[0][1]
     assert "WINDOW" not in plan.upper()
+
+
+class Unreadable:
+    """A cursor that meets damage wherever it looks."""
+
+    def execute(self, sql: str) -> None:
+        raise duckdb.IOException("Corrupt database file: computed checksum 1 does not match")
+
+
+def test_a_span_whose_parent_cannot_be_read_is_lost_with_it() -> None:
+    rows = in_file(stored([(1, 10, 0), (1, 11, 10), (1, 12, 11), (2, 20, 77)])).slice(1)
+    readable = ReadableRows(Unreadable(), "spans")  # type: ignore[arg-type]
+    kept = whole_spans(Unreadable(), "spans", readable, rows)  # type: ignore[arg-type]
+    assert kept.column("span_id").to_pylist() == [12, 20]
+    # The parent of the first is gone with its row, and known all the same.
+    assert kept.column("parent_elsewhere").to_pylist() == [11, 77]
+    assert readable.lost == [RowRange(1, 1)]

@@ -71,7 +71,7 @@ def salvage(
         rows = ReadableRows(cursor, relation, _WITH_PLACES if has_distances else "*")
         for table in rows:
             if has_distances:
-                table = _with_parents(cursor, relation, rows, table)
+                table = whole_spans(cursor, relation, rows, table)
             trace_ids.note(name, table)
             file.append(name, table)
         if rows.row_count is None:
@@ -99,7 +99,7 @@ def salvage(
     return result
 
 
-def _with_parents(
+def whole_spans(
     cursor: duckdb.DuckDBPyConnection, relation: str, rows: ReadableRows, table: pa.Table
 ) -> pa.Table:
     """Spans with distances to where their parents will be. A parent is known from its row alone:
