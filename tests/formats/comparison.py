@@ -21,7 +21,8 @@ def contents(tables: Mapping[str, pa.Table]) -> dict[str, Counter[str]]:
     owners: dict[int, str] = {}
     if "spans" in tables:
         for row in tables["spans"].to_pylist():
-            owners[row.pop("row_id")] = repr(_sorted_attributes(row))
+            row_id = row.pop("row_id")  # before the row is told: numbers follow the order of groups
+            owners[row_id] = repr(_sorted_attributes(row))
     bags = {}
     for name, table in tables.items():
         bag: Counter[str] = Counter()
