@@ -106,6 +106,21 @@ def test_an_answer_that_writes_is_named_before_a_longer_one_that_reads() -> None
     assert story.only(CLOCK_SKEW).operation == "POST /stock"
 
 
+def test_an_answer_that_proves_nothing_is_named_when_it_is_where_none_can_be() -> None:
+    story = Story()
+    root = story.add(0, 0, 1_000, "order", "POST /orders", SERVER, host="node-a")
+    # The server of the second call closes its span after its caller.
+    for method, start, end, late in (("GET", 100, 160, -5), ("POST", 200, 240, 9)):
+        call = story.add(root, start, end, "order", method, CLIENT, host="node-a")
+        story.add(
+            call, start + 505, end + 500 + late, "stock", f"{method} /stock", SERVER, host="node-b",
+            attributes={"http.request.method": method},
+        )  # fmt: skip
+    finding = story.only(CLOCK_SKEW)
+    assert finding.operation == "POST /stock"
+    assert "the answer to the call fits" in finding.reason
+
+
 def test_all_that_the_wrong_clock_told_is_evidence() -> None:
     story = answered((100, 140, 610, 630))
     query = story.add(3, 612, 620, "stock", "SELECT stock", CLIENT, host="node-b")

@@ -108,7 +108,7 @@ def _skewed(explanation: Explanation, thresholds: Thresholds) -> Iterator[Findin
         if impossible.isdisjoint(offset.servers):
             continue
         told.add(frozenset(pair))
-        yield _finding(explanation, offset, thresholds)
+        yield _finding(explanation, offset, _shifted(explanation, offset, impossible), thresholds)
 
 
 def _sent_times(explanation: Explanation) -> tuple[list[int], list[int]]:
@@ -123,12 +123,27 @@ def _sent_times(explanation: Explanation) -> tuple[list[int], list[int]]:
     )
 
 
-def _finding(explanation: Explanation, offset: ClockOffset, thresholds: Thresholds) -> Finding:
+def _shifted(explanation: Explanation, offset: ClockOffset, impossible: set[int]) -> list[int]:
+    """The answers that bear that clock: those that prove it, and those between the same hosts that
+    prove nothing (a server that closes its span after its caller) and are where none can be."""
+    spans, parents = explanation.spans, explanation.tree.parents
+    others = (
+        server
+        for server in sorted(impossible.difference(offset.servers))
+        if spans.text(server, CLOCK) == offset.host
+        and spans.text(parents[server], CLOCK) == offset.other
+    )
+    return [*offset.servers, *others]
+
+
+def _finding(
+    explanation: Explanation, offset: ClockOffset, shifted: list[int], thresholds: Thresholds
+) -> Finding:
     spans, parents = explanation.spans, explanation.tree.parents
     starts, ends = spans.starts, spans.ends
     # An answer that writes is named before one that reads, since a wrong clock also stamps what
     # it writes; of equals the longest, which people will look for.
-    server = min(offset.servers, key=lambda i: (_only_reads(spans, i), starts[i] - ends[i], i))
+    server = min(shifted, key=lambda i: (_only_reads(spans, i), starts[i] - ends[i], i))
     span, other, host, right = server, parents[server], offset.host, offset.other
     is_ahead = offset.least_ns < 0
     shifts = {shift.host: shift for shift in explanation.clocks.shifts}
