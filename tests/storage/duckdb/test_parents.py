@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 
 from longpole.storage.duckdb import parents
 from longpole.storage.duckdb.damage import ReadableRows, RowRange
+from longpole.storage.duckdb.read.question import read_question
+from longpole.storage.duckdb.read.views import plan_views, view_sql
 from longpole.storage.duckdb.salvage import whole_spans
 from tests.effort import examples
+from tests.storage.duckdb.traffic import opened, send, spans
 
 FEW = st.integers(0, 6)  # so that ids meet in all ways
 SPANS = st.lists(st.tuples(FEW, FEW, FEW), max_size=40)
 
 
-def stored(spans: list[tuple[int, int, int]]) -> pa.Table:
+def stored(sent: list[tuple[int, int, int]]) -> pa.Table:
     """(trace, span, parent) as the rows of a file, traces together."""
-    ordered = sorted(spans, key=lambda row: row[0])
+    ordered = sorted(sent, key=lambda row: row[0])
     trace, span, parent = (np.array([row[at] for row in ordered], np.uint64) for at in range(3))
     return pa.table(
         {
@@ -43,8 +46,8 @@ def in_file(rows: pa.Table) -> pa.Table:
 
 @examples(200, 1000)
 @given(SPANS)
-def test_parents_come_back(spans: list[tuple[int, int, int]]) -> None:
-    rows = stored(spans)
+def test_parents_come_back(sent: list[tuple[int, int, int]]) -> None:
+    rows = stored(sent)
     again, is_unknown = parents.by_id(in_file(rows))
     assert again.equals(rows)
     assert not is_unknown.any()
@@ -52,8 +55,8 @@ def test_parents_come_back(spans: list[tuple[int, int, int]]) -> None:
 
 @examples(100, 500)
 @given(SPANS)
-def test_sql_gives_the_same_parents(spans: list[tuple[int, int, int]]) -> None:
-    rows = stored(spans)
+def test_sql_gives_the_same_parents(sent: list[tuple[int, int, int]]) -> None:
+    rows = stored(sent)
     with duckdb.connect() as connection:
         connection.register("incoming", parents.by_distance(rows))
         connection.execute("CREATE TABLE spans AS SELECT * FROM incoming")
@@ -103,14 +106,30 @@ def test_what_cannot_be_looked_up_is_told() -> None:
     assert is_unknown.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("column", ["trace_hi", "span_id"])
-def test_a_question_that_names_no_parent_reads_none(tmp_path: Path, column: str) -> None:
-    with duckdb.connect(tmp_path / "spans.duckdb") as connection:
-        connection.register("incoming", parents.by_distance(stored([(1, 10, 0), (1, 11, 10)])))
-        connection.execute("CREATE TABLE spans AS SELECT * FROM incoming")
-        sql = f"EXPLAIN SELECT max({column}) FROM {parents.with_parents('spans')} s"
-        plan = connection.execute(sql).fetchall()[0][1]
-    assert "WINDOW" not in plan.upper()
+@pytest.mark.parametrize(
+    ("query", "is_looked_for"),
+    [
+        ("SELECT count(*) FROM spans WHERE name = 'a'", False),
+        ("SELECT trace_id, span_id, service_name FROM spans", False),
+        ("SELECT count(*) FROM spans WHERE Parent_Span_ID IS NULL", True),
+        ("SELECT * FROM spans", True),
+        ("SELECT x FROM spans x", True),
+    ],
+)
+def test_a_question_that_names_no_parent_looks_for_none(
+    tmp_path: Path, query: str, is_looked_for: bool
+) -> None:
+    store = opened(tmp_path)
+    send(store, spans([1, 2]))
+    store.seal()
+    with duckdb.connect() as connection:
+        ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    question = read_question(serialized)
+    with store.lease() as lease:
+        plan = plan_views(question, lease.snapshot.attribute_types)
+        sql = view_sql(plan.views["spans"], lease.snapshot)
+    assert ("lag(" in sql) == is_looked_for
+    store.close()
 
 
 class Unreadable:

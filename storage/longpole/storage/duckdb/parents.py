@@ -86,8 +86,8 @@ def by_id(
 
 def with_parents(stored: str) -> str:
     """A relation with the spans of a stored table, parents by id, and `rowid`. A condition on the
-    trace reaches the table, others do not if parents are asked for: then all rows are read. If
-    they are not, they cost nothing."""
+    trace reaches the table, others do not: then all rows are read, some 0.6 µs for each. (DuckDB
+    2.0 leaves that out where parents are not asked for, 1.5 does not.)"""
     return (
         f"(SELECT * EXCLUDE ({DISTANCE}, {ELSEWHERE}), rowid, CASE WHEN {DISTANCE} = 0"
         f" THEN {ELSEWHERE} ELSE lag(span_id, -{DISTANCE}::BIGINT) OVER"

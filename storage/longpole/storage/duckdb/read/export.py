@@ -50,7 +50,7 @@ def export_chunks(
     seen: set[object] = set()
     for part in parts:
         row_ids = arrow(
-            connection, f"SELECT s.row_id FROM {part.relation(table)} s WHERE {condition}"
+            connection, f"SELECT s.row_id FROM {part.without_parents(table)} s WHERE {condition}"
         )
         for start in range(0, row_ids.num_rows, CHUNK_RECORDS):
             tables = _chunk(connection, part, signal, row_ids.slice(start, CHUNK_RECORDS))

@@ -53,7 +53,7 @@ class ListedKeys:
 def _keys(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -> _Keys | None:
     union = " UNION ALL ".join(
         f"SELECT DISTINCT '{kind}' AS kind, key"
-        f" FROM (SELECT unnest(attr_{kind}_keys) AS key FROM {part.relation(table)})"
+        f" FROM (SELECT unnest(attr_{kind}_keys) AS key FROM {part.without_parents(table)})"
         for kind in KINDS
     )
     rows = arrow(connection, f"{union} LIMIT {_MOST_OF_ONE + 1}")

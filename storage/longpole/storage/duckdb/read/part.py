@@ -71,6 +71,10 @@ class Part:
         # Nothing is added to the rows: this names columns that an older file lacks.
         return f"(SELECT * FROM {stored} UNION ALL BY NAME SELECT {grown} WHERE false)"
 
+    def without_parents(self, table: str) -> str:
+        """The same for a query that names no parent of a span: it need not look for them."""
+        return self.plain(table) if self.has_distances(table) else self.relation(table)
+
     def plain(self, table: str) -> str:
         """The same for a table without folded rows and a query that names no column of
         `GROWN_COLUMNS` and, where the part `has_distances`, no parent; cheaper to plan."""

@@ -69,7 +69,7 @@ def read_table(
 ) -> pa.Table:
     """The rows of one table of one part that meet a condition (alias `s`)."""
     schema = _SCHEMAS[table]
-    stored = part.plain(table) if part.has_distances(table) else part.relation(table)
+    stored = part.without_parents(table)
     source = f"FROM {stored} s WHERE {condition}"
     if part.segment is None or table not in TABLES_WITH_TYPED_COLUMNS:
         sql = f"SELECT {model_columns(part, table)} {source}"

@@ -109,7 +109,7 @@ def _count(
         if part.segment is None:
             count += count_of_trace(part.hot[table], hi, lo)
         else:
-            sql = f"SELECT count(*) FROM {part.relation(table)} s WHERE {_OF_TRACE}"
+            sql = f"SELECT count(*) FROM {part.without_parents(table)} s WHERE {_OF_TRACE}"
             count += arrow(connection, sql, (hi, lo)).column(0)[0].as_py()
     return count
 
