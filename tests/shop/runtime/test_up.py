@@ -19,11 +19,13 @@ import pytest
 
 from shop.faults.labels import read_labels
 from tests.shop.runtime.children_of import line_of, lives, started, until
-from tests.shop.runtime.otlp_sink import OtlpSink
+from tests.shop.runtime.otlp_sink import OtlpSink, SentSpan
 
 MOST_PSS_MIB = 900
 # Of processor time: how long the start takes depends on who else is at work.
 MOST_START_SECONDS = 8.0
+# One that a busy machine made slow is told from those then.
+SLOW_QUERIES = 6
 
 
 @dataclass
@@ -104,6 +106,14 @@ class Story:
     restarted_at: str = ""
 
 
+def _slow_queries(sink: OtlpSink) -> list[SentSpan]:
+    return [
+        span
+        for span in sink.spans
+        if span.name == "SELECT card_history" and span.end - span.start > 300_000_000
+    ]
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("shop")
@@ -119,12 +129,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.applied = shop.registry("PUT", "/v1/faults/payment-slow-query", json=slower)
         told.seconds_to_apply = time.monotonic() - began
         shop.registry("PUT", "/v1/faults/saga-ship-fails")
-        sink.wait(
-            lambda seen: any(
-                span.name == "SELECT card_history" and span.end - span.start > 300_000_000
-                for span in seen.spans
-            )
-        )
+        sink.wait(lambda seen: len(_slow_queries(seen)) >= SLOW_QUERIES, 60.0)
         told.label = shop.registry("DELETE", "/v1/faults/payment-slow-query")
 
         (user,) = shop.instances("user-service")
@@ -181,11 +186,7 @@ def test_a_fault_is_known_everywhere_when_the_switch_returns(story: Story) -> No
 
 
 def test_the_slow_queries_lie_in_the_labelled_window(story: Story) -> None:
-    slow = [
-        span
-        for span in story.sink.spans
-        if span.name == "SELECT card_history" and span.end - span.start > 300_000_000
-    ]
+    slow = _slow_queries(story.sink)
 
     assert slow
     assert all(span.service == "payment-service" for span in slow)
