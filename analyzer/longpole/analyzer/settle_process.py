@@ -5,7 +5,7 @@
 
 Explaining is plain Python for the most part, a third of what a server under load does, and
 everything else waits for the GIL meanwhile. Small rounds stay in the server: so little waits for
-them that a process, which takes some 150 MB, is not worth it.
+them that a process, which takes some 100 MB, is not worth it.
 """
 
 from __future__ import annotations

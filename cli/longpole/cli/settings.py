@@ -86,7 +86,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("settle_at_most", seconds, 60.0, "and at the latest so long after its first span",
             metavar="SECONDS"),
     Setting("settle_in_server", truth, False, "explain traces in the process of the server when "
-            "many come, too: that saves some 150 MB, and questions wait longer meanwhile",
+            "many come, too: that saves some 100 MB, and questions wait longer meanwhile",
             metavar="", default_text="false"),
     Setting("dedup_window", seconds, 900.0, "an equal request within this time is acknowledged, "
             "not stored again", metavar="SECONDS"),

@@ -9,7 +9,7 @@ for each of its children. The spans of a trace lie together, so a child can say 
     c3…       -2                0                  a1…
     d4…       0                 77…                77…, which is not in this file, or far away
 
-In a file of ten attributes a span that is 65 bytes becomes 57. Files of earlier versions have the
+With ten attributes a span that takes 65 bytes takes 58. Files of earlier versions have the
 ids. Distances count rows as they are stored, so whoever leaves rows out has to say them anew.
 """
 
